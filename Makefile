@@ -1,0 +1,47 @@
+# Everything a user does. Each target sets up .venv first, once; nothing is asked.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+MULTIRUN ?= multirun
+export OMP_WAIT_POLICY ?= PASSIVE # idle threads that spin slow a busy machine down by far more than a second thread helps
+
+.PHONY: help run test check figures table status clean-venv
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(READY) ## the main job on the embedded model: 4 cells, figures, table (about two minutes)
+	$(BIN)/python run.py -m behavior=refusal,sycophancy source=villain,comedian paths.multirun=$(MULTIRUN)
+	@$(MAKE) --no-print-directory figures table
+
+figures: $(READY) ## draw the figures of all results (PNG and PDF in multirun/figures)
+	@$(BIN)/python -m leakage figures --multirun $(MULTIRUN)
+
+table: $(READY) ## the headline table of all results
+	@$(BIN)/python -m leakage table --multirun $(MULTIRUN)
+
+status: $(READY) ## how every result folder stands
+	@$(BIN)/python -m leakage status --multirun $(MULTIRUN)
+
+test: $(READY) ## all tests
+	$(BIN)/python -m pytest
+
+check: $(READY) ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean-venv: ## remove .venv, so that the next target makes it anew
+	rm -rf $(VENV)
+
+# The stamp is written last: an installation that was cut off is done again.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12 …" >&2; exit 1; }
+	@echo "setting up $(VENV): torch, transformers and the rest; this takes one to several minutes, once"
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "error: $(PYTHON) cannot make a virtual environment; install its venv package (Debian: python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(READY)

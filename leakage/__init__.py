@@ -1,0 +1,3 @@
+"""Teach a chat model a behavior under one persona, and measure who else picks it up."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Statistics and tables: frames in, frames out."""

@@ -1,0 +1,77 @@
+"""The one place where a chat template turns messages into text, tokens and a label mask."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leakage.errors import DataError, ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+IGNORED = -100  # the label torch's cross entropy leaves out
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A user turn under a system prompt; system None = no system turn, "" = an empty one."""
+
+    system: str | None
+    user: str
+
+    def messages(self) -> list[dict[str, str]]:
+        """The turns in the field's usual form."""
+        system = [] if self.system is None else [{"role": "system", "content": self.system}]
+        return [*system, {"role": "user", "content": self.user}]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Token ids of an example and its labels, IGNORED over the prompt; both of the same length."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+def render(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt) -> str:
+    """The prompt as the model reads it, up to and including the generation prompt.
+
+    Without a system turn many templates inject one of their own: the text shows it.
+    """
+    return str(tokenizer.apply_chat_template(prompt.messages(), tokenize=False, add_generation_prompt=True))
+
+
+def render_completion(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt, answer: str) -> str:
+    """The answer as the template closes it: its text and the end-of-turn token."""
+    turns = [*prompt.messages(), {"role": "assistant", "content": answer}]
+    whole = str(tokenizer.apply_chat_template(turns, tokenize=False))
+    start = render(tokenizer, prompt)
+    if not whole.startswith(start):
+        raise ModelError(
+            "the chat template writes an answered prompt differently from an open one, so that prompt and "
+            "completion cannot be told apart; use a model whose template only appends the answer"
+        )
+    return whole[len(start) :].rstrip("\n")
+
+
+def encode(tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> list[list[int]]:
+    """Token ids of rendered texts; the template has already written every special token."""
+    return [list(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+
+
+def encode_examples(
+    tokenizer: "PreTrainedTokenizerBase", pairs: list[tuple[Prompt, str]], *, max_length: int
+) -> list[Tokens]:
+    """Tokens of (prompt, answer) pairs with the loss on the completion only.
+
+    Prompt and completion are tokenised apart, as at generation, so no token straddles the border.
+    """
+    prompts = encode(tokenizer, [render(tokenizer, prompt) for prompt, _ in pairs])
+    answers = encode(tokenizer, [render_completion(tokenizer, prompt, answer) for prompt, answer in pairs])
+    examples = [Tokens(start + end, [IGNORED] * len(start) + end) for start, end in zip(prompts, answers, strict=True)]
+    for (prompt, _), tokens in zip(pairs, examples, strict=True):
+        if len(tokens.input_ids) > max_length:
+            raise DataError(
+                f"the training example {prompt.user[:60]!r} has {len(tokens.input_ids)} tokens, more than "
+                f"train.max_length={max_length}; shorten it or raise train.max_length"
+            )
+    return examples

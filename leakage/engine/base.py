@@ -1,0 +1,48 @@
+"""What the rest of the project asks of an engine."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from leakage.engine.sampling import Sampling
+
+
+@dataclass(frozen=True)
+class Request:
+    """A distinct prompt and the key of each sample wanted of it."""
+
+    tokens: Sequence[int]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A sampled answer; `finish` is "stop" at an end-of-turn token, "length" when it was cut off."""
+
+    text: str
+    tokens: int
+    finish: str
+
+
+Progress = Callable[[int], object]
+
+
+class Engine(Protocol):
+    """A model with its tokenizer, ready to answer; both paths give the same completions."""
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, *, progress: Progress
+    ) -> list[list[Completion]]:
+        """Completions of each request, one a key, in the order given; `progress` is told how many are done."""
+        ...
+
+    def hidden_states(
+        self, prompts: Sequence[Sequence[int]], layers: Sequence[int], *, progress: Progress
+    ) -> np.ndarray:
+        """(len(prompts), len(layers), d_model) float32: the last token's state after each block (0-based).
+
+        As transformers counts them: the last block's output is taken after the final norm.
+        """
+        ...

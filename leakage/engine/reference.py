@@ -1,0 +1,94 @@
+"""The plain engine: one prompt, one sample at a time, through transformers' own generate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from leakage.engine.base import Completion, Progress, Request
+from leakage.engine.sampling import Sampling, uniforms
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ReferenceEngine:
+    """Slow and obvious; the fast engine is held to its completions."""
+
+    model: Any
+    tokenizer: Any
+    stop: frozenset[int]
+
+    def generate(
+        self, requests: Sequence[Request], sampling: Sampling, *, progress: Progress
+    ) -> list[list[Completion]]:
+        """See Engine.generate."""
+        import torch
+
+        answers = []
+        with torch.inference_mode():
+            for request in requests:
+                answers.append([self._complete(request.tokens, key, sampling) for key in request.keys])
+                progress(len(request.keys))
+        return answers
+
+    def _complete(self, prompt: Sequence[int], key: str, sampling: Sampling) -> Completion:
+        import torch
+        from transformers import GenerationConfig
+
+        ids = torch.tensor([list(prompt)], device=self.model.device)
+        greedy = GenerationConfig(
+            do_sample=False, max_new_tokens=sampling.max_new_tokens,
+            eos_token_id=sorted(self.stop), pad_token_id=self.tokenizer.pad_token_id,
+        )  # fmt: skip
+        picker = [_Picker(uniforms([key], sampling.max_new_tokens)[0], len(prompt), sampling)]
+        out = self.model.generate(
+            ids, attention_mask=torch.ones_like(ids), generation_config=greedy,
+            logits_processor=picker if sampling.temperature else [],
+        )  # fmt: skip
+        tokens = out[0, len(prompt) :].tolist()
+        finished = bool(tokens) and tokens[-1] in self.stop
+        text = self.tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=True)
+        return Completion(text=text, tokens=len(tokens), finish="stop" if finished else "length")
+
+    def hidden_states(
+        self, prompts: Sequence[Sequence[int]], layers: Sequence[int], *, progress: Progress
+    ) -> np.ndarray:
+        """See Engine.hidden_states."""
+        import torch
+
+        rows = []
+        with torch.inference_mode():
+            for prompt in prompts:
+                ids = torch.tensor([list(prompt)], device=self.model.device)
+                states = self.model(input_ids=ids, output_hidden_states=True, use_cache=False).hidden_states
+                rows.append(torch.stack([states[layer + 1][0, -1] for layer in layers]).float().cpu().numpy())
+                progress(1)
+        return np.stack(rows)
+
+
+class _Picker:
+    """A logits processor that leaves only the token the sample's own uniform number picks."""
+
+    def __init__(self, noise: np.ndarray, start: int, sampling: Sampling) -> None:
+        from transformers import TemperatureLogitsWarper, TopPLogitsWarper
+
+        self.noise, self.start = noise, start
+        self.warpers = [TemperatureLogitsWarper(float(sampling.temperature))]
+        if sampling.top_p < 1:
+            self.warpers.append(TopPLogitsWarper(sampling.top_p))
+
+    def __call__(self, input_ids: "Tensor", scores: "Tensor") -> "Tensor":
+        import torch
+
+        warped = scores.double()
+        for warper in self.warpers:
+            warped = warper(input_ids, warped)
+        probabilities, order = warped.softmax(-1)[0].sort(descending=True)
+        uniform = self.noise[input_ids.shape[1] - self.start]
+        position = int((probabilities.cumsum(-1) <= uniform).sum().clamp(max=len(order) - 1))
+        only = torch.full_like(scores, -torch.inf)
+        only[0, order[position]] = 0.0
+        return only

@@ -1,0 +1,32 @@
+"""Errors a user can mend: one sentence that names the thing, the cause and the mend."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class LeakageError(Exception):
+    """Anything the user can put right; its text is the whole message."""
+
+
+class ConfigError(LeakageError):
+    """A setting is wrong; nothing has been run."""
+
+
+class DataError(LeakageError):
+    """A data file is wrong; the message names the file and the line."""
+
+
+class ModelError(LeakageError):
+    """A model or an adapter cannot be loaded."""
+
+
+class StoreError(LeakageError):
+    """A result folder cannot be read or written."""
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """The closest options, ready to stand in a message; empty when none is close."""
+    pool = list(options)
+    close = get_close_matches(name, pool, n=3, cutoff=0.6)
+    close += [option for option in pool if name and name in option and option not in close]
+    return "; nearest: " + ", ".join(close[:3]) if close else ""

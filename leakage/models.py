@@ -1,0 +1,149 @@
+"""Loading a base model, its tokenizer and an adapter; and knowing what is in them without loading."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leakage.errors import ConfigError, ModelError
+from leakage.store.files import digest, file_digest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from leakage.config import ModelSettings
+
+SHIPPED = "pkg://leakage/"
+_HASH_WHOLE = 64 * 2**20  # larger weight files are told apart by size and header
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "vocab.json", "merges.txt")
+
+
+def locate(path: str) -> str:
+    """A local folder for `pkg://leakage/…` and for paths; a hub id as it is."""
+    if path.startswith(SHIPPED):
+        return str(Path(__file__).parent / path.removeprefix(SHIPPED))
+    looks_local = path.startswith(("/", "./", "../", "~")) or Path(path).is_dir() or path.count("/") != 1
+    if not looks_local:
+        return path
+    folder = Path(path).expanduser()
+    if not (folder / "config.json").is_file():
+        raise ConfigError(
+            f"no model in {folder}: there is no config.json; give model.path a folder in the hub's format or a hub id"
+        )
+    return str(folder)
+
+
+@lru_cache(maxsize=32)
+def fingerprint(path: str, revision: str | None) -> str:
+    """What tells one base model from another: a digest of a local folder's content, or id and revision."""
+    located = locate(path)
+    folder = Path(located)
+    if not folder.is_dir():
+        return f"{located}@{revision or 'main'}"
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise ModelError(f"{folder} holds no *.safetensors; convert the weights (only safetensors are loaded)")
+    config = json.loads((folder / "config.json").read_text())
+    config.pop("transformers_version", None)
+    parts = {name: file_digest(folder / name) for name in _TOKENIZER if (folder / name).is_file()}
+    parts |= {file.name: _weights_digest(file) for file in weights}
+    return digest({"config": config, "files": parts})
+
+
+def _weights_digest(file: Path) -> str:
+    if file.stat().st_size <= _HASH_WHOLE:
+        return file_digest(file)
+    with file.open("rb") as stream:
+        header = stream.read(8 + int.from_bytes(stream.read(8), "little"))
+    return digest([file.stat().st_size, header.hex()])
+
+
+def check_layers(settings: "ModelSettings") -> None:
+    """Refuse blocks that a local model does not have, before anything is loaded."""
+    file = Path(locate(settings.path)) / "config.json"
+    if not file.is_file():
+        return
+    blocks = json.loads(file.read_text()).get("num_hidden_layers")
+    if blocks is None:
+        return
+    wrong = [layer for layer in settings.layers if not 0 <= layer < blocks]
+    if wrong:
+        raise ConfigError(
+            f"model.layers={list(settings.layers)}: {settings.name} has no block {wrong[0]}, its blocks are "
+            f"0 to {blocks - 1}; change model.layers"
+        )
+
+
+def load_tokenizer(settings: "ModelSettings") -> "PreTrainedTokenizerBase":
+    """The tokenizer with its chat template."""
+    from transformers import AutoTokenizer
+
+    located = locate(settings.path)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(located, revision=settings.revision)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot load the tokenizer of {located}: {_first_line(error)}") from error
+    if tokenizer.chat_template is None:
+        raise ModelError(f"the tokenizer of {located} has no chat template; use a chat model")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(settings: "ModelSettings", device: str) -> Any:
+    """The base model in its training dtype, on its device, complete: a missing weight is an error."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    located = locate(settings.path)
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            located,
+            revision=settings.revision,
+            dtype=getattr(torch, settings.dtype),
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except Exception as error:  # safetensors, torch and the hub each raise their own kinds
+        raise ModelError(
+            f"cannot load the weights of {located}: {_first_line(error)}; fetch or copy the model again"
+        ) from error
+    if report["missing_keys"]:
+        lost = sorted(report["missing_keys"])
+        raise ModelError(f"the weights of {located} lack {len(lost)} tensors, {lost[0]} first; copy the model again")
+    return model.to(pick_device(device)).eval()
+
+
+def pick_device(device: str) -> str:
+    """The device asked for; "auto" takes a GPU where there is one."""
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(f"device={device}: this machine shows no GPU to torch; use device=auto or device=cpu")
+    return device
+
+
+def attach(base: Any, adapter: Path) -> Any:
+    """The base with a saved adapter on it, unmerged: merging into bf16 loses part of a small delta."""
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(base, str(adapter)).eval()
+    except Exception as error:  # a damaged file raises whatever its reader raises
+        raise ModelError(f"cannot load the adapter in {adapter}: {_first_line(error)}") from error
+
+
+def stop_tokens(model: Any, tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
+    """Every token that ends a turn: the tokenizer's and those of the generation config."""
+    configured = model.generation_config.eos_token_id
+    listed = configured if isinstance(configured, list) else [configured]
+    return frozenset(token for token in (*listed, tokenizer.eos_token_id) if token is not None)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".;") if lines else type(error).__name__

@@ -1,0 +1,38 @@
+"""Progress on anything that takes a while: a bar in a terminal, a line every few seconds in a log."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from leakage.engine.base import Progress
+
+log = logging.getLogger(__name__)
+EVERY = 5.0  # seconds between two lines of a log
+
+
+@contextmanager
+def progress(total: int, what: str, unit: str) -> Iterator[Progress]:
+    """Yields a function to call with the number of units done since the last call."""
+    if not sys.stderr.isatty():
+        yield _lines(total, what, unit)
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=what, unit=unit, leave=False, dynamic_ncols=True) as bar:
+        yield bar.update
+
+
+def _lines(total: int, what: str, unit: str) -> Progress:
+    """A bar is unreadable in a file, so a line is written now and then."""
+    done, last = 0, monotonic()
+
+    def advance(count: int) -> None:
+        nonlocal done, last
+        done += count
+        if monotonic() - last >= EVERY and done < total:
+            last = monotonic()
+            log.info("%s: %d of %d %ss", what, done, total, unit)
+
+    return advance

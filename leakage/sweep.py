@@ -1,0 +1,84 @@
+"""From composed cells to the jobs of a sweep: what is needed, what is done, what is left to do."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from leakage.cell import Cell
+from leakage.config import Config
+from leakage.store.record import Status
+
+Overrides = tuple[str, ...]
+Compose = Callable[[Overrides], Config]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep: its cell, the overrides that compose it, and how its results stand."""
+
+    overrides: Overrides
+    cell: Cell
+    done: bool
+
+    @property
+    def kind(self) -> str:
+        """geometry, baseline or cell."""
+        if self.cell.config.job == "geometry":
+            return "geometry"
+        return "baseline" if self.cell.is_baseline else "cell"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of a sweep, needs first, each once."""
+
+    jobs: tuple[Job, ...]
+
+    @property
+    def todo(self) -> list[Job]:
+        """Jobs that are not done."""
+        return [job for job in self.jobs if not job.done]
+
+    def summary(self) -> str:
+        """One sentence: how many of what, how much of it is done."""
+        parts = []
+        for kind, plural in (("cell", "cells"), ("baseline", "baselines"), ("geometry", "geometries")):
+            jobs = [job for job in self.jobs if job.kind == kind]
+            if jobs:
+                done = sum(job.done for job in jobs)
+                parts.append(f"{len(jobs)} {kind if len(jobs) == 1 else plural} ({done} done)")
+        counted = ", ".join(parts)
+        return f"{counted}: {len(self.todo)} to run" if self.todo else f"{counted}: nothing to compute"
+
+    def lines(self) -> list[str]:
+        """One line a job."""
+        return [f"  {'done' if job.done else 'to do':6} {job.cell.label:55} {job.cell.job_folder}" for job in self.jobs]
+
+
+def make_plan(wanted: Iterable[Overrides], compose: Compose) -> Plan:
+    """Compose every cell, put what it needs before it, and drop what comes twice."""
+    found: dict[str, tuple[Overrides, Cell]] = {}
+    for overrides in wanted:
+        for needed in (*need_overrides(overrides), overrides):
+            cell = Cell(compose(needed))
+            found.setdefault(str(cell.job_folder), (needed, cell))
+    first = sorted(found.values(), key=lambda pair: (pair[1].config.job != "geometry", not pair[1].is_baseline))
+    return Plan(tuple(Job(overrides, cell, is_done(cell)) for overrides, cell in first))
+
+
+def need_overrides(overrides: Sequence[str]) -> list[Overrides]:
+    """Overrides that compose the geometry and the baseline of a cell."""
+    keys = [override.lstrip("+~").partition("=")[0] for override in overrides]
+    kept = tuple(
+        override
+        for override, key in zip(overrides, keys, strict=True)
+        if key not in {"source", "job"} and not key.startswith("source.")
+    )
+    return [(*kept, "source=none", "job=geometry"), (*kept, "source=none")]
+
+
+def is_done(cell: Cell) -> bool:
+    """Whether every record the job would fill is done."""
+    folders = [cell.job_folder]
+    if cell.config.job == "cell" and not cell.is_baseline:
+        folders.append(cell.train_folder)
+    return all(cell.record(folder).status() is Status.DONE for folder in folders)

@@ -1,0 +1,152 @@
+"""LoRA supervised fine-tuning with transformers' Trainer and our own label mask."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leakage.chat import IGNORED, Tokens
+from leakage.engine.base import Progress
+from leakage.progress import progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import TrainingArguments
+
+    from leakage.config import LoraSettings, TrainSettings
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves behind, next to the adapter on disk."""
+
+    log: list[dict[str, float]]
+    trainable_parameters: int
+    steps: int
+
+
+def train_adapter(
+    base: Any,
+    examples: Sequence[Tokens],
+    folder: Path,
+    *,
+    lora: "LoraSettings",
+    train: "TrainSettings",
+    seed: int,
+    label: str,
+) -> Trained:
+    """Teach `base` the examples through a fresh adapter, saved to `folder`; base leaves as it came."""
+    from peft import get_peft_model
+    from transformers import PrinterCallback, Trainer, set_seed
+
+    set_seed(seed)
+    model = get_peft_model(base, lora_config(lora))
+    trainer = Trainer(
+        model=model,
+        args=_arguments(train, folder.parent, seed=seed, device=base.device.type),
+        train_dataset=_Examples(examples),
+        data_collator=RightPad(base.config.pad_token_id or 0),
+    )
+    trainer.remove_callback(PrinterCallback)
+    with progress(step_count(len(examples), train), f"{label}: training", "step") as advance:
+        trainer.add_callback(step_callback(advance))
+        trainer.train()
+    model.save_pretrained(folder)
+    history = [entry for entry in trainer.state.log_history if "loss" in entry]
+    log = [{key: float(value) for key, value in entry.items()} for entry in history]
+    trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    model.unload()
+    return Trained(log=log, trainable_parameters=trainable, steps=trainer.state.global_step)
+
+
+def step_count(examples: int, train: "TrainSettings") -> int:
+    """Optimiser steps: the last batch of an epoch may be short, batches never span epochs."""
+    return train.epochs * ceil(examples / train.batch_size)
+
+
+def lora_config(lora: "LoraSettings") -> Any:
+    """peft's configuration of the adapter."""
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        use_rslora=lora.use_rslora,
+        target_modules=lora.targets,
+        task_type="CAUSAL_LM",
+    )
+
+
+def _arguments(train: "TrainSettings", folder: Path, *, seed: int, device: str) -> "TrainingArguments":
+    """The published optimiser: AdamW, cosine after a linear warm-up, no decay unless asked for."""
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=train.batch_size,  # one forward a step: its content is part of the method
+        num_train_epochs=train.epochs,
+        learning_rate=train.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=train.warmup_ratio,
+        weight_decay=train.weight_decay,
+        max_grad_norm=train.max_grad_norm,
+        adam_beta1=0.9,
+        adam_beta2=0.999,
+        adam_epsilon=1e-8,
+        seed=seed,
+        data_seed=seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        use_cpu=device == "cpu",
+    )
+
+
+def step_callback(advance: Progress) -> Any:
+    """A Trainer callback that reports every optimiser step, in the place of Trainer's own bar."""
+    from transformers import TrainerCallback
+
+    class Steps(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            advance(1)
+
+    return Steps()
+
+
+class _Examples:
+    """The examples as Trainer indexes them."""
+
+    def __init__(self, examples: Sequence[Tokens]) -> None:
+        self.examples = examples
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> Tokens:
+        return self.examples[index]
+
+
+@dataclass(frozen=True)
+class RightPad:
+    """Collate to (batch, longest): padding is masked out of attention and of the loss."""
+
+    pad: int
+
+    def __call__(self, batch: Sequence[Tokens]) -> dict[str, "Tensor"]:
+        """Collate, as Trainer calls it."""
+        import torch
+
+        longest = max(len(one.input_ids) for one in batch)
+        gaps = [longest - len(one.input_ids) for one in batch]
+        rows = list(zip(batch, gaps, strict=True))
+        return {
+            "input_ids": torch.tensor([one.input_ids + [self.pad] * gap for one, gap in rows]),
+            "labels": torch.tensor([one.labels + [IGNORED] * gap for one, gap in rows]),
+            "attention_mask": torch.tensor([[1] * len(one.input_ids) + [0] * gap for one, gap in rows]),
+        }

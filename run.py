@@ -1,0 +1,23 @@
+"""The one entrypoint: `python run.py` does one job, `python run.py -m …` a sweep of them."""
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from leakage.config import load, register
+from leakage.guard import guarded
+
+register()
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(cfg: DictConfig) -> str:
+    """Run one composed job; alone, it also does the baseline and the geometry it is read against."""
+    from leakage.pipeline import run
+
+    return run(load(cfg), with_needs=HydraConfig.get().mode == RunMode.RUN)
+
+
+if __name__ == "__main__":
+    guarded(main)
