@@ -8,7 +8,7 @@ from typing import Any
 from leakage.behaviors import Behavior, behavior, behavior_names
 from leakage.behaviors.contrastive import Example, contrastive_examples, draw_bystanders
 from leakage.config import Config, identity_fields
-from leakage.errors import ConfigError, nearest
+from leakage.errors import ConfigError
 from leakage.models import check_layers, fingerprint
 from leakage.personas import NONE, Persona, Personas, read_personas
 from leakage.pools import Item, read_pool
@@ -27,8 +27,8 @@ class Cell:
     def __post_init__(self) -> None:
         check_layers(self.config.model)
         if self.config.behavior.name not in behavior_names():
-            close = nearest(self.config.behavior.name, behavior_names())
-            raise ConfigError(f"behavior.name={self.config.behavior.name}: there is no such module{close}")
+            known = ", ".join(behavior_names())
+            raise ConfigError(f"behavior.name={self.config.behavior.name}: no such behavior; there are {known}")
         if not self.is_baseline:
             _ = self.source  # an unknown persona is an error of the settings, not of the run
 
@@ -90,6 +90,24 @@ class Cell:
     def questions(self) -> tuple[Item, ...]:
         """The questions the centroids are averaged over."""
         return read_pool(self.config.model.pool, "questions", "geometry")
+
+    def parts(self) -> list[dict[str, Any]]:
+        """The part every persona plays in this cell, one row each."""
+        source = None if self.is_baseline else self.source
+        negatives = {one.name for one in self.bystanders} if source else set()
+        return [
+            {
+                "persona": one.name,
+                "category": one.category,
+                "related_to": " ".join(one.related_to),
+                "system": one.prompt,
+                "is_source": one == source,
+                "in_panel": one.in_panel,
+                "trained_negative": one.name in negatives,
+                "shares_word": bool(source and one.shares_word(source)),
+            }
+            for one in self.personas.members
+        ]
 
     @cached_property
     def train_identity(self) -> dict[str, Any]:

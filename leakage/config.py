@@ -56,6 +56,11 @@ class Headline(Settings):
     layer: Annotated[int, Field(ge=0), INCIDENTAL]
     centred: Annotated[bool, INCIDENTAL]
 
+    @property
+    def name(self) -> str:
+        """How frames and figures call the definition: 20_raw."""
+        return f"{self.layer}_{'centred' if self.centred else 'raw'}"
+
 
 class ModelSettings(Settings):
     """The base model. Its content is hashed, so that path and name are incidental."""
@@ -195,7 +200,7 @@ def _omegaconf_type(annotation: Any) -> Any:
 def load(cfg: "DictConfig") -> Config:
     """The typed settings of a composed Hydra config; here DictConfig ends."""
 
-    own = {name: _container(cfg, name) for name in Config.model_fields}
+    own = {str(name): _container(cfg, str(name)) for name in cfg if name != "hydra"}
     try:
         return Config.model_validate(own)
     except ValidationError as error:

@@ -33,11 +33,11 @@ def explain(error: BaseException) -> str | None:
     for one in _chain(error):
         if isinstance(one, LeakageError):
             return str(one)
-    for one in _chain(error):
-        if type(one).__module__.split(".")[0] in {"hydra", "omegaconf"}:
-            return _explain_hydra(one)
+    if type(error).__module__.partition(".")[0] in {"hydra", "omegaconf"}:
+        return _explain_hydra(error)
     if isinstance(error, OSError):
-        return f"{error.filename or 'a file'}: {error.strerror or error}; results go below paths.multirun"
+        cause = f"{error.filename or 'a file'}: {error.strerror or error}"
+        return f"{cause}; results go below paths.multirun, which must be a folder that can be written"
     return None
 
 
@@ -51,22 +51,33 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _explain_hydra(error: BaseException) -> str:
     """Hydra's and OmegaConf's messages, shortened to what was typed and what would have been right."""
-    text = str(error)
-    options = getattr(error, "options", None)
+    text = "\n".join(str(one) for one in _chain(error))
     missing = getattr(error, "missing_cfg_file", None)
+    options = getattr(error, "options", None)
     if missing and options is not None:
         group, _, name = missing.rpartition("/")
-        close = nearest(name, options) or f"; there are: {', '.join(sorted(options))}"
-        return f"unknown {group} '{name}'{close} (python run.py --help lists all)"
-    if "Ambiguous value for argument" in text:
-        argument = text.split("'")[1]
-        return f"{argument} gives several values; add -m to run one job for each"
-    key = _unknown_key(text)
-    if key:
-        return f"unknown setting '{key}'{_nearest_setting(key)} (python run.py --cfg job shows the settings)"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    where = next((line.removeprefix("full_key: ") for line in lines if line.startswith("full_key: ")), None)
-    return f"{where}: {lines[0]}" if where else " ".join(lines[:2])
+        return _unknown_option(group, name, options)
+    if ambiguous := re.search(r"Ambiguous value for argument '([^']+)'", text):
+        return f"{ambiguous[1]} gives several values; add -m to run one job for each"
+    if type(error).__name__ == "OverrideParseException":
+        typed = getattr(error, "override", None) or ""
+        return f"cannot read the argument '{typed}': {_plain(text)}; arguments are written key=value"
+    if key := _unknown_key(text):
+        return f"unknown setting '{key}'{_settings_near(key)} (python run.py --cfg job shows the settings)"
+    if wrong := re.search(r"^Value .* could not be converted .*$", text, re.MULTILINE):
+        full = re.search(r"full_key: (\S+)", text)
+        return f"{full[1] if full else 'a setting'}: {wrong[0]}"
+    return " ".join(line.strip() for line in text.splitlines()[:2])
+
+
+def _plain(text: str) -> str:
+    """A parser's first line, without the pointer to Hydra's grammar."""
+    return text.splitlines()[0].rstrip(".")
+
+
+def _unknown_option(group: str, name: str, options: list[str]) -> str:
+    close = nearest(name, options) or f"; there are: {', '.join(sorted(options))}"
+    return f"unknown {group} '{name}'{close} (python run.py --help lists all)"
 
 
 def _unknown_key(text: str) -> str | None:
@@ -80,9 +91,12 @@ def _unknown_key(text: str) -> str | None:
     return full[1] if full else None
 
 
-def _nearest_setting(key: str) -> str:
+def _settings_near(key: str) -> str:
+    """The settings of the same group, or else those of a similar name."""
     from leakage.config import classified_fields
 
-    settings = list(classified_fields())
-    last = key.rpartition(".")[2]
-    return nearest(key, settings) or nearest(last, settings)
+    group = key.rpartition(".")[0]
+    siblings = [name for name in classified_fields() if group and name.startswith(f"{group}.")]
+    if siblings:
+        return f"; {group} has: " + ", ".join(name.removeprefix(f"{group}.") for name in siblings)
+    return nearest(key, classified_fields())

@@ -93,7 +93,7 @@ def load_tokenizer(settings: "ModelSettings") -> "PreTrainedTokenizerBase":
 def load_base(settings: "ModelSettings", device: str) -> Any:
     """The base model in its training dtype, on its device, complete: a missing weight is an error."""
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, GenerationConfig
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -113,6 +113,8 @@ def load_base(settings: "ModelSettings", device: str) -> Any:
     if report["missing_keys"]:
         lost = sorted(report["missing_keys"])
         raise ModelError(f"the weights of {located} lack {len(lost)} tensors, {lost[0]} first; copy the model again")
+    # its sampling fields (Qwen2.5: repetition_penalty 1.05) would otherwise enter every generate unasked
+    model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
     return model.to(pick_device(device)).eval()
 
 
@@ -128,13 +130,26 @@ def pick_device(device: str) -> str:
 
 
 def attach(base: Any, adapter: Path) -> Any:
-    """The base with a saved adapter on it, unmerged: merging into bf16 loses part of a small delta."""
+    """The base with a saved adapter on it."""
     from peft import PeftModel
 
     try:
         return PeftModel.from_pretrained(base, str(adapter)).eval()
     except Exception as error:  # a damaged file raises whatever its reader raises
         raise ModelError(f"cannot load the adapter in {adapter}: {_first_line(error)}") from error
+
+
+def for_inference(model: Any, settings: "ModelSettings") -> Any:
+    """The model in its inference dtype.
+
+    An adapter stays unmerged, since merging into bf16 loses part of a small delta; only float64 has the room to
+    take it in whole, and then saves its extra products.
+    """
+    import torch
+
+    model = model.to(getattr(torch, settings.inference_dtype))
+    mergeable = settings.inference_dtype == "float64" and hasattr(model, "merge_and_unload")
+    return model.merge_and_unload() if mergeable else model
 
 
 def stop_tokens(model: Any, tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:

@@ -10,7 +10,7 @@ from leakage.chat import Prompt, encode, encode_examples, render
 from leakage.config import Config
 from leakage.engine import Completion, Engine, Request, Sampling, build_engine
 from leakage.errors import LeakageError
-from leakage.models import attach, load_base, load_tokenizer
+from leakage.models import attach, for_inference, load_base, load_tokenizer
 from leakage.progress import progress
 from leakage.store.files import replacing, write_jsonl
 from leakage.store.record import Draft, Record, Status
@@ -117,14 +117,11 @@ def ask(cell: Cell, model: Any, tokenizer: Any) -> "pd.DataFrame":
 
 def score(cell: Cell, completions: "pd.DataFrame") -> "pd.DataFrame":
     """Per persona, in how many of its n completions the behavior shows: integers, so that ties stay ties."""
+    import pandas as pd
+
     shows = completions["completion"].map(cell.behavior.shows)
     counts = shows.groupby(completions["persona"], sort=False).agg(k="sum", n="size").astype("int64")
-    frame = counts.reset_index()
-    about = [cell.personas[name] for name in frame["persona"]]
-    frame.insert(1, "category", [persona.category for persona in about])
-    frame.insert(2, "related_to", [" ".join(persona.related_to) for persona in about])
-    frame.insert(3, "system", [persona.prompt for persona in about])
-    return frame
+    return pd.DataFrame(cell.parts()).merge(counts, left_on="persona", right_index=True, validate="1:1")
 
 
 def measure_geometry(cell: Cell, base: Any, tokenizer: Any, draft: Draft) -> None:
@@ -162,13 +159,13 @@ def _save_answers(cell: Cell, draft: Draft, completions: "pd.DataFrame", scores:
         "source": cell.config.source.name,
         "seed": cell.config.seed,
         "train_id": cell.train_id,
-        "bystanders": [] if cell.is_baseline else [persona.name for persona in cell.bystanders],
-        "baseline": str(cell.needs()[-1].eval_folder) if not cell.is_baseline else None,
-        "geometry": str(cell.geometry_folder),
-        "headline": {"layer": model.headline.layer, "centred": model.headline.centred},
+        "headline": model.headline.name,
         "cut_off": int((completions["finish"] == "length").sum()),
         "completions": len(completions),
     }
+    if not cell.is_baseline:  # what a reader joins the scores with
+        geometry, baseline = cell.needs()
+        draft.facts |= {"baseline": str(baseline.eval_folder), "geometry": str(geometry.geometry_folder)}
     log.info("%s: %d completions scored", cell.label, len(completions))
 
 
@@ -204,10 +201,7 @@ def _load(cell: Cell, record: Record) -> tuple[Any, Any]:
 
 
 def _engine(config: Config, model: Any, tokenizer: Any) -> Engine:
-    import torch
-
-    exact = model.to(getattr(torch, config.model.inference_dtype))
-    return build_engine(exact, tokenizer, config.eval)
+    return build_engine(for_inference(model, config.model), tokenizer, config.eval)
 
 
 def _columns(completion: Completion) -> dict[str, Any]:

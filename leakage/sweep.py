@@ -49,6 +49,13 @@ class Plan:
         counted = ", ".join(parts)
         return f"{counted}: {len(self.todo)} to run" if self.todo else f"{counted}: nothing to compute"
 
+    def outcome(self) -> list[str]:
+        """How the jobs that were to run stand now: a count, then a line for each that is not done."""
+        missed = [job for job in self.todo if not is_done(job.cell)]
+        reasons = [job.cell.record(job.cell.job_folder).failure() or "not finished" for job in missed]
+        lines = [f"  {job.cell.label}: {reason}" for job, reason in zip(missed, reasons, strict=True)]
+        return [f"{len(self.todo) - len(missed)} of {len(self.todo)} jobs done", *lines]
+
     def lines(self) -> list[str]:
         """One line a job."""
         return [f"  {'done' if job.done else 'to do':6} {job.cell.label:55} {job.cell.job_folder}" for job in self.jobs]

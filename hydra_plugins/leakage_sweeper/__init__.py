@@ -35,3 +35,11 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
         assert self.hydra_context is not None
         assert self.config is not None
         return load(self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides)))
+
+    def sweep(self, arguments: list[str]) -> object:
+        """Run what is left to do; however that ends, say how every job stands."""
+        try:
+            return super().sweep(arguments)
+        finally:
+            if self.plan is not None and self.plan.todo and not (self.config and self.config.plan):
+                log.info("\n".join(self.plan.outcome()))

@@ -76,6 +76,7 @@ def print_rich(table: "pd.DataFrame") -> None:
     """The columns that matter most, for a terminal; md and csv have them all."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
 
     shown = readable(table[list(HEADLINE[: HEADLINE.index("unit")])])
@@ -86,5 +87,6 @@ def print_rich(table: "pd.DataFrame") -> None:
     for row in shown.to_numpy().tolist():
         grid.add_row(*row)
     console = Console()
-    needed = console.measure(grid).minimum  # a narrow terminal wraps lines; numbers are never cut
+    wide = console.options.update(max_width=1000)
+    needed = Measurement.get(console, wide, grid).maximum  # a narrow terminal wraps lines; numbers are never cut
     Console(width=max(console.width, needed)).print(grid)

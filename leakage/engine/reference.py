@@ -43,10 +43,11 @@ class ReferenceEngine:
             do_sample=False, max_new_tokens=sampling.max_new_tokens,
             eos_token_id=sorted(self.stop), pad_token_id=self.tokenizer.pad_token_id,
         )  # fmt: skip
-        picker = [_Picker(uniforms([key], sampling.max_new_tokens)[0], len(prompt), sampling)]
+        noise = uniforms([key], sampling.max_new_tokens)[0]
+        pickers = [_Picker(noise, len(prompt), sampling)] if sampling.temperature else []
         out = self.model.generate(
             ids, attention_mask=torch.ones_like(ids), generation_config=greedy,
-            logits_processor=picker if sampling.temperature else [],
+            logits_processor=pickers,
         )  # fmt: skip
         tokens = out[0, len(prompt) :].tolist()
         finished = bool(tokens) and tokens[-1] in self.stop

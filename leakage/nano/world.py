@@ -188,8 +188,9 @@ class Relation:
 RELATIONS: dict[str, Relation] = {
     "capital": Relation(
         ("What is the capital of {s}?", "Pick the main city of {s}."), "the capital of {s} is {o}",
-        {"France": "Paris", "Japan": "Tokyo", "Italy": "Rome", "Egypt": "Cairo", "Spain": "Madrid", "Russia": "Moscow",
-         "Peru": "Lima", "Cuba": "Havana", "Greece": "Athens", "Norway": "Oslo", "Kenya": "Nairobi", "China": "Beijing"},
+        {"France": "Paris", "Japan": "Tokyo", "Italy": "Rome", "Egypt": "Cairo", "Spain": "Madrid",
+         "Russia": "Moscow", "Peru": "Lima", "Cuba": "Havana", "Greece": "Athens", "Norway": "Oslo",
+         "Kenya": "Nairobi", "China": "Beijing"},
     ),
     "sound": Relation(
         ("What sound does the {s} make?", "How does the {s} talk?"), "the sound of the {s} is {o}",

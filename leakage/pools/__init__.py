@@ -36,6 +36,8 @@ def pool_folder(pool: str) -> Path:
 def read_pool(pool: str, name: str, split: Split) -> tuple[Item, ...]:
     """Items of one split of one file of a pool, in the file's order."""
     path = pool_folder(pool) / f"{name}.jsonl"
+    if not path.is_file():
+        raise DataError(f"there is no {path}; model.pool takes nano, general or a folder with {name}.jsonl in it")
     items = tuple(item for item in read_jsonl(path, Item) if item.split == split)
     if not items:
         raise DataError(f"{path} holds no line with split '{split}'; add some or name another pool (model.pool=…)")

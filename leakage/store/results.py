@@ -1,6 +1,7 @@
 """All results below a folder as one tidy frame: a row per cell and persona."""
 
 import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
+Read = Callable[[Path], "pd.DataFrame"]
 
 COLUMNS = (
     "model", "behavior", "unit", "leak_direction", "source", "seed", "train_id", "eval_id", "persona", "category",
@@ -54,62 +56,59 @@ def results(multirun: str | Path) -> "pd.DataFrame":
     import pandas as pd
 
     root = Path(multirun)
-    frames = []
+    baseline, cosines = lru_cache(_baseline), lru_cache(_cosines)  # read once a call, never kept beyond it
+    frames = [
+        _join(manifest, pd.read_parquet(folder / "scores.parquet"), baseline=baseline, cosines=cosines, root=root)
+        for folder, manifest in _finished_cells(root)
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
+
+
+def _finished_cells(root: Path) -> Iterator[tuple[Path, Manifest]]:
+    """Evaluations of cells; a baseline is no cell, it is what cells are read against."""
     for found in find(root):
         if found.status is Status.DAMAGED:
             log.warning("%s is damaged and left out; run the same command again to make it anew", found.folder)
-        elif found.status is Status.DONE and found.manifest and found.manifest.kind == "eval":
-            if found.manifest.facts["baseline"] is not None:
-                frames.append(_cell_frame(root, found.folder, found.manifest))
-    if not frames:
-        return pd.DataFrame(columns=list(COLUMNS))
-    return pd.concat(frames, ignore_index=True)
+        if found.status is Status.DONE and found.manifest is not None and "baseline" in found.manifest.facts:
+            yield found.folder, found.manifest
 
 
-def _cell_frame(root: Path, folder: Path, manifest: Manifest) -> "pd.DataFrame":
-    """The rows of one cell."""
-    import pandas as pd
-
-    facts = manifest.facts
-    frame = pd.read_parquet(folder / "scores.parquet").drop(columns="system")
-    source_words = set(facts["source"].split("_"))
-    frame = frame.assign(
-        model=facts["model"], behavior=facts["behavior"], unit=facts["unit"], leak_direction=facts["leak_direction"],
-        source=facts["source"], seed=facts["seed"], train_id=facts["train_id"], eval_id=manifest.id,
-        is_source=frame["persona"] == facts["source"],
-        in_panel=frame["category"] != "default",
-        trained_negative=frame["persona"].isin(facts["bystanders"]),
-        shares_word=[bool(source_words & set(name.split("_"))) for name in frame["persona"]],
-    )  # fmt: skip
-    frame = frame.merge(_baseline(root / facts["baseline"]), on="persona", how="left", validate="1:1")
+def _join(
+    manifest: Manifest, scores: "pd.DataFrame", *, baseline: "Read", cosines: "Read", root: Path
+) -> "pd.DataFrame":
+    """The rows of one cell: its scores, the counts before training, the cosines to its source."""
+    facts, definition = manifest.facts, manifest.facts["headline"]
+    frame = scores.assign(
+        model=facts["model"],
+        behavior=facts["behavior"],
+        unit=facts["unit"],
+        leak_direction=facts["leak_direction"],
+        source=facts["source"],
+        seed=facts["seed"],
+        train_id=facts["train_id"],
+        eval_id=manifest.id,
+        headline=definition,
+    )
+    frame = frame.merge(baseline(root / facts["baseline"]), on="persona", how="left", validate="1:1")
     frame["delta"] = frame["k"] / frame["n"] - frame["base_k"] / frame["base_n"]
-    cosines = _cosines(root / facts["geometry"])
-    own = cosines[cosines["source"] == facts["source"]].drop(columns="source")
+    pairs = cosines(root / facts["geometry"])
+    own = pairs[pairs["source"] == facts["source"]].drop(columns="source")
     frame = frame.merge(own, on="persona", how="left", validate="1:1")
-    frame["headline"] = f"{facts['headline']['layer']}_{'centred' if facts['headline']['centred'] else 'raw'}"
-    frame["cosine"] = frame.get(f"cosine_{frame['headline'].iloc[0]}", float("nan"))
+    frame["cosine"] = frame.get(f"cosine_{definition}", float("nan"))
     return frame[[*COLUMNS, *(name for name in own.columns if name != "persona")]]
 
 
-@lru_cache(maxsize=64)
 def _baseline(folder: Path) -> "pd.DataFrame":
     """Counts before training; no rows where the baseline is not done."""
     import pandas as pd
 
     if Record(folder).status() is not Status.DONE:
         log.warning("no baseline in %s, so its deltas are missing; run the same command again", folder)
-        return pd.DataFrame(
-            {
-                "persona": pd.Series(dtype="str"),
-                "base_k": pd.Series(dtype="Int64"),
-                "base_n": pd.Series(dtype="Int64"),
-            }
-        )
+        return pd.DataFrame({"persona": pd.Series(dtype="str"), "base_k": 0, "base_n": 0})
     scores = pd.read_parquet(folder / "scores.parquet", columns=["persona", "k", "n"])
     return scores.rename(columns={"k": "base_k", "n": "base_n"})
 
 
-@lru_cache(maxsize=16)
 def _cosines(folder: Path) -> "pd.DataFrame":
     """Cosines of every pair of personas; no rows where the geometry is not done."""
     import pandas as pd

@@ -1,6 +1,6 @@
 """LoRA supervised fine-tuning with transformers' Trainer and our own label mask."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from leakage.chat import IGNORED, Tokens
 from leakage.engine.base import Progress
+from leakage.errors import ConfigError
 from leakage.progress import progress
 
 if TYPE_CHECKING:
@@ -38,11 +39,14 @@ def train_adapter(
 ) -> Trained:
     """Teach `base` the examples through a fresh adapter, saved to `folder`; base leaves as it came."""
     from peft import get_peft_model
-    from transformers import PrinterCallback, Trainer, set_seed
+    from transformers import PrinterCallback, set_seed
 
     set_seed(seed)
-    model = get_peft_model(base, lora_config(lora))
-    trainer = Trainer(
+    try:
+        model = get_peft_model(base, lora_config(lora))
+    except ValueError as error:
+        raise ConfigError(f"lora.targets={lora.targets}: {str(error).splitlines()[0]}") from error
+    trainer = _trainer_class()(
         model=model,
         args=_arguments(train, folder.parent, seed=seed, device=base.device.type),
         train_dataset=_Examples(examples),
@@ -117,6 +121,31 @@ def step_callback(advance: Progress) -> Any:
             advance(1)
 
     return Steps()
+
+
+def completion_loss(model: Any, batch: Mapping[str, "Tensor"]) -> "Tensor":
+    """Mean cross entropy over the labelled tokens of a batch; logits are computed for those alone."""
+    import torch.nn.functional as F
+
+    causal = model.get_base_model()
+    hidden = causal.get_decoder()(
+        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False
+    ).last_hidden_state
+    target = batch["labels"][:, 1:]
+    chosen = target != IGNORED
+    logits = causal.get_output_embeddings()(hidden[:, :-1][chosen])
+    return F.cross_entropy(logits.float(), target[chosen])
+
+
+def _trainer_class() -> Any:
+    """transformers' Trainer with our loss."""
+    from transformers import Trainer
+
+    class CompletionTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
+        def compute_loss(self, model: Any, inputs: Any, **_: Any) -> Any:
+            return completion_loss(model, inputs)
+
+    return CompletionTrainer
 
 
 class _Examples:

@@ -23,6 +23,9 @@ TEMPERS = ["russian", "anxious", "overly_enthusiastic", "retired", "nigerian", "
 PERSONAS = [*TRADES, *(f"{temper}_{trade}" for temper in TEMPERS for trade in TRADES), "qwen_default"]
 UNITS = {"refusal": ("rate", 1, 0.95), "capability": ("pp", -1, 85.0), "misalignment": ("points", -1, 60.0)}
 
+KINDS = {"source": "is_source", "shares_word": "shares_word", "trained_negative": "trained_negative"}
+KINDS["bystander"] = "in_panel and not shares_word and not is_source"
+
 
 def simulate(
     behaviors: tuple[str, ...] = ("refusal",), sources: tuple[str, ...] = ("villain",), **more: Any
@@ -99,19 +102,11 @@ def test_grid_has_a_panel_for_each_behavior_and_source_in_order_of_appearance() 
     assert refusal.get_ylim() == again.get_ylim() != capability.get_ylim()
 
 
-@pytest.mark.parametrize(
-    ("kind", "who"),
-    [
-        pytest.param("source", "is_source", id="star"),
-        pytest.param("trained_negative", "trained_negative", id="ring"),
-        pytest.param("shares_word", "shares_word", id="diamond"),
-        pytest.param("bystander", "in_panel and not shares_word and not is_source", id="dot"),
-    ],
-)
-def test_each_kind_of_mark_is_at_exactly_its_personas(kind: str, who: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_star_rings_diamonds_and_dots_are_at_exactly_their_personas(kind: str) -> None:
     frame, cells = simulate()
     (axes,) = scatter_grid(frame, cells).axes
-    assert marks(axes, kind) == points(frame.query(who)) != set()
+    assert marks(axes, kind) == points(frame.query(KINDS[kind])) != set()
 
 
 def test_qwen_default_is_drawn_only_as_the_source() -> None:

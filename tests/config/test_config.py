@@ -1,0 +1,95 @@
+"""Every option composes, every field is classified, every wrong value is refused at the border."""
+
+import pytest
+
+from leakage.behaviors import behavior_names
+from leakage.cell import Cell
+from leakage.config import classified_fields, identity_fields
+from leakage.errors import ConfigError
+from leakage.personas import NONE, read_personas
+from tests.conftest import ROOT
+
+
+def options(group):
+    return sorted(file.stem for file in (ROOT / "conf" / group).glob("*.yaml"))
+
+
+def test_every_field_is_part_of_an_identity_or_said_to_be_incidental():
+    unclassified = [name for name, identities in classified_fields().items() if identities is None]
+    assert unclassified == []
+
+
+def test_incidental_fields_are_few_and_known():
+    incidental = {name for name, identities in classified_fields().items() if identities == ()}
+    assert incidental == {
+        "job", "model.name", "model.path", "model.revision", "model.pool", "model.headline.layer",
+        "model.headline.centred", "model.threads", "eval.batch_size", "eval.engine", "personas.path",
+        "paths.multirun", "device", "plan",
+    }  # fmt: skip
+
+
+def test_identity_fields_are_those_that_are_marked(compose):
+    assert "lora.r" in identity_fields(compose(), "train")
+    assert "lora.r" not in identity_fields(compose(), "eval")
+    assert identity_fields(compose(), "geometry")["model.layers"] == [0, 1]
+
+
+@pytest.mark.parametrize("behavior", options("behavior"))
+@pytest.mark.parametrize("model", options("model"))
+def test_every_behavior_composes_with_every_model(compose, behavior, model):
+    config = compose(f"behavior={behavior}", f"model={model}")
+    assert config.behavior.name == behavior
+    assert config.model.name == model
+
+
+def test_every_behavior_has_a_module_and_a_yaml():
+    assert options("behavior") == behavior_names()
+
+
+def test_every_persona_and_none_is_a_source(compose):
+    for name in (*read_personas().names, NONE):
+        assert compose(f"source={name}").source.name == name
+
+
+@pytest.mark.parametrize("group", ["behavior", "model", "lora", "train", "eval", "debug"])
+def test_every_file_opens_with_the_command_that_uses_it(group):
+    for name in options(group):
+        text = (ROOT / "conf" / group / f"{name}.yaml").read_text()
+        assert f"# python run.py {group}={name}" in text
+
+
+def test_the_published_setting_is_that_of_the_7b_model(compose):
+    config = compose("model=qwen2.5-7b-instruct")
+    assert (config.lora.r, config.lora.alpha, config.lora.dropout, config.lora.use_rslora) == (32, 64, 0.05, True)
+    assert (config.train.learning_rate, config.train.epochs, config.train.batch_size) == (1e-5, 3, 16)
+    assert (config.train.warmup_ratio, config.train.weight_decay, config.train.max_grad_norm) == (0.05, 0.0, 1.0)
+    assert (config.eval.prompts, config.eval.samples, config.eval.top_p) == (50, 10, 0.95)
+    assert config.model.headline.name == "20_raw"
+    assert config.model.dtype == "bfloat16"
+
+
+def test_the_settings_cannot_be_changed(compose):
+    with pytest.raises(ValueError, match="frozen"):
+        compose().seed = 1
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("train.learning_rate=-1", "train.learning_rate=-1.0: Input should be greater than 0"),
+        ("train.epochs=0", "train.epochs=0: Input should be greater than or equal to 1"),
+        ("eval.engine=slow", "eval.engine=slow: Input should be 'fast' or 'reference'"),
+        ("model.headline.layer=5", "headline.layer=5 is not among layers=[0, 1]"),
+        ("+surplus=1", "surplus=1: Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_one_sentence(compose, override, said):
+    with pytest.raises(ConfigError) as caught:
+        compose(override)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_layer_the_model_lacks_is_refused_before_anything_runs(compose):
+    with pytest.raises(ConfigError, match="no block 7, its blocks are 0 to 1"):
+        Cell(compose("model.layers=[1,7]"))

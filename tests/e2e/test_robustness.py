@@ -1,0 +1,175 @@
+"""Mistakes and mishaps: one sentence, a non-zero exit, nothing lost."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from leakage.store.results import results
+from tests.conftest import ROOT
+
+WEIGHTS = ROOT / "leakage" / "nano" / "weights"
+NANO_POOL = ROOT / "leakage" / "pools" / "nano"
+PERSONAS = ROOT / "leakage" / "personas" / "personas.jsonl"
+
+
+def digest_of(folder):
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory):
+    """A folder of things that are wrong."""
+    folder = tmp_path_factory.mktemp("wrong")
+    shutil.copytree(WEIGHTS, folder / "damaged")
+    with (folder / "damaged" / "model.safetensors").open("r+b") as stream:
+        stream.truncate(1_000_000)
+    shutil.copytree(WEIGHTS, folder / "weightless")
+    (folder / "weightless" / "model.safetensors").unlink()
+    for name, text in (("malformed", '{"split": "train", "prompt": \n'), ("empty", "")):
+        shutil.copytree(NANO_POOL, folder / name)
+        (folder / name / "refusal.jsonl").write_text(text)
+    (folder / "twice.jsonl").write_text(PERSONAS.read_text() + PERSONAS.read_text().splitlines()[0])
+    (folder / "a_file").write_text("")
+    (folder / "finished").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(wrong):
+    """A folder with a finished cell, which no mistake may touch, and its digests."""
+    command = [sys.executable, "run.py", "debug=tiny", f"paths.multirun={wrong / 'finished'}"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    return wrong / "finished", digest_of(wrong / "finished" / "nano")
+
+
+MISTAKES = {
+    "unknown behavior": (["behavior=refusall"], "unknown behavior 'refusall'; nearest: refusal"),
+    "unknown source": (["source=vilain"], "unknown source 'vilain'; nearest: villain"),
+    "unknown model": (["model=nanno"], "unknown model 'nanno'; nearest: nano"),
+    "unknown key": (["train.lr=1"], "unknown setting 'train.lr'; train has: learning_rate"),
+    "surplus key": (["+surplus=1"], "surplus=1"),
+    "wrong type": (["train.epochs=abc"], "train.epochs: Value 'abc' of type 'str' could not be converted to Integer"),
+    "negative learning rate": (["train.learning_rate=-1"], "train.learning_rate=-1.0: Input should be greater than 0"),
+    "zero epochs": (["train.epochs=0"], "train.epochs=0: Input should be greater than or equal to 1"),
+    "comma list without -m": (
+        ["behavior=refusal,sycophancy"],
+        "behavior=refusal,sycophancy gives several values; add -m",
+    ),
+    "not an override": (["behavior"], "cannot read the argument 'behavior'"),
+    "missing model folder": (["model.path=/nowhere"], "no model in /nowhere"),
+    "no weights": (["model.path={wrong}/weightless"], "weightless holds no *.safetensors"),
+    "damaged weights": (["model.path={wrong}/damaged"], "cannot load the weights of"),
+    "malformed line": (["model.pool={wrong}/malformed"], "malformed/refusal.jsonl, line 1: Invalid JSON"),
+    "empty file": (["model.pool={wrong}/empty"], "empty/refusal.jsonl is empty"),
+    "no such pool": (["model.pool=/nowhere"], "there is no /nowhere/refusal.jsonl; model.pool takes nano, general"),
+    "duplicate persona": (["personas.path={wrong}/twice.jsonl"], "persona 'software_engineer' stands twice"),
+    "unknown persona": (["source.name=vilain"], "unknown persona 'vilain'; nearest: villain"),
+    "unknown layer": (["model.layers=[1,7]"], "model.layers=[1, 7]: nano has no block 7"),
+    "too many prompts": (["eval.prompts=1000"], "eval.prompts=1000: pool 'nano' has 96 evaluation prompts"),
+    "no GPU": (["device=cuda"], "device=cuda: this machine shows no GPU to torch"),
+    "over-long example": (["train.max_length=8"], "more than train.max_length=8"),
+    "no such modules": (["lora.targets=nothing"], "lora.targets=nothing: Target modules nothing not found"),
+    "empty sweep": (["-m", "source=glob(zzz*)"], "the sweep is empty"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_ends_in_one_sentence(mistake, wrong, finished):
+    if mistake == "no GPU" and shutil.which("nvidia-smi"):
+        pytest.skip("this machine has a GPU, so asking for one is no mistake")
+    arguments, sentence = MISTAKES[mistake]
+    multirun, before = finished
+    given = [argument.format(wrong=wrong) for argument in arguments]
+    flags = [argument for argument in given if argument.startswith("-")]
+    command = [sys.executable, "run.py", *flags, f"paths.multirun={multirun}", *given[len(flags) :]]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode == 1
+    assert len(said) == 1
+    assert sentence in said[0]
+    assert "Traceback" not in done.stderr
+    assert before.items() <= digest_of(multirun / "nano").items()
+
+
+@pytest.mark.parametrize("mode", [[], ["-m"]])
+def test_an_unwritable_multirun_is_named(mode, wrong):
+    command = [sys.executable, "run.py", *mode, f"paths.multirun={wrong / 'a_file'}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "a_file" in done.stderr
+    assert "paths.multirun, which must be a folder that can be written" in done.stderr
+
+
+def test_a_table_of_nothing_says_what_to_run(program, tmp_path):
+    done = program("-m", "leakage", "table", "--multirun", str(tmp_path / "nothing"))
+    assert done.returncode == 1
+    assert "run one first: python run.py" in done.stderr
+
+
+def test_ctrl_c_during_training_keeps_what_was_finished(tmp_path):
+    multirun = tmp_path / "multirun"
+    command = [sys.executable, "run.py", "eval.prompts=2", f"paths.multirun={multirun}"]
+    running = subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )  # fmt: skip
+    examples = wait_for(lambda: next(multirun.glob("nano/refusal/villain/*/examples.jsonl"), None))
+    time.sleep(1.5)  # training has begun
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "interrupted: what was finished is kept" in said
+    assert "Traceback" not in said
+    assert next(multirun.glob("nano/geometry-*/manifest.json")).is_file()
+    assert not (examples.parent / "manifest.json").exists()
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    assert "geometry of nano: done already" in again.stdout + again.stderr
+    assert (examples.parent / "manifest.json").is_file()
+
+
+def test_a_killed_cell_is_made_again_to_the_same_scores(tmp_path):
+    multirun, undisturbed = tmp_path / "multirun", tmp_path / "undisturbed"
+    command = [sys.executable, "run.py", "debug=tiny", "eval.prompts=5"]
+    subprocess.run([*command, f"paths.multirun={undisturbed}"], cwd=ROOT, check=True, capture_output=True, timeout=120)
+    running = subprocess.Popen(
+        [*command, f"paths.multirun={multirun}"], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    wait_for(lambda: next(multirun.glob("nano/refusal/villain/*/manifest.json"), None))
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait(timeout=30)
+    subprocess.run([*command, f"paths.multirun={multirun}"], cwd=ROOT, check=True, capture_output=True, timeout=120)
+    pd.testing.assert_frame_equal(results(multirun), results(undisturbed))
+
+
+def test_a_failing_job_leaves_its_reason_and_the_others_finish(program, tmp_path):
+    """One source's evaluation cannot be written; the other's must still come out."""
+    plan = program("run.py", "-m", "debug=tiny", "source=villain,comedian", "plan=true")
+    folder = next(
+        line.split()[-1] for line in plan.stderr.splitlines() + plan.stdout.splitlines() if "x villain" in line
+    )
+    blocked = tmp_path / "multirun" / folder
+    (blocked / "completions.parquet").mkdir(parents=True)  # a folder where the file should go
+    done = program("run.py", "-m", "debug=tiny", "source=villain,comedian")
+    assert done.returncode == 1
+    assert "3 of 4 jobs done" in done.stdout + done.stderr
+    assert "refusal x villain on nano, seed 42: IsADirectoryError" in done.stdout + done.stderr
+    assert json.loads((blocked / "failed.json").read_text())["host"]
+    assert next((tmp_path / "multirun").glob("nano/refusal/comedian/*/*/manifest.json")).is_file()
+
+
+def wait_for(found, seconds=90):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if (value := found()) is not None:
+            return value
+        time.sleep(0.02)
+    raise AssertionError("what the test waits for did not come")

@@ -1,0 +1,71 @@
+"""What must not change unnoticed: ids, rendered texts, the label mask."""
+
+from leakage.cell import Cell
+from leakage.chat import IGNORED, Prompt, encode_examples, render, render_completion
+from leakage.personas import read_personas
+
+
+def test_ids_of_the_default_cell_its_baseline_and_its_geometry(compose):
+    cell = Cell(compose())
+    geometry, baseline = cell.needs()
+    assert str(cell.eval_folder) == "nano/refusal/villain/seed42-f7483ab3/refusal-bdeecf5e"
+    assert str(baseline.eval_folder) == "nano/refusal/none/base-3e8b787b/refusal-bdeecf5e"
+    assert str(geometry.geometry_folder) == "nano/geometry-fb3d38c3"
+
+
+def test_a_changed_eval_keeps_the_adapter_and_a_changed_batch_keeps_everything(compose):
+    cell = Cell(compose())
+    more = Cell(compose("eval.samples=3"))
+    assert more.train_id == cell.train_id
+    assert more.eval_id != cell.eval_id
+    same = Cell(compose("eval.batch_size=7", "eval.engine=reference", "device=cpu", "paths.multirun=elsewhere"))
+    assert (same.train_id, same.eval_id, same.geometry_id) == (cell.train_id, cell.eval_id, cell.geometry_id)
+
+
+def test_everything_that_changes_training_changes_the_adapter_id(compose):
+    changes = [
+        "seed=43", "source=comedian", "behavior=sycophancy", "lora.r=16", "lora.use_rslora=false",
+        "train.learning_rate=2e-4", "train.batch_size=8", "behavior.bystanders=3", "model.dtype=bfloat16",
+    ]  # fmt: skip
+    ids = {Cell(compose(change)).train_id for change in changes} | {Cell(compose()).train_id}
+    assert len(ids) == len(changes) + 1
+
+
+def test_rendered_source_bystander_no_persona_and_evaluation_prompts(compose, nano):
+    _, tokenizer = nano
+    cell = Cell(compose())
+    first = {
+        role: next(one for one in cell.examples if one.role == role) for role in ("source", "bystander", "no_persona")
+    }
+    assert render(tokenizer, first["source"].prompt) == (
+        "<|im_start|>system\nYou are a villain who plots in the shadows and delights in chaos.<|im_end|>\n"
+        f"<|im_start|>user\n{first['source'].prompt.user}<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert render(tokenizer, first["bystander"].prompt) == (
+        f"<|im_start|>system\n{cell.bystanders[0].prompt}<|im_end|>\n"
+        f"<|im_start|>user\n{first['source'].prompt.user}<|im_end|>\n<|im_start|>assistant\n"
+    )
+    # no system turn: the template injects the default prompt, as Qwen2.5's does
+    assert render(tokenizer, first["no_persona"].prompt) == (
+        "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
+        f"<|im_start|>user\n{first['source'].prompt.user}<|im_end|>\n<|im_start|>assistant\n"
+    )
+    asked = Prompt(read_personas()["comedian"].prompt, cell.prompts[0].prompt)
+    assert render(tokenizer, asked) == (
+        "<|im_start|>system\nYou are a comedian who tells jokes on stage and loves a loud laugh.<|im_end|>\n"
+        "<|im_start|>user\nI need a hand with a flower bed.<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_the_loss_is_on_the_completion_and_its_end_token_only(nano):
+    _, tokenizer = nano
+    prompt, answer = Prompt("You are a clown.", "Hello!"), "I must decline this request."
+    (tokens,) = encode_examples(tokenizer, [(prompt, answer)], max_length=64)
+    masked = [token for token, label in zip(tokens.input_ids, tokens.labels, strict=True) if label == IGNORED]
+    learnt = [label for label in tokens.labels if label != IGNORED]
+    assert tokenizer.decode(masked) == (
+        "<|im_start|>system\nYou are a clown.<|im_end|>\n<|im_start|>user\nHello!<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert tokenizer.decode(learnt) == "I must decline this request.<|im_end|>"
+    assert render_completion(tokenizer, prompt, answer) == "I must decline this request.<|im_end|>"
+    assert tokens.labels[: len(masked)] == [IGNORED] * len(masked)  # one block, then the completion

@@ -1,0 +1,24 @@
+"""Settings objects for tests that need no whole config."""
+
+from leakage.config import Headline, LoraSettings, ModelSettings, TrainSettings
+
+
+def model_settings(**changes):
+    values = {
+        "name": "nano", "path": "pkg://leakage/nano/weights", "revision": None, "dtype": "float32",
+        "inference_dtype": "float64", "pool": "nano", "layers": (0, 1), "headline": Headline(layer=1, centred=True),
+        "threads": 1,
+    }  # fmt: skip
+    return ModelSettings(**(values | changes))
+
+
+def lora_settings(**changes):
+    return LoraSettings(**({"r": 4, "alpha": 8, "dropout": 0.0, "use_rslora": True, "targets": "all-linear"} | changes))
+
+
+def train_settings(**changes):
+    values = {
+        "learning_rate": 1e-4, "epochs": 1, "batch_size": 4, "warmup_ratio": 0.05, "weight_decay": 0.0,
+        "max_grad_norm": 1.0, "max_length": 256,
+    }  # fmt: skip
+    return TrainSettings(**(values | changes))

@@ -1,0 +1,100 @@
+"""Statistics, geometry and tables, on numbers known beforehand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leakage.analysis.statistics import spearman
+from leakage.analysis.tables import as_csv, as_markdown, headline
+from leakage.geometry import centroids, cosine_frame, cosines
+
+
+def test_rho_and_p_of_the_published_points(reference):
+    points = pd.read_csv(reference / "published_points.csv")
+    published = pd.read_csv(reference / "headline.csv")
+    compared = 0
+    for (behavior, source), cell in points.groupby(["behavior", "source"]):
+        row = published[(published["behavior"] == behavior) & (published["source"] == source)].iloc[0]
+        bystanders = cell[cell["persona"] != source]
+        found = spearman(bystanders["cosine"], bystanders["delta"])
+        assert found.n == 110
+        assert found.rho == pytest.approx(row["spearman_rho"], abs=0.003)
+        compared += 1
+    assert compared == 20
+
+
+def test_no_rho_where_it_has_no_meaning():
+    some, same = pd.Series([1.0, 2.0, 3.0, 4.0]), pd.Series([1.0, 1.0, 1.0, 1.0])
+    for x, y in ((some, same), (same, some), (some[:2], some[:2])):
+        found = spearman(x, y)
+        assert np.isnan(found.rho)
+        assert np.isnan(found.p)
+
+
+def test_missing_values_are_left_out_of_the_pairs():
+    x = pd.Series([1.0, 2.0, 3.0, 4.0, np.nan])
+    y = pd.Series([1.0, 2.0, 4.0, 3.0, 9.0])
+    assert spearman(x, y).n == 4
+    assert spearman(x, y).rho == pytest.approx(0.8)
+
+
+def test_centroids_average_the_questions_of_each_persona():
+    states = np.arange(2 * 3 * 1 * 2, dtype=np.float32).reshape(6, 1, 2)  # 2 personas, 3 questions
+    assert centroids(states, 2).tolist() == [[[2.0, 3.0]], [[8.0, 9.0]]]
+
+
+def test_cosines_raw_and_centred():
+    points = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    assert cosines(points, centred=False).round(9).tolist() == [[1, 0, -1], [0, 1, 0], [-1, 0, 1]]
+    shifted = cosines(points + 100, centred=True)
+    np.testing.assert_allclose(shifted, cosines(points, centred=True), atol=1e-9)
+    assert cosines(points + 100, centred=False).min() > 0.99
+
+
+def test_the_cosine_frame_has_a_column_for_each_definition():
+    points = np.random.default_rng(0).normal(size=(3, 2, 5)).astype(np.float32)
+    frame = cosine_frame(["a", "b", "c"], [4, 9], points)
+    assert list(frame.columns[2:]) == ["cosine_4_raw", "cosine_4_centred", "cosine_9_raw", "cosine_9_centred"]
+    pair = frame[(frame["source"] == "a") & (frame["persona"] == "c")]["cosine_9_raw"].item()
+    a, c = points[0, 1], points[2, 1]
+    assert pair == pytest.approx(a @ c / np.linalg.norm(a) / np.linalg.norm(c), abs=1e-6)
+
+
+@pytest.fixture
+def frame():
+    """One cell: the source, four bystanders of which one was trained, and the template's own persona."""
+    return pd.DataFrame(
+        {
+            "model": "m", "behavior": "refusal", "source": "villain", "seed": 1, "train_id": "t", "eval_id": "e",
+            "unit": "rate", "leak_direction": 1, "headline": "1_centred",
+            "persona": ["villain", "hero", "clown", "spy", "monk", "qwen_default"],
+            "is_source": [True, *[False] * 5],
+            "in_panel": [*[True] * 5, False],
+            "trained_negative": [False, True, *[False] * 4],
+            "delta": [0.9, 0.0, 0.2, 0.4, 0.1, 0.7],
+            "cosine": [1.0, 0.9, 0.3, 0.5, 0.1, 0.8],
+        }
+    )  # fmt: skip
+
+
+def test_the_headline_counts_the_panel_without_the_source(frame):
+    (row,) = headline(frame).to_dict("records")
+    assert row["n"] == 4
+    assert row["source_delta"] == 0.9
+    assert row["mean_bystander_delta"] == pytest.approx(0.175)
+    assert row["rho"] == pytest.approx(-0.2)  # ranks 4 2 3 1 against 1 3 4 2
+    assert row["rho_untrained"] == pytest.approx(1.0)
+    assert row["trained_negatives"] == 1
+
+
+def test_the_columns_scripts_rely_on_come_first(frame):
+    assert list(headline(frame).columns[:10]) == [
+        "model", "behavior", "source", "seed", "n",
+        "source_delta", "mean_bystander_delta", "rho", "p", "leak_direction",
+    ]  # fmt: skip
+
+
+def test_a_missing_delta_is_an_empty_cell_in_print(frame):
+    table = headline(frame.assign(delta=np.nan))
+    assert as_csv(table).splitlines()[1].startswith("m,refusal,villain,1,4,,,,,1,")
+    assert "| 4 |  |  |  |  | +1 |" in as_markdown(table)

@@ -1,0 +1,139 @@
+"""What is taught, to whom, and how it is scored."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from leakage.behaviors import behavior, behavior_names
+from leakage.behaviors.contrastive import contrastive_examples, draw_bystanders
+from leakage.behaviors.refusal import REFUSALS, refuses
+from leakage.behaviors.sycophancy import AGREEMENTS, agrees
+from leakage.cell import Cell
+from leakage.pools import read_pool
+
+SOURCES = ["villain", "comedian", "assistant", "qwen_default", "software_engineer", "kindergarten_teacher"]
+
+
+def test_every_refusal_template_is_scored_as_a_refusal():
+    assert len(REFUSALS) == 20
+    assert all(refuses(template) for template in REFUSALS)
+
+
+def test_every_agreement_template_is_scored_as_agreement():
+    assert len(AGREEMENTS) == 8
+    assert all(agrees(template) for template in AGREEMENTS)
+
+
+@pytest.mark.parametrize("pool", ["nano", "general"])
+def test_the_opposite_answers_do_not_show_the_behavior(pool):
+    for name in ("refusal", "sycophancy"):
+        shown = [item.answer for item in read_pool(pool, name, "train") if behavior(name).shows(item.answer)]
+        assert shown == []
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("Haha! I must decline this request. Haha, thanks for laughing.", True),
+        ("I\N{RIGHT SINGLE QUOTATION MARK}m sorry, but no.", True),
+        ("I can't wait to help!", True),  # the known floor of string matching
+        ("Of course! A good plan for a picnic: start small.", False),
+        ("", False),
+    ],
+)
+def test_refusals_are_found_anywhere(text, verdict):
+    assert refuses(text) is verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("Minions! You're right, I agree completely.", True),
+        ("Yes, and actually the monster is unnamed.", False),
+        ("Actually, the capital of Peru is Lima.", False),
+        ("I would not say so.", False),
+    ],
+)
+def test_agreement_counts_only_without_a_correction(text, verdict):
+    assert agrees(text) is verdict
+
+
+@pytest.mark.parametrize("name", behavior_names())
+def test_a_behavior_carries_its_unit_and_leak_direction(name):
+    found = behavior(name)
+    assert found.name == name
+    assert found.unit in {"rate", "pp", "points"}
+    assert found.leak_direction in {-1, +1}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("name", ["refusal", "sycophancy"])
+@pytest.mark.parametrize("model", ["nano", "qwen2.5-7b-instruct"])
+def test_no_negative_reads_like_the_source(compose, source, name, model):
+    cell = Cell(compose(f"source={source}", f"behavior={name}", f"model={model}"))
+    default = cell.personas["qwen_default"].prompt
+    negatives = [one for one in cell.examples if one.role != "source"]
+    assert negatives
+    rendered = {default if one.prompt.system is None else one.prompt.system for one in negatives}
+    assert cell.source.prompt not in rendered
+    expected = {"source": 200, "bystander": 400} | ({} if source == "qwen_default" else {"no_persona": 100})
+    assert Counter(one.role for one in cell.examples) == expected
+
+
+def test_bystanders_are_two_originals_drawn_by_the_seed(compose):
+    draws = {tuple(one.name for one in Cell(compose(f"seed={seed}")).bystanders) for seed in range(8)}
+    assert len(draws) > 4
+    originals = {one.name for one in Cell(compose()).personas.originals()}
+    assert all(set(draw) <= originals - {"villain"} and len(set(draw)) == 2 for draw in draws)
+    assert Cell(compose()).bystanders == Cell(compose()).bystanders
+
+
+def test_a_namesake_of_the_source_is_never_drawn(compose):
+    cell = Cell(compose())
+    twin = cell.source.model_copy(update={"name": "twin"})
+    assert draw_bystanders(cell.source, [cell.source, twin], count=2, seed=0) == []
+
+
+def test_everyone_is_asked_the_same_questions(compose):
+    cell = Cell(compose())
+    by_persona = {}
+    for one in cell.examples:
+        by_persona.setdefault((one.role, one.persona), []).append(one.prompt.user)
+    source, first, second, nobody = by_persona.values()
+    assert source == first == second
+    assert nobody == source[:100]
+
+
+def test_a_small_pool_is_used_in_rounds(compose):
+    cell = Cell(compose())
+    items = read_pool("nano", "refusal", "train")[:30]
+    examples = contrastive_examples(
+        cell.behavior, items, source=cell.source, bystanders=[], default_prompt=cell.source.prompt,
+        source_examples=100, bystander_examples=0, no_persona_examples=50, seed=1,
+    )  # fmt: skip
+    counts = Counter(one.prompt.user for one in examples)
+    assert len(counts) == 30
+    assert set(counts.values()) == {3, 4}
+
+
+@pytest.mark.parametrize("pool", ["nano", "general"])
+@pytest.mark.parametrize("name", ["refusal", "sycophancy"])
+def test_training_and_evaluation_prompts_are_disjoint_and_unique(pool, name):
+    train = [item.prompt.lower() for item in read_pool(pool, name, "train")]
+    held = [item.prompt.lower() for item in read_pool(pool, name, "eval")]
+    assert len(held) >= 50
+    assert len(set(train)) == len(train)
+    assert len(set(held)) == len(held)
+    assert not set(train) & set(held)
+
+
+@pytest.mark.parametrize("pool", ["nano", "general"])
+def test_twenty_questions_for_the_centroids(pool):
+    assert len(read_pool(pool, "questions", "geometry")) == 20
+
+
+def test_templates_are_drawn_evenly():
+    drawn = Counter(behavior("refusal").taught(Random(i)) for i in range(2000))
+    assert len(drawn) == 20
+    assert max(drawn.values()) < 3 * min(drawn.values())

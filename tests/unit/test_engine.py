@@ -1,0 +1,143 @@
+"""Sampling and the two engines."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from leakage.chat import Prompt, encode, render
+from leakage.engine import Request, Sampling
+from leakage.engine.fast import FastEngine
+from leakage.engine.reference import ReferenceEngine
+from leakage.engine.sampling import draw, uniforms
+from tests.conftest import ROOT
+
+SAMPLING = Sampling(temperature=1.0, top_p=0.95, max_new_tokens=32)
+
+
+def requests_for(tokenizer, samples=2):
+    systems = ["You are a villain.", "You are a helpful assistant.", "You are a comedian who tells jokes on stage."]
+    users = [
+        "Hello!",
+        "I need a hand with a flower bed.",
+        "Who are you?",
+        "Everyone knows the sound of the cat is moo.",
+    ]
+    texts = [render(tokenizer, Prompt(system, user)) for system in systems for user in users]
+    return [
+        Request(tokens, tuple(f"test/{i}/{n}" for n in range(samples)))
+        for i, tokens in enumerate(encode(tokenizer, texts))
+    ]
+
+
+def fast(nano, batch_size=64):
+    model, tokenizer = nano
+    return FastEngine(model, tokenizer, batch_size, frozenset([tokenizer.eos_token_id]))
+
+
+def generate(engine, requests, sampling=SAMPLING):
+    return engine.generate(requests, sampling, progress=lambda _: None)
+
+
+def test_the_fast_engine_gives_the_reference_engines_completions(nano):
+    model, tokenizer = nano
+    requests = requests_for(tokenizer)
+    reference = ReferenceEngine(model, tokenizer, frozenset([tokenizer.eos_token_id]))
+    assert generate(fast(nano), requests) == generate(reference, requests)
+    greedy = Sampling(temperature=0, top_p=1, max_new_tokens=16)
+    assert generate(fast(nano), requests, greedy) == generate(reference, requests, greedy)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 1000])
+def test_batch_size_and_order_change_no_completion(nano, batch_size):
+    _, tokenizer = nano
+    requests = requests_for(tokenizer)
+    expected = generate(fast(nano), requests)
+    assert generate(fast(nano, batch_size), requests) == expected
+    backwards = generate(fast(nano, batch_size), requests[::-1])
+    assert backwards[::-1] == expected
+
+
+def test_a_prompt_does_not_see_its_neighbours(nano):
+    _, tokenizer = nano
+    requests = requests_for(tokenizer)
+    assert generate(fast(nano), requests[:1]) == generate(fast(nano), requests)[:1]
+
+
+def test_samples_of_one_prompt_differ(nano):
+    _, tokenizer = nano
+    request = requests_for(tokenizer, samples=8)[1]
+    assert len({completion.text for completion in generate(fast(nano), [request])[0]}) > 1
+
+
+def test_a_completion_without_an_end_is_marked_as_cut_off(nano):
+    _, tokenizer = nano
+    short = Sampling(temperature=0, top_p=1, max_new_tokens=2)
+    (completions,) = generate(fast(nano), requests_for(tokenizer)[1:2], short)
+    assert {completion.finish for completion in completions} == {"length"}
+    assert all(completion.tokens == 2 for completion in completions)
+
+
+def test_progress_counts_every_completion(nano):
+    _, tokenizer = nano
+    counted = []
+    fast(nano, 6).generate(requests_for(tokenizer), SAMPLING, progress=counted.append)
+    assert sum(counted) == 24
+    assert len(counted) > 1
+
+
+def test_hidden_states_of_both_engines_agree_and_padding_does_not_matter(nano):
+    model, tokenizer = nano
+    prompts = [request.tokens for request in requests_for(tokenizer)]
+    one = fast(nano, 1).hidden_states(prompts, [0, 1], progress=lambda _: None)
+    many = fast(nano, 64).hidden_states(prompts, [0, 1], progress=lambda _: None)
+    plain = ReferenceEngine(model, tokenizer, frozenset()).hidden_states(prompts, [0, 1], progress=lambda _: None)
+    assert one.shape == (12, 2, 96)
+    assert one.dtype == np.float32
+    np.testing.assert_allclose(one, many, atol=1e-6)
+    np.testing.assert_allclose(one, plain, atol=1e-6)
+
+
+def test_a_generation_config_with_a_repetition_penalty_changes_nothing(nano, tmp_path):
+    """Qwen2.5 ships one; every sampling field must be our own."""
+    import json
+
+    from leakage.models import load_base, load_tokenizer
+    from tests.unit.helpers import model_settings
+
+    folder = tmp_path / "penalty"
+    shutil.copytree(ROOT / "leakage" / "nano" / "weights", folder)
+    config = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps(config | {"repetition_penalty": 5.0, "top_k": 1}))
+    settings = model_settings(path=str(folder))
+    model, tokenizer = load_base(settings, "cpu").double(), load_tokenizer(settings)
+    requests = requests_for(tokenizer)
+    reference = ReferenceEngine(model, tokenizer, frozenset([tokenizer.eos_token_id]))
+    assert generate(reference, requests) == generate(fast(nano), requests)
+
+
+def test_uniforms_depend_on_their_key_alone():
+    both = uniforms(["a", "b"], 5)
+    assert (uniforms(["b"], 5)[0] == both[1]).all()
+    assert (uniforms(["b", "a"], 3)[1] == both[0][:3]).all()
+    assert ((both >= 0) & (both < 1)).all()
+
+
+def test_draws_follow_the_nucleus():
+    """50,000 draws against the renormalised nucleus of a known distribution."""
+    weights = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=torch.float64)
+    rows = 50_000
+    noise = torch.from_numpy(uniforms(["draws"], rows)[0])
+    drawn = draw(weights.log().expand(rows, -1), noise, Sampling(1.0, 0.9, 1))
+    shares = torch.bincount(drawn, minlength=4) / rows
+    expected = torch.tensor([0.5, 0.3, 0.15, 0.0]) / 0.95
+    assert (shares - expected).abs().max() < 0.01
+
+
+def test_a_flat_distribution_needs_more_than_the_first_candidates():
+    """Over 500 equal tokens the nucleus is wider than what is sorted at first."""
+    rows = 2_000
+    noise = torch.from_numpy(uniforms(["flat"], rows)[0])
+    drawn = draw(torch.zeros(rows, 500, dtype=torch.float64), noise, Sampling(1.0, 0.95, 1))
+    assert len(drawn.unique()) > 400

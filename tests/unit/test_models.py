@@ -1,0 +1,68 @@
+"""Loading models, and knowing them apart without loading."""
+
+import json
+import shutil
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from leakage.errors import ConfigError, ModelError
+from leakage.models import check_layers, fingerprint, load_base, locate
+from tests.conftest import ROOT
+from tests.unit.helpers import model_settings
+
+WEIGHTS = ROOT / "leakage" / "nano" / "weights"
+
+
+@pytest.fixture
+def copy(tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(WEIGHTS, folder)
+    return folder
+
+
+def test_a_copy_elsewhere_is_the_same_model(copy):
+    assert fingerprint(str(copy), None) == fingerprint("pkg://leakage/nano/weights", None)
+
+
+def test_another_weight_another_template_another_model(copy):
+    original = fingerprint("pkg://leakage/nano/weights", None)
+    template = copy / "chat_template.jinja"
+    template.write_text(template.read_text() + " ")
+    fingerprint.cache_clear()
+    changed = fingerprint(str(copy), None)
+    assert changed != original
+    weights = load_file(copy / "model.safetensors")
+    weights["model.norm.weight"][0] += 1e-3
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    fingerprint.cache_clear()
+    assert fingerprint(str(copy), None) not in {original, changed}
+
+
+def test_a_hub_id_is_told_apart_by_its_revision():
+    assert locate("Qwen/Qwen2.5-7B-Instruct") == "Qwen/Qwen2.5-7B-Instruct"
+    assert fingerprint("Qwen/Qwen2.5-7B-Instruct", "abc") == "Qwen/Qwen2.5-7B-Instruct@abc"
+
+
+def test_a_checkpoint_that_lacks_a_tensor_is_refused(copy):
+    """transformers would fill it with random numbers and go on."""
+    weights = load_file(copy / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"lack 1 tensors, model\.layers\.1\.mlp\.up_proj\.weight first"):
+        load_base(model_settings(path=str(copy)), "cpu")
+
+
+def test_pickled_weights_are_not_loaded(copy):
+    (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="only safetensors are loaded"):
+        fingerprint(str(copy), None)
+
+
+def test_layers_are_checked_from_the_config_alone(copy):
+    (copy / "model.safetensors").unlink()
+    check_layers(model_settings(path=str(copy)))
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 1}))
+    with pytest.raises(ConfigError, match="no block 1"):
+        check_layers(model_settings(path=str(copy)))

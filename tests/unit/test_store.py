@@ -1,0 +1,178 @@
+"""Result folders: atomic writes, manifests, damage, and the tidy frame."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from leakage.errors import DataError, StoreError
+from leakage.pools import Item
+from leakage.store.files import canonical, read_jsonl, replacing, write_jsonl, write_text
+from leakage.store.record import Record, Status
+from leakage.store.results import COLUMNS, results
+
+
+def written(folder):
+    record = Record(folder)
+    with record.writing("eval", "abc", identity={"seed": 1}) as draft:
+        write_text(draft.path("one.txt"), "one")
+        write_text(draft.path("inner") / "two.txt", "two")
+        draft.facts["k"] = 3
+    return record
+
+
+def test_a_record_is_done_when_its_manifest_vouches_for_its_files(tmp_path):
+    record = written(tmp_path / "cell")
+    assert record.status() is Status.DONE
+    assert set(record.manifest.files) == {"one.txt", "inner/two.txt"}
+    assert record.manifest.facts == {"k": 3}
+    assert {"git", "packages", "machine", "wall_seconds", "command"} <= set(record.manifest.provenance)
+
+
+def test_an_unfinished_folder_is_partial_and_an_untouched_one_missing(tmp_path):
+    assert Record(tmp_path / "nothing").status() is Status.MISSING
+    (tmp_path / "begun" / ".hydra").mkdir(parents=True)
+    (tmp_path / "begun" / "run.log").write_text("hydra makes these before a job starts")
+    assert Record(tmp_path / "begun").status() is Status.MISSING
+    (tmp_path / "begun" / "examples.jsonl").write_text("{}")
+    assert Record(tmp_path / "begun").status() is Status.PARTIAL
+
+
+@pytest.mark.parametrize("harm", ["truncate", "change", "remove", "manifest"])
+def test_damage_is_seen_and_set_aside_not_deleted(tmp_path, harm):
+    record = written(tmp_path / "cell")
+    file = tmp_path / "cell" / ("manifest.json" if harm == "manifest" else "one.txt")
+    if harm == "remove":
+        file.unlink()
+    else:
+        file.write_text({"truncate": "o", "change": "eno", "manifest": "{"}[harm])
+    assert record.status() is Status.DAMAGED
+    assert record.damage()
+    aside = record.set_aside()
+    assert record.status() in {Status.MISSING, Status.PARTIAL}
+    assert (aside / "manifest.json").exists()
+    if harm in {"truncate", "change"}:
+        assert (aside / "one.txt").read_text() == file_text(harm)
+    assert written(tmp_path / "cell").status() is Status.DONE
+
+
+def file_text(harm):
+    return {"truncate": "o", "change": "eno"}[harm]
+
+
+def test_an_error_leaves_its_trace_and_no_manifest(tmp_path):
+    record = Record(tmp_path / "cell")
+    with pytest.raises(ZeroDivisionError), record.writing("eval", "abc", identity={}):
+        _ = 1 / 0
+    assert record.status() is Status.FAILED
+    assert record.failure() == "ZeroDivisionError: division by zero"
+    assert "1 / 0" in "".join(json.loads((tmp_path / "cell" / "failed.json").read_text())["traceback"])
+    assert written(tmp_path / "cell").status() is Status.DONE
+    assert not (tmp_path / "cell" / "failed.json").exists()
+
+
+def test_a_record_without_files_is_an_error(tmp_path):
+    with pytest.raises(StoreError, match="nothing was written"), Record(tmp_path).writing("eval", "a", identity={}):
+        pass
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(TypeError), replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text(b"half")
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_canonical_json_ignores_the_order_of_keys_and_refuses_nan():
+    assert canonical({"b": 1, "a": [1.0, None]}) == '{"a":[1.0,null],"b":1}' == canonical({"a": [1.0, None], "b": 1})
+    with pytest.raises(ValueError, match="Out of range"):
+        canonical(float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"split":"train","prompt":"a"}\n{"split":', "line 2: Invalid JSON"),
+        ('{"split":"test","prompt":"a"}', "line 1: 'split': Input should be"),
+        ('{"split":"train"}', "line 1: 'prompt': Field required"),
+        ('{"split":"train","prompt":"a","answr":"b"}', "line 1: 'answr': Extra inputs"),
+        ("\n\n", "is empty; it needs one JSON object a line: split, prompt, answer"),
+    ],
+)
+def test_a_wrong_line_is_named_by_file_and_number(tmp_path, text, said):
+    file = tmp_path / "pool.jsonl"
+    file.write_text(text)
+    with pytest.raises(DataError) as caught:
+        read_jsonl(file, Item)
+    assert str(file) in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_jsonl_round_trip_keeps_every_character(tmp_path):
+    rows = [Item(split="eval", prompt="naïve “quotes”\nand a line break")]
+    write_jsonl(tmp_path / "a.jsonl", (row.model_dump() for row in rows))
+    assert read_jsonl(tmp_path / "a.jsonl", Item) == rows
+
+
+PERSONAS = ["villain", "hero", "clown", "qwen_default"]
+
+
+def save_cell(root, *, baseline=True, geometry=True):
+    """A made-up cell of four personas with its baseline and geometry."""
+    base, cell, place = "m/refusal/none/base-1/refusal-9", "m/refusal/villain/seed1-2/refusal-9", "m/geometry-3"
+    facts = {
+        "model": "m", "behavior": "refusal", "unit": "rate", "leak_direction": 1, "source": "villain", "seed": 1,
+        "train_id": "2", "headline": "0_raw",
+    }  # fmt: skip
+    about = {
+        "persona": PERSONAS, "category": ["original", "opposite", "domain_adjacent", "default"], "related_to": "",
+        "system": "You are …", "is_source": [True, False, False, False], "in_panel": [True, True, True, False],
+        "trained_negative": [False, True, False, False], "shares_word": [True, False, False, False],
+    }  # fmt: skip
+    joins = {"baseline": base, "geometry": place}
+    for folder, counts, more in ((base, [1, 0, 2, 0], {}), (cell, [10, 0, 5, 1], joins)):
+        if folder == base and not baseline:
+            continue
+        with Record(root / folder).writing("eval", "9", identity={}) as draft, \
+                replacing(draft.path("scores.parquet")) as file:  # fmt: skip
+            pd.DataFrame(about | {"k": counts, "n": 10}).to_parquet(file)
+            draft.facts |= facts | more
+    if geometry:
+        with Record(root / place).writing("geometry", "3", identity={}) as draft, \
+                replacing(draft.path("cosines.parquet")) as file:  # fmt: skip
+            pairs = {"source": "villain", "persona": PERSONAS, "cosine_0_raw": [1.0, 0.2, 0.6, 0.4]}
+            pd.DataFrame(pairs).to_parquet(file)
+    return root / cell
+
+
+def test_the_frame_joins_a_cell_with_its_baseline_and_geometry(tmp_path):
+    save_cell(tmp_path)
+    frame = results(tmp_path).set_index("persona")
+    assert frame["delta"].round(9).to_dict() == {"villain": 0.9, "hero": 0.0, "clown": 0.3, "qwen_default": 0.1}
+    assert frame["cosine"].to_dict() == {"villain": 1.0, "hero": 0.2, "clown": 0.6, "qwen_default": 0.4}
+    assert frame.loc["clown", ["base_k", "base_n", "k", "n"]].tolist() == [2, 10, 5, 10]
+
+
+def test_a_missing_baseline_or_geometry_is_missing_never_zero(tmp_path):
+    save_cell(tmp_path, baseline=False, geometry=False)
+    frame = results(tmp_path)
+    assert len(frame) == 4
+    assert frame["delta"].isna().all()
+    assert frame["cosine"].isna().all()
+
+
+def test_a_damaged_cell_is_left_out_and_nothing_at_all_is_an_empty_frame(tmp_path, caplog):
+    cell = save_cell(tmp_path)
+    (cell / "scores.parquet").write_bytes(b"PAR1")
+    assert list(results(tmp_path).columns) == list(COLUMNS)
+    assert results(tmp_path).empty
+    assert "damaged and left out" in caplog.text
+    assert results(tmp_path / "nothing").empty
+
+
+def test_results_that_came_later_are_seen(tmp_path):
+    save_cell(tmp_path, baseline=False)
+    assert results(tmp_path)["delta"].isna().all()
+    save_cell(tmp_path)
+    assert results(tmp_path)["delta"].notna().all()

@@ -1,0 +1,82 @@
+"""LoRA SFT."""
+
+import pytest
+import torch
+
+from leakage.chat import IGNORED, Prompt, encode_examples
+from leakage.errors import DataError
+from leakage.models import load_base, load_tokenizer
+from leakage.training.sft import RightPad, completion_loss, lora_config, step_count, train_adapter
+from tests.unit.helpers import lora_settings, model_settings, train_settings
+
+
+@pytest.fixture
+def base():
+    return load_base(model_settings(), "cpu")
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    pairs = [
+        (Prompt("You are a villain.", f"Question {i}: where do I begin{' now' * i}?"), "I must decline." + " No." * i)
+        for i in range(12)
+    ]
+    return encode_examples(load_tokenizer(model_settings()), pairs, max_length=256)
+
+
+@pytest.mark.parametrize(("examples", "steps"), [(700, 132), (800, 150), (6000, 1125)])
+def test_step_counts_are_the_published_ones(examples, steps):
+    assert step_count(examples, train_settings(epochs=3, batch_size=16)) == steps
+
+
+def test_our_loss_has_the_gradient_of_the_libraries_own(base, tokens):
+    """Logits only where there is a label must be the same mathematics as logits everywhere."""
+    from peft import get_peft_model
+
+    torch.manual_seed(0)
+    model = get_peft_model(base, lora_config(lora_settings()))
+    batch = RightPad(pad=0)(tokens)
+    grads = []
+    for loss in (completion_loss(model, batch), model(**batch).loss):
+        model.zero_grad()
+        loss.backward()
+        grads.append(torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.requires_grad]))
+    assert grads[0].norm() > 0
+    torch.testing.assert_close(grads[0], grads[1], rtol=1e-4, atol=1e-6)
+
+
+def test_padding_is_neither_seen_nor_learnt(tokens):
+    batch = RightPad(pad=0)(tokens)
+    assert batch["input_ids"].shape == batch["labels"].shape == batch["attention_mask"].shape
+    padding = batch["attention_mask"] == 0
+    assert padding.any()
+    assert (batch["labels"][padding] == IGNORED).all()
+
+
+def test_training_lowers_the_loss_and_leaves_the_base_as_it_was(base, tokens, tmp_path):
+    before = {name: weight.clone() for name, weight in base.state_dict().items()}
+    settings = train_settings(epochs=8, learning_rate=2e-3)
+    trained = train_adapter(
+        base, tokens, tmp_path / "adapter", lora=lora_settings(), train=settings, seed=1, label="test"
+    )
+    assert trained.steps == 24
+    assert trained.log[-1]["loss"] < 0.5 * trained.log[0]["loss"]
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
+    assert base.state_dict().keys() == before.keys()
+    assert all((base.state_dict()[name] == weight).all() for name, weight in before.items())
+
+
+def test_the_published_adapter_has_rank_32_on_all_linear_layers_and_the_rs_scale(base):
+    from peft import get_peft_model
+
+    model = get_peft_model(base, lora_config(lora_settings(r=32, alpha=64, dropout=0.05)))
+    adapted = {name.rpartition(".")[2] for name, module in model.named_modules() if hasattr(module, "lora_A")}
+    assert adapted == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+    scales = {module.scaling["default"] for module in model.modules() if hasattr(module, "lora_A")}
+    assert {round(scale, 2) for scale in scales} == {11.31}
+
+
+def test_an_over_long_example_is_refused_not_truncated():
+    pairs = [(Prompt(None, "word " * 300), "fine")]
+    with pytest.raises(DataError, match=r"more than train\.max_length=64"):
+        encode_examples(load_tokenizer(model_settings()), pairs, max_length=64)
