@@ -5,8 +5,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from leakage.config import load, register
+from leakage.config import load
 from leakage.guard import guarded
+from leakage.register import register
 
 register()
 

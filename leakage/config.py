@@ -221,24 +221,3 @@ def _sentence(error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ")
     given = "" if isinstance(first["input"], dict) else f"={first['input']}"
     return f"{name}{given}: {message} (python run.py --cfg job shows the settings)"
-
-
-def register() -> None:
-    """Tell Hydra the schema, every persona as an option of `source`, and where a job's folder is."""
-    from hydra.core.config_store import ConfigStore
-    from omegaconf import OmegaConf
-
-    from leakage.personas import NONE, read_personas
-
-    store = ConfigStore.instance()
-    store.store(name="schema", node=hydra_schema())
-    for name in (*read_personas().names, NONE):
-        store.store(group="source", name=name, node={"name": name})
-    OmegaConf.register_new_resolver("job_folder", _job_folder, replace=True)
-
-
-def _job_folder(*, _root_: "DictConfig") -> str:
-    """Folder of the composed job below paths.multirun; Hydra writes its own notes there as well."""
-    from leakage.cell import Cell
-
-    return str(Cell(load(_root_)).job_folder)

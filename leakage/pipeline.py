@@ -14,6 +14,7 @@ from leakage.models import attach, for_inference, load_base, load_tokenizer
 from leakage.progress import progress
 from leakage.store.files import replacing, write_jsonl
 from leakage.store.record import Draft, Record, Status
+from leakage.sweep import Job, Plan, is_done
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,11 +25,17 @@ log = logging.getLogger(__name__)
 def run(config: Config, *, with_needs: bool) -> str:
     """Do one job, and first what its result is read against when `with_needs`; returns its folder."""
     cell = Cell(config)
-    for one in [*(cell.needs() if with_needs else []), cell]:
+    jobs = [*(cell.needs() if with_needs else []), cell]
+    if config.plan:
+        log.info(Plan(tuple(Job((), one, is_done(one)) for one in jobs)).shown())
+        return str(cell.job_folder)
+    for one in jobs:
         if one.config.job == "geometry":
             run_geometry(one)
         else:
             run_cell(one)
+    if with_needs:
+        log.info("results in %s; look at them with: python -m leakage table", cell.job_folder)
     return str(cell.job_folder)
 
 

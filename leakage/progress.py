@@ -2,13 +2,12 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from leakage.engine.base import Progress
-
 log = logging.getLogger(__name__)
+Progress = Callable[[int], object]
 EVERY = 5.0  # seconds between two lines of a log
 
 

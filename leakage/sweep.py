@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from leakage.cell import Cell
 from leakage.config import Config
-from leakage.store.record import Status
+from leakage.store.record import Record, Status
 
 Overrides = tuple[str, ...]
 Compose = Callable[[Overrides], Config]
@@ -52,13 +52,15 @@ class Plan:
     def outcome(self) -> list[str]:
         """How the jobs that were to run stand now: a count, then a line for each that is not done."""
         missed = [job for job in self.todo if not is_done(job.cell)]
-        reasons = [job.cell.record(job.cell.job_folder).failure() or "not finished" for job in missed]
-        lines = [f"  {job.cell.label}: {reason}" for job, reason in zip(missed, reasons, strict=True)]
+        lines = [f"  {job.cell.label}: {failure(job.cell) or 'not finished'}" for job in missed]
         return [f"{len(self.todo) - len(missed)} of {len(self.todo)} jobs done", *lines]
 
-    def lines(self) -> list[str]:
-        """One line a job."""
-        return [f"  {'done' if job.done else 'to do':6} {job.cell.label:55} {job.cell.job_folder}" for job in self.jobs]
+    def shown(self) -> str:
+        """The summary and a line a job, for plan=true."""
+        lines = [
+            f"  {'done' if job.done else 'to do':6} {job.cell.label:55} {job.cell.job_folder}" for job in self.jobs
+        ]
+        return "\n".join([self.summary(), *lines, "plan=true: nothing was run"])
 
 
 def make_plan(wanted: Iterable[Overrides], compose: Compose) -> Plan:
@@ -83,9 +85,18 @@ def need_overrides(overrides: Sequence[str]) -> list[Overrides]:
     return [(*kept, "source=none", "job=geometry"), (*kept, "source=none")]
 
 
+def records(cell: Cell) -> list[Record]:
+    """The records the job is to fill, in the order in which it does."""
+    trains = cell.config.job == "cell" and not cell.is_baseline
+    folders = [cell.train_folder, cell.job_folder] if trains else [cell.job_folder]
+    return [cell.record(folder) for folder in folders]
+
+
 def is_done(cell: Cell) -> bool:
-    """Whether every record the job would fill is done."""
-    folders = [cell.job_folder]
-    if cell.config.job == "cell" and not cell.is_baseline:
-        folders.append(cell.train_folder)
-    return all(cell.record(folder).status() is Status.DONE for folder in folders)
+    """Whether every record of the job is done."""
+    return all(record.status() is Status.DONE for record in records(cell))
+
+
+def failure(cell: Cell) -> str | None:
+    """What the job's records say went wrong."""
+    return next((reason for record in records(cell) if (reason := record.failure())), None)

@@ -24,7 +24,8 @@ def compose() -> Iterator[Compose]:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
-    from leakage.config import load, register
+    from leakage.config import load
+    from leakage.register import register
 
     register()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):

@@ -23,11 +23,11 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
         if not cells:
             raise ConfigError("the sweep is empty: a glob or a list in it matches nothing")
         self.plan = make_plan((tuple(cell) for cell in cells), self._compose)
+        if self.config is not None and self.config.plan:
+            log.info(self.plan.shown())
+            return []
         log.info(self.plan.summary())
         todo = [list(job.overrides) for job in self.plan.todo]
-        if self.config is not None and self.config.plan:
-            log.info("\n".join(["plan=true, so nothing is run:", *self.plan.lines()]))
-            return []
         size = max_batch_size or max(1, len(todo))
         return [todo[start : start + size] for start in range(0, len(todo), size)]
 

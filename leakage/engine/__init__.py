@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-from leakage.engine.base import Completion, Engine, Progress, Request
+from leakage.engine.base import Completion, Engine, Request
 from leakage.engine.sampling import Sampling
 
 if TYPE_CHECKING:
     from leakage.config import EvalSettings
 
-__all__ = ["Completion", "Engine", "Progress", "Request", "Sampling", "build_engine"]
+__all__ = ["Completion", "Engine", "Request", "Sampling", "build_engine"]
 
 
 def build_engine(model: Any, tokenizer: Any, settings: "EvalSettings") -> Engine:

@@ -1,12 +1,13 @@
 """What the rest of the project asks of an engine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from leakage.engine.sampling import Sampling
+from leakage.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,11 @@ class Completion:
     finish: str
 
 
-Progress = Callable[[int], object]
+def read_completion(tokenizer: Any, tokens: list[int], stop: Collection[int]) -> Completion:
+    """The text of sampled tokens, without the token that ended the turn."""
+    finished = bool(tokens) and tokens[-1] in stop
+    text = tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=True)
+    return Completion(text=text, tokens=len(tokens), finish="stop" if finished else "length")
 
 
 class Engine(Protocol):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leakage.engine.base import Completion, Progress, Request
+from leakage.engine.base import Completion, Request, read_completion
 from leakage.engine.sampling import Sampling, draw, uniforms
+from leakage.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +37,7 @@ class FastEngine:
             for batch in _batches(requests, self.batch_size):
                 rows = self._generate_batch([requests[i] for i in batch], sampling)
                 for i in batch:
-                    answers[i] = [self._completion(next(rows)) for _ in requests[i].keys]
+                    answers[i] = [read_completion(self.tokenizer, next(rows), self.stop) for _ in requests[i].keys]
                 progress(sum(len(requests[i].keys) for i in batch))
         return answers
 
@@ -91,11 +92,6 @@ class FastEngine:
             )  # fmt: skip
             logits = out.logits[:, -1]
         return tokens
-
-    def _completion(self, tokens: list[int]) -> Completion:
-        finished = bool(tokens) and tokens[-1] in self.stop
-        text = self.tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=True)
-        return Completion(text=text, tokens=len(tokens), finish="stop" if finished else "length")
 
     def hidden_states(
         self, prompts: Sequence[Sequence[int]], layers: Sequence[int], *, progress: Progress

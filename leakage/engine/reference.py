@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leakage.engine.base import Completion, Progress, Request
+from leakage.engine.base import Completion, Request, read_completion
 from leakage.engine.sampling import Sampling, uniforms
+from leakage.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,10 +50,7 @@ class ReferenceEngine:
             ids, attention_mask=torch.ones_like(ids), generation_config=greedy,
             logits_processor=pickers,
         )  # fmt: skip
-        tokens = out[0, len(prompt) :].tolist()
-        finished = bool(tokens) and tokens[-1] in self.stop
-        text = self.tokenizer.decode(tokens[:-1] if finished else tokens, skip_special_tokens=True)
-        return Completion(text=text, tokens=len(tokens), finish="stop" if finished else "length")
+        return read_completion(self.tokenizer, out[0, len(prompt) :].tolist(), self.stop)
 
     def hidden_states(
         self, prompts: Sequence[Sequence[int]], layers: Sequence[int], *, progress: Progress

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.chat import IGNORED, Tokens
-from leakage.engine.base import Progress
 from leakage.errors import ConfigError
-from leakage.progress import progress
+from leakage.progress import Progress, progress
 
 if TYPE_CHECKING:
     from torch import Tensor
