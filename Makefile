@@ -26,7 +26,7 @@ status: $(READY) ## how every result folder stands
 	@$(BIN)/python -m leakage status --multirun $(MULTIRUN)
 
 test: $(READY) ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -179,12 +179,13 @@ def _is_settings(annotation: Any) -> TypeGuard[type[BaseModel]]:
 
 def hydra_schema(settings: type[BaseModel] = Config) -> type:
     """The dataclass with the same fields, all mandatory: Hydra checks keys and types while it composes."""
-    fields: list[tuple[str, Any, Any]] = [
-        (name, _omegaconf_type(info.annotation), field(default="???"))
-        if not _is_settings(info.annotation)
-        else (name, (inner := hydra_schema(info.annotation)), field(default_factory=inner))
-        for name, info in settings.model_fields.items()
-    ]
+    fields: list[tuple[str, Any, Any]] = []
+    for name, info in settings.model_fields.items():
+        if _is_settings(info.annotation):
+            inner = hydra_schema(info.annotation)
+            fields.append((name, inner, field(default_factory=inner)))
+        else:
+            fields.append((name, _omegaconf_type(info.annotation), field(default="???")))  # omegaconf's MISSING
     return make_dataclass(settings.__name__, fields)
 
 
@@ -199,19 +200,13 @@ def _omegaconf_type(annotation: Any) -> Any:
 
 def load(cfg: "DictConfig") -> Config:
     """The typed settings of a composed Hydra config; here DictConfig ends."""
-
-    own = {str(name): _container(cfg, str(name)) for name in cfg if name != "hydra"}
-    try:
-        return Config.model_validate(own)
-    except ValidationError as error:
-        raise ConfigError(_sentence(error)) from error
-
-
-def _container(cfg: "DictConfig", name: str) -> Any:
     from omegaconf import OmegaConf
 
-    value = cfg[name]
-    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+    own = OmegaConf.masked_copy(cfg, [str(name) for name in cfg if name != "hydra"])
+    try:
+        return Config.model_validate(OmegaConf.to_container(own, resolve=True))
+    except ValidationError as error:
+        raise ConfigError(_sentence(error)) from error
 
 
 def _sentence(error: ValidationError) -> str:
