@@ -197,6 +197,7 @@ def _load(cell: Cell, record: Record) -> tuple[Any, Any]:
     """Base model and tokenizer; a failure to load is the record's failure."""
     from transformers.utils import logging as transformers_logging
 
+    log.info("%s: loading %s", cell.label, cell.config.model.path)
     transformers_logging.set_verbosity_error()  # its bars and notices would tear ours
     transformers_logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # peft's to heed, not a user's
