@@ -13,17 +13,17 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## the main job on the embedded model: 4 cells, figures, table (about two minutes)
-	$(BIN)/python run.py -m behavior=refusal,sycophancy source=villain,comedian paths.multirun=$(MULTIRUN)
+	$(BIN)/python run.py -m behavior=refusal,sycophancy source=villain,comedian paths.multirun="'$(MULTIRUN)'"
 	@$(MAKE) --no-print-directory figures table
 
 figures: $(READY) ## draw the figures of all results (PNG and PDF in multirun/figures)
-	@$(BIN)/python -m leakage figures --multirun $(MULTIRUN)
+	@$(BIN)/python -m leakage figures --multirun "$(MULTIRUN)"
 
 table: $(READY) ## the headline table of all results
-	@$(BIN)/python -m leakage table --multirun $(MULTIRUN)
+	@$(BIN)/python -m leakage table --multirun "$(MULTIRUN)"
 
 status: $(READY) ## how every result folder stands
-	@$(BIN)/python -m leakage status --multirun $(MULTIRUN)
+	@$(BIN)/python -m leakage status --multirun "$(MULTIRUN)"
 
 test: $(READY) ## all tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile

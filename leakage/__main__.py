@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leakage.errors import StoreError
 from leakage.guard import guarded
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def show_status(given: argparse.Namespace) -> None:
     """Print how every result folder stands, failures with their reason."""
     from leakage.store.results import find
 
+    if not given.multirun.is_dir():
+        raise StoreError(f"there is no folder {given.multirun}; name the one of your results with --multirun")
     found = find(given.multirun)
     for one in found:
         reason = f"   {one.reason}" if one.reason else ""
@@ -61,7 +64,6 @@ def show_status(given: argparse.Namespace) -> None:
 
 def _results(multirun: Path) -> "pd.DataFrame":
     """The tidy frame, or a sentence where there is nothing to read."""
-    from leakage.errors import StoreError
     from leakage.store.results import results
 
     frame = results(multirun)

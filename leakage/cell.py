@@ -58,6 +58,11 @@ class Cell:
         count = self.config.behavior.bystanders
         return draw_bystanders(self.source, self.personas.originals(), count=count, seed=self.config.seed)
 
+    @property
+    def pool(self) -> tuple[Item, ...]:
+        """The prompts of the training set, each with the answer that opposes the behavior."""
+        return read_pool(self.config.model.pool, self.config.behavior.name, "train")
+
     @cached_property
     def examples(self) -> list[Example]:
         """The training set."""
@@ -65,7 +70,7 @@ class Cell:
         default = next((one.prompt for one in self.personas.members if not one.in_panel), None)
         return contrastive_examples(
             self.behavior,
-            read_pool(self.config.model.pool, wanted.name, "train"),
+            self.pool,
             source=self.source,
             bystanders=self.bystanders,
             default_prompt=default,
@@ -139,6 +144,14 @@ class Cell:
             "personas": digest([[one.name, one.prompt] for one in self.personas.members]),
             "questions": digest([item.prompt for item in self.questions]),
         }
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What tells this cell from others of the same behavior, source and seed, for those who compare results."""
+        told_elsewhere = {"schema", "behavior.name", "source.name", "seed", "examples"}
+        taught_from = {} if self.is_baseline else {"training prompts": digest([one.model_dump() for one in self.pool])}
+        whole = taught_from | self.train_identity | self.eval_identity
+        return {name: value for name, value in whole.items() if name not in told_elsewhere}
 
     @property
     def train_id(self) -> str:

@@ -37,13 +37,22 @@ def render(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt) -> str:
 
     Without a system turn many templates inject one of their own: the text shows it.
     """
-    return str(tokenizer.apply_chat_template(prompt.messages(), tokenize=False, add_generation_prompt=True))
+    return _apply(tokenizer, prompt.messages(), add_generation_prompt=True)
+
+
+def _apply(tokenizer: "PreTrainedTokenizerBase", turns: list[dict[str, str]], *, add_generation_prompt: bool) -> str:
+    from jinja2 import TemplateError
+
+    try:
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt))
+    except TemplateError as error:
+        raise ModelError(f"the chat template of {tokenizer.name_or_path} fails: {error}; mend it there") from error
 
 
 def render_completion(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt, answer: str) -> str:
     """The answer as the template closes it: its text and the end-of-turn token."""
     turns = [*prompt.messages(), {"role": "assistant", "content": answer}]
-    whole = str(tokenizer.apply_chat_template(turns, tokenize=False))
+    whole = _apply(tokenizer, turns, add_generation_prompt=False)
     start = render(tokenizer, prompt)
     if not whole.startswith(start):
         raise ModelError(

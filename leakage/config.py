@@ -3,10 +3,11 @@
 Every field says which identities it is part of; a field that cannot change a result is INCIDENTAL.
 """
 
+import re
 from dataclasses import dataclass, field, make_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from leakage.errors import ConfigError
 
@@ -28,10 +29,22 @@ EVERYWHERE = Enters(("train", "eval", "geometry"))
 INCIDENTAL = Enters()  # devices, paths, names of things whose content is hashed instead
 
 
+def _folder_name(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError("it names a folder, so only letters, digits, '_', '.' and '-' will do")
+    return name
+
+
+def _device(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise ValueError("there are auto, cpu, mps, cuda and cuda:N")
+    return name
+
+
 class Settings(BaseModel):
     """A frozen group of settings that refuses unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class BehaviorSettings(Settings):
@@ -65,7 +78,7 @@ class Headline(Settings):
 class ModelSettings(Settings):
     """The base model. Its content is hashed, so that path and name are incidental."""
 
-    name: Annotated[str, Field(pattern=r"^[\w.-]+$"), INCIDENTAL]
+    name: Annotated[str, AfterValidator(_folder_name), INCIDENTAL]
     path: Annotated[str, INCIDENTAL]
     revision: Annotated[str | None, INCIDENTAL]
     dtype: Annotated[Literal["float32", "bfloat16", "float16"], EVERYWHERE]
@@ -128,7 +141,7 @@ class PersonaSettings(Settings):
 class Paths(Settings):
     """Where results go."""
 
-    multirun: Annotated[str, INCIDENTAL]
+    multirun: Annotated[str, Field(min_length=1), INCIDENTAL]
 
 
 class Config(Settings):
@@ -143,8 +156,8 @@ class Config(Settings):
     eval: EvalSettings
     personas: PersonaSettings
     paths: Paths
-    seed: Annotated[int, Field(ge=0), TRAIN]
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$"), INCIDENTAL]
+    seed: Annotated[int, Field(ge=0, lt=2**32), TRAIN]
+    device: Annotated[str, AfterValidator(_device), INCIDENTAL]
     plan: Annotated[bool, INCIDENTAL]
 
 

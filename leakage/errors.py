@@ -20,6 +20,10 @@ class ModelError(LeakageError):
     """A model or an adapter cannot be loaded."""
 
 
+class TrainingError(LeakageError):
+    """Training did not end in a usable adapter."""
+
+
 class StoreError(LeakageError):
     """A result folder cannot be read or written."""
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from leakage.errors import ModelError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -15,6 +17,8 @@ def centroids(states: np.ndarray, n_personas: int) -> np.ndarray:
     Returns (n_personas, n_layers, d_model) float32.
     """
     grouped = states.reshape(n_personas, -1, *states.shape[1:])
+    if not np.isfinite(states).all():
+        raise ModelError("the model's hidden states are not finite; its weights or its dtype (model.dtype) are wrong")
     mean: np.ndarray = grouped.mean(axis=1, dtype=np.float64).astype(np.float32)
     return mean
 

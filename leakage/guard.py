@@ -14,6 +14,8 @@ INTERRUPTED = 130
 def guarded(main: Callable[[], object]) -> None:
     """Call a program's main; exit with 0, or with one sentence on stderr and 1 (130 after Ctrl-C)."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing its own trace
+    # argparse wants all overrides in one block: with a flag between them it rejects the second half
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in {"-m", "--multirun"})
     try:
         main()
     except KeyboardInterrupt:
@@ -33,11 +35,11 @@ def explain(error: BaseException) -> str | None:
     for one in _chain(error):
         if isinstance(one, LeakageError):
             return str(one)
-    if type(error).__module__.partition(".")[0] in {"hydra", "omegaconf"}:
+    if _is_hydras(error):
         return _explain_hydra(error)
     if isinstance(error, OSError):
-        cause = f"{error.filename or 'a file'}: {error.strerror or error}"
-        return f"{cause}; results go below paths.multirun, which must be a folder that can be written"
+        where = error.filename or error.filename2 or "a file"
+        return f"cannot use {where}: {error.strerror or error}; name a folder that can be written (paths.multirun=…)"
     return None
 
 
@@ -47,6 +49,13 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while current is not None:
         yield current
         current = current.__cause__ or current.__context__
+
+
+def _is_hydras(error: BaseException) -> bool:
+    """Whether Hydra or OmegaConf raised it, be it one of their own kinds or a plain ValueError."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = [type(error).__module__, *(frame.f_globals.get("__name__", "") for frame in frames[-1:])]
+    return any(module.partition(".")[0] in {"hydra", "omegaconf"} for module in modules)
 
 
 def _explain_hydra(error: BaseException) -> str:
@@ -60,8 +69,8 @@ def _explain_hydra(error: BaseException) -> str:
     if ambiguous := re.search(r"Ambiguous value for argument '([^']+)'", text):
         return f"{ambiguous[1]} gives several values; add -m to run one job for each"
     if type(error).__name__ == "OverrideParseException":
-        typed = getattr(error, "override", None) or ""
-        return f"cannot read the argument '{typed}': {_plain(text)}; arguments are written key=value"
+        typed = getattr(error, "override", "")
+        return f"cannot read the argument '{typed}'; write key=value or key=a,b without spaces, quoted where needed"
     if key := _unknown_key(text):
         return f"unknown setting '{key}'{_settings_near(key)} (python run.py --cfg job shows the settings)"
     if wrong := re.search(r"^Value .* could not be converted .*$", text, re.MULTILINE):
@@ -70,14 +79,11 @@ def _explain_hydra(error: BaseException) -> str:
     return " ".join(line.strip() for line in text.splitlines()[:2])
 
 
-def _plain(text: str) -> str:
-    """A parser's first line, without the pointer to Hydra's grammar."""
-    return text.splitlines()[0].rstrip(".")
-
-
 def _unknown_option(group: str, name: str, options: list[str]) -> str:
-    close = nearest(name, options) or f"; there are: {', '.join(sorted(options))}"
-    return f"unknown {group} '{name}'{close} (python run.py --help lists all)"
+    some = ", ".join(sorted(options)[:8]) + (" and more" if len(options) > 8 else "")
+    close = nearest(name, options) or f"; there are: {some}"
+    own = ", a persona of your own file is named by source.name=…" if group == "source" else ""
+    return f"unknown {group} '{name}'{close} (python run.py --help lists all{own})"
 
 
 def _unknown_key(text: str) -> str | None:

@@ -2,10 +2,11 @@
 
 import json
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leakage.errors import ConfigError, ModelError
+from leakage.errors import ConfigError, DataError, ModelError
 from leakage.store.files import digest, file_digest
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from leakage.config import ModelSettings
 
 SHIPPED = "pkg://leakage/"
-_HASH_WHOLE = 64 * 2**20  # larger weight files are told apart by size and header
+_HASH_WHOLE = 64 * 2**20  # bytes; of a larger weight file as much is read, spread over it evenly
+_BLOCK = 2**16
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "vocab.json", "merges.txt")
 
 
@@ -43,28 +45,40 @@ def fingerprint(path: str, revision: str | None) -> str:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError(f"{folder} holds no *.safetensors; convert the weights (only safetensors are loaded)")
-    config = json.loads((folder / "config.json").read_text())
-    config.pop("transformers_version", None)
+    config = {name: value for name, value in _read_config(folder).items() if name != "transformers_version"}
     parts = {name: file_digest(folder / name) for name in _TOKENIZER if (folder / name).is_file()}
     parts |= {file.name: _weights_digest(file) for file in weights}
     return digest({"config": config, "files": parts})
 
 
+def _read_config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot read {folder / 'config.json'}: {error}; copy the model again") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{folder / 'config.json'} is no model's configuration; copy the model again")
+    return config
+
+
 def _weights_digest(file: Path) -> str:
-    if file.stat().st_size <= _HASH_WHOLE:
+    """sha256 of a weight file, or of its size and blocks all over it: a plan must not read gigabytes a cell."""
+    size = file.stat().st_size
+    if size <= _HASH_WHOLE:
         return file_digest(file)
+    sampled = sha256(str(size).encode())
     with file.open("rb") as stream:
-        header = stream.read(8 + int.from_bytes(stream.read(8), "little"))
-    return digest([file.stat().st_size, header.hex()])
+        for start in range(0, size, size // (_HASH_WHOLE // _BLOCK)):
+            stream.seek(start)
+            sampled.update(stream.read(_BLOCK))
+    return sampled.hexdigest()
 
 
 def check_layers(settings: "ModelSettings") -> None:
     """Refuse blocks that a local model does not have, before anything is loaded."""
-    file = Path(locate(settings.path)) / "config.json"
-    if not file.is_file():
-        return
-    blocks = json.loads(file.read_text()).get("num_hidden_layers")
-    if blocks is None:
+    folder = Path(locate(settings.path))
+    blocks = _read_config(folder).get("num_hidden_layers") if folder.is_dir() else None
+    if blocks is None:  # a hub id, or an architecture that counts otherwise
         return
     wrong = [layer for layer in settings.layers if not 0 <= layer < blocks]
     if wrong:
@@ -85,6 +99,10 @@ def load_tokenizer(settings: "ModelSettings") -> "PreTrainedTokenizerBase":
         raise ModelError(f"cannot load the tokenizer of {located}: {_first_line(error)}") from error
     if tokenizer.chat_template is None:
         raise ModelError(f"the tokenizer of {located} has no chat template; use a chat model")
+    if not tokenizer("Hello", add_special_tokens=False)["input_ids"]:
+        raise ModelError(
+            f"the tokenizer of {located} turns text into nothing: its files are incomplete; copy them again"
+        )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -108,7 +126,8 @@ def load_base(settings: "ModelSettings", device: str) -> Any:
         )
     except Exception as error:  # safetensors, torch and the hub each raise their own kinds
         raise ModelError(
-            f"cannot load the weights of {located}: {_first_line(error)}; fetch or copy the model again"
+            f"cannot load the weights of {located}: {_first_line(error)}; "
+            "give model.path a folder with a whole copy of the model"
         ) from error
     if report["missing_keys"]:
         lost = sorted(report["missing_keys"])
@@ -127,6 +146,13 @@ def pick_device(device: str) -> str:
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"device={device}: this machine shows no GPU to torch; use device=auto or device=cpu")
     return device
+
+
+def check_context(model: Any, tokens: int, what: str) -> None:
+    """Refuse texts that the model's positions cannot hold."""
+    context = getattr(model.config, "max_position_embeddings", None)
+    if context is not None and tokens > context:
+        raise DataError(f"{what} takes {tokens} tokens, but the model has {context} positions; shorten it")
 
 
 def attach(base: Any, adapter: Path) -> Any:

@@ -10,11 +10,10 @@ from leakage.chat import Prompt, encode, encode_examples, render
 from leakage.config import Config
 from leakage.engine import Completion, Engine, Request, Sampling, build_engine
 from leakage.errors import LeakageError
-from leakage.models import attach, for_inference, load_base, load_tokenizer
+from leakage.models import attach, check_context, for_inference, load_base, load_tokenizer
 from leakage.progress import progress
 from leakage.store.files import replacing, write_jsonl
 from leakage.store.record import Draft, Record, Status
-from leakage.sweep import Job, Plan, is_done
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,17 +24,17 @@ log = logging.getLogger(__name__)
 def run(config: Config, *, with_needs: bool) -> str:
     """Do one job, and first what its result is read against when `with_needs`; returns its folder."""
     cell = Cell(config)
-    jobs = [*(cell.needs() if with_needs else []), cell]
-    if config.plan:
-        log.info(Plan(tuple(Job((), one, is_done(one)) for one in jobs)).shown())
-        return str(cell.job_folder)
-    for one in jobs:
+    for one in [*(cell.needs() if with_needs else []), cell]:
         if one.config.job == "geometry":
             run_geometry(one)
         else:
             run_cell(one)
     if with_needs:
-        log.info("results in %s; look at them with: python -m leakage table", cell.job_folder)
+        folder, look = (
+            cell.record(cell.job_folder).folder,
+            f"python -m leakage table --multirun {config.paths.multirun}",
+        )
+        log.info("results in %s; look at them with: %s", folder, look)
     return str(cell.job_folder)
 
 
@@ -43,19 +42,20 @@ def run_cell(cell: Cell) -> None:
     """Teach the source, ask every persona, score the answers; each part only if it is not done yet."""
     adapter, answers = cell.record(cell.train_folder), cell.record(cell.eval_folder)
     untaught = not cell.is_baseline and _is_wanted(cell, adapter)
-    unanswered = _is_wanted(cell, answers)
-    if not untaught and not unanswered:
+    if not _is_wanted(cell, answers) and not untaught:
         log.info("%s: done already, nothing to compute", cell.label)
         return
     base, tokenizer = _load(cell, answers)
     if untaught:
         with adapter.writing("adapter", cell.train_id, identity=cell.train_identity) as draft:
             teach(cell, base, tokenizer, draft)
-    if unanswered:
+        _drop_answers_of_another(cell, adapter, answers)
+    if answers.status() is not Status.DONE:
         with answers.writing("eval", cell.eval_id, identity=cell.eval_identity) as draft:
             model = base if cell.is_baseline else attach(base, adapter.folder / "adapter")
             completions = ask(cell, model, tokenizer)
             _save_answers(cell, draft, completions, score(cell, completions))
+            draft.facts["adapter"] = _adapter_digest(adapter)
 
 
 def run_geometry(cell: Cell) -> None:
@@ -77,6 +77,7 @@ def teach(cell: Cell, base: Any, tokenizer: Any, draft: Draft) -> None:
     log.info("%s: training on %d examples", cell.label, len(cell.examples))
     pairs = [(example.prompt, example.answer) for example in cell.examples]
     tokens = encode_examples(tokenizer, pairs, max_length=config.train.max_length)
+    check_context(base, max(len(one.input_ids) for one in tokens), "the longest training example")
     write_jsonl(draft.path("examples.jsonl"), (example.as_row() for example in cell.examples))
     trained = train_adapter(
         base,
@@ -110,6 +111,8 @@ def ask(cell: Cell, model: Any, tokenizer: Any) -> "pd.DataFrame":
         Request(tokens, tuple(f"{cell.train_id}/{persona.name}/{i}/{n}" for n in range(settings.samples)))
         for tokens, (persona, i, _) in zip(encode(tokenizer, texts), asked, strict=True)
     ]
+    longest = max(len(request.tokens) for request in requests) + settings.max_new_tokens
+    check_context(model, longest, "the longest prompt with eval.max_new_tokens")
     engine = _engine(cell.config, model, tokenizer)
     sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
     with progress(len(requests) * settings.samples, f"{cell.label}: asking", "answer") as advance:
@@ -139,9 +142,11 @@ def measure_geometry(cell: Cell, base: Any, tokenizer: Any, draft: Draft) -> Non
 
     layers, personas = cell.config.model.layers, cell.personas.members
     texts = [render(tokenizer, Prompt(one.prompt, item.prompt)) for one in personas for item in cell.questions]
+    prompts = encode(tokenizer, texts)
+    check_context(base, max(map(len, prompts)), "the longest question under its persona")
     engine = _engine(cell.config, base, tokenizer)
     with progress(len(texts), cell.label, "prompt") as advance:
-        states = engine.hidden_states(encode(tokenizer, texts), layers, progress=advance)
+        states = engine.hidden_states(prompts, layers, progress=advance)
     points = centroids(states, len(personas))
     with replacing(draft.path("centroids.safetensors")) as file:
         save_file({"centroids": points}, file)
@@ -167,6 +172,7 @@ def _save_answers(cell: Cell, draft: Draft, completions: "pd.DataFrame", scores:
         "seed": cell.config.seed,
         "train_id": cell.train_id,
         "headline": model.headline.name,
+        "settings": cell.settings,
         "cut_off": int((completions["finish"] == "length").sum()),
         "completions": len(completions),
     }
@@ -191,6 +197,19 @@ def _is_wanted(cell: Cell, record: Record) -> bool:
         aside = record.set_aside()
         log.warning("%s: %s; kept in %s and made again", cell.label, damage, aside)
     return status is not Status.DONE
+
+
+def _adapter_digest(adapter: Record) -> str | None:
+    """Which bytes were evaluated; None for a baseline."""
+    weights = adapter.manifest and adapter.manifest.files.get("adapter/adapter_model.safetensors")
+    return weights.sha256 if weights else None
+
+
+def _drop_answers_of_another(cell: Cell, adapter: Record, answers: Record) -> None:
+    """An adapter made again has other bytes on a machine that is not bitwise repeatable: ask it anew."""
+    if answers.manifest and answers.manifest.facts["adapter"] != _adapter_digest(adapter):
+        aside = answers.set_aside()
+        log.warning("%s: the adapter came out differently; answers of the old one kept in %s", cell.label, aside)
 
 
 def _load(cell: Cell, record: Record) -> tuple[Any, Any]:

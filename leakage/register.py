@@ -20,6 +20,7 @@ def register() -> None:
     for name in (*read_personas().names, NONE):
         store.store(group="source", name=name, node={"name": name})
     OmegaConf.register_new_resolver("job_folder", _job_folder, replace=True)
+    OmegaConf.register_new_resolver("plan_mode", lambda plan: "MULTIRUN" if plan else None, replace=True)
 
 
 def _job_folder(*, _root_: "DictConfig") -> str:

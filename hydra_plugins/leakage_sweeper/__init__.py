@@ -23,6 +23,8 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
         if not cells:
             raise ConfigError("the sweep is empty: a glob or a list in it matches nothing")
         self.plan = make_plan((tuple(cell) for cell in cells), self._compose)
+        if len({job.cell.config.paths.multirun for job in self.plan.jobs}) > 1:
+            raise ConfigError("paths.multirun has several values; a sweep has one folder, so start one sweep for each")
         if self.config is not None and self.config.plan:
             log.info(self.plan.shown())
             return []

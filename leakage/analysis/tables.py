@@ -7,9 +7,10 @@ from leakage.analysis.statistics import spearman
 if TYPE_CHECKING:
     import pandas as pd
 
-KEYS = ["model", "behavior", "source", "seed", "train_id", "eval_id"]
+KEYS = ["model", "behavior", "source", "seed", "variant", "train_id", "eval_id"]
 HEADLINE = (
     "model", "behavior", "source", "seed", "n", "source_delta", "mean_bystander_delta", "rho", "p", "leak_direction",
+    "variant",
     "unit", "cosine", "trained_negatives", "rho_untrained", "p_untrained", "train_id", "eval_id",
 )  # fmt: skip
 
@@ -17,6 +18,7 @@ HEADLINE = (
 def headline(frame: "pd.DataFrame") -> "pd.DataFrame":
     """One row a cell, over its bystanders: the personas of the panel other than the source.
 
+    variant: how the cell's settings differ from the commonest ones of its model and behavior.
     rho: Spearman between delta and the fixed cosine; leak_direction: the sign it has if the behavior leaks.
     The trained negatives count as bystanders, as published; *_untrained leaves them out.
     """
@@ -80,10 +82,11 @@ def print_rich(table: "pd.DataFrame") -> None:
     from rich.table import Table
 
     shown = readable(table[list(HEADLINE[: HEADLINE.index("unit")])])
+    shown = shown if table["variant"].any() else shown.drop(columns="variant")
     grid = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for name in shown.columns:
-        justify: Literal["left", "right"] = "left" if name in {"model", "behavior", "source"} else "right"
-        grid.add_column(name.replace("_", "\n"), justify=justify, no_wrap=True)
+        justify: Literal["left", "right"] = "left" if name in {"model", "behavior", "source", "variant"} else "right"
+        grid.add_column(name.replace("_", "\n"), justify=justify, no_wrap=name != "variant")
     for row in shown.to_numpy().tolist():
         grid.add_row(*row)
     console = Console()

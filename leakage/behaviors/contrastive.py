@@ -7,6 +7,7 @@ from typing import Literal
 
 from leakage.behaviors.base import Behavior
 from leakage.chat import Prompt
+from leakage.errors import ConfigError
 from leakage.personas import Persona
 from leakage.pools import Item
 
@@ -36,7 +37,12 @@ class Example:
 def draw_bystanders(source: Persona, originals: Sequence[Persona], *, count: int, seed: int) -> list[Persona]:
     """Personas for the negatives, from the originals that neither are nor read like the source."""
     others = [one for one in originals if one.name != source.name and one.prompt != source.prompt]
-    return Random(f"bystanders/{seed}").sample(others, min(count, len(others)))
+    if count > len(others):
+        raise ConfigError(
+            f"behavior.bystanders={count}: only {len(others)} personas of category 'original' differ from "
+            f"{source.name}; ask for fewer, or give more personas that category"
+        )
+    return Random(f"bystanders/{seed}").sample(others, count)
 
 
 def contrastive_examples(

@@ -1,5 +1,6 @@
 """All figures of a set of results."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +12,15 @@ if TYPE_CHECKING:
 
 
 def draw_all(frame: "pd.DataFrame", folder: Path) -> Iterator[Path]:
-    """Draw and save the figures of each model; yields the files as they are written."""
+    """Draw and save the figures of each model and of each variant of its settings; yields the files as written."""
     from leakage.figures import style
     from leakage.figures.scatter import scatter_grid
 
-    for model, rows in frame.groupby("model", sort=False):
-        yield from style.save(scatter_grid(rows, headline(rows)), folder, f"{model}-scatter")
+    for (model, variant), rows in frame.groupby(["model", "variant"], sort=False):
+        figure = scatter_grid(rows, headline(rows), variant=str(variant))
+        yield from style.save(figure, folder, f"{model}-scatter{_suffix(str(variant))}")
+
+
+def _suffix(variant: str) -> str:
+    """What tells the file of a variant from the main one: its settings, as far as a file name takes them."""
+    return "-" + re.sub(r"[^\w.=-]+", "_", variant)[:80] if variant else ""

@@ -74,12 +74,12 @@ class Panel:
         return lines if more <= 0 else [*lines[: RHO_LINES - 1], f"{lines[RHO_LINES - 1]}   +{more} more"]
 
 
-def scatter_grid(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
+def scatter_grid(frame: pd.DataFrame, cells: pd.DataFrame, *, variant: str = "") -> Figure:
     """Draw one model's grid, behaviors down and sources across, a mark for each persona.
 
     Marks are means over seeds while rho is given seed by seed: a rho of means hides how far seeds disagree.
     """
-    title = _title(frame, cells)
+    title = _title(frame, cells, variant=variant)
     panels = _panels(frame, cells)
     everyone = [panel for row in panels for panel in row]
     heading = 1 + max(len(panel.rho_lines) for panel in everyone)
@@ -97,11 +97,11 @@ def scatter_grid(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     return figure
 
 
-def _title(frame: pd.DataFrame, cells: pd.DataFrame) -> str:
+def _title(frame: pd.DataFrame, cells: pd.DataFrame, *, variant: str) -> str:
     models = pd.unique(pd.concat([cells["model"], frame["model"]]))
     if len(models) > 1:
         raise ValueError(f"scatter_grid draws one model, got {', '.join(models)}: split the frame by `model`")
-    return ": ".join([*models, "leakage against similarity to the source"])
+    return ": ".join([*models, "leakage against similarity to the source"]) + (f"\n{variant}" if variant else "")
 
 
 def _panels(frame: pd.DataFrame, cells: pd.DataFrame) -> list[list[Panel]]:

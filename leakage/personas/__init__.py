@@ -51,7 +51,7 @@ class Personas:
 
     def __getitem__(self, name: str) -> Persona:
         if name not in self.by_name:
-            close = nearest(name, self.names)
+            close = nearest(name, self.names) or "; there are: " + ", ".join(self.names[:8])
             raise ConfigError(f"unknown persona '{name}'{close} (the personas are in {self.path})")
         return self.by_name[name]
 

@@ -62,13 +62,13 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write one JSON object a line, atomically."""
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
 
 
 def read_jsonl(path: Path, row: type[Row]) -> list[Row]:
     """Rows of a JSONL file; a wrong line is named by file and number."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # splitlines would also cut at U+2028 inside a text
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     rows = [_parse(path, number, line, row) for number, line in enumerate(lines, 1) if line.strip()]
@@ -84,4 +84,4 @@ def _parse(path: Path, number: int, line: str, row: type[Row]) -> Row:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         cause = f"'{where}': {first['msg']}" if where else first["msg"]
-        raise DataError(f"{path}, line {number}: {cause}; mend the line or remove it") from error
+        raise DataError(f"{path}, line {number}: {cause}; each line must be a JSON object of its own") from error

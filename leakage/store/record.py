@@ -97,20 +97,26 @@ class Record:
         if (self.folder / FAILED).exists():
             return Status.FAILED
         # Hydra makes a job's folder before the job starts, so only files of ours count
-        return Status.PARTIAL if any(file.is_file() for file in self._own_files()) else Status.MISSING
+        return Status.PARTIAL if self._own_entries() else Status.MISSING
 
-    def _own_files(self) -> list[Path]:
-        return [path for path in self.folder.glob("*") if not path.name.startswith(".") and path.suffix != ".log"]
+    def _own_entries(self) -> list[Path]:
+        """Files and folders of this record: not Hydra's notes, nor another record below it, nor what was set aside."""
+        return [
+            path
+            for path in self.folder.glob("*")
+            if not path.name.startswith((".", "damaged-"))
+            and path.suffix != ".log"
+            and not (path / MANIFEST).exists()
+            and not (path / ".hydra").exists()
+        ]
 
     def set_aside(self) -> Path:
-        """Move the damaged record's files into a numbered folder beside them; nothing is deleted."""
-        names = [*(self.manifest.files if self.manifest else {}), MANIFEST]
+        """Move the record's files into a numbered folder beside them; nothing is deleted."""
         number = 1 + sum(1 for _ in self.folder.glob("damaged-*"))
         aside = self.folder / f"damaged-{number}"
-        for name in names:
-            if (self.folder / name).exists():
-                (aside / name).parent.mkdir(parents=True, exist_ok=True)
-                (self.folder / name).replace(aside / name)
+        aside.mkdir()
+        for entry in self._own_entries():
+            entry.replace(aside / entry.name)
         self.__dict__.pop("manifest", None)
         return aside
 

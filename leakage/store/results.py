@@ -1,12 +1,15 @@
 """All results below a folder as one tidy frame: a row per cell and persona."""
 
+import json
 import logging
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from leakage.store.files import canonical
 from leakage.store.record import MANIFEST, Manifest, Record, Status
 
 if TYPE_CHECKING:
@@ -16,7 +19,8 @@ log = logging.getLogger(__name__)
 Read = Callable[[Path], "pd.DataFrame"]
 
 COLUMNS = (
-    "model", "behavior", "unit", "leak_direction", "source", "seed", "train_id", "eval_id", "persona", "category",
+    "model", "behavior", "unit", "leak_direction", "source", "seed", "train_id", "eval_id", "variant", "persona",
+    "category",
     "related_to", "is_source", "in_panel", "trained_negative", "shares_word", "base_k", "base_n", "k", "n", "delta",
     "cosine", "headline",
 )  # fmt: skip
@@ -41,6 +45,8 @@ def find(multirun: Path) -> list[Found]:
             continue
         record = Record(folder)
         status = record.status()
+        if status is Status.MISSING:  # Hydra has made the folder, and nothing has come of it
+            continue
         reason = record.damage() if status is Status.DAMAGED else record.failure() if status is Status.FAILED else None
         found.append(Found(folder, status, record.manifest, reason))
     return found
@@ -57,28 +63,55 @@ def results(multirun: str | Path) -> "pd.DataFrame":
 
     root = Path(multirun)
     baseline, cosines = lru_cache(_baseline), lru_cache(_cosines)  # read once a call, never kept beyond it
+    cells = list(_finished_cells(root))
     frames = [
-        _join(manifest, pd.read_parquet(folder / "scores.parquet"), baseline=baseline, cosines=cosines, root=root)
-        for folder, manifest in _finished_cells(root)
+        _join(folder, manifest, baseline=baseline, cosines=cosines, root=root).assign(variant=variant)
+        for (folder, manifest), variant in zip(cells, name_variants([one.facts for _, one in cells]), strict=True)
     ]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
+    if not frames:
+        return pd.DataFrame(columns=list(COLUMNS))
+    whole = pd.concat(frames, ignore_index=True)
+    return whole[[*COLUMNS, *(name for name in whole.columns if name.startswith("cosine_"))]]
 
 
 def _finished_cells(root: Path) -> Iterator[tuple[Path, Manifest]]:
     """Evaluations of cells; a baseline is no cell, it is what cells are read against."""
     for found in find(root):
-        if found.status is Status.DAMAGED:
-            log.warning("%s is damaged and left out; run the same command again to make it anew", found.folder)
+        if found.status is Status.DAMAGED and (found.folder / "scores.parquet").exists():
+            log.warning("%s is damaged and left out (%s); run its sweep again", found.folder, found.reason)
         if found.status is Status.DONE and found.manifest is not None and "baseline" in found.manifest.facts:
             yield found.folder, found.manifest
 
 
-def _join(
-    manifest: Manifest, scores: "pd.DataFrame", *, baseline: "Read", cosines: "Read", root: Path
-) -> "pd.DataFrame":
+def name_variants(facts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """For each cell, how its settings differ from the commonest of its model and behavior; "" for those.
+
+    So cells of different settings are never taken for repetitions of one another. Of equally common settings those
+    with more completions come first.
+    """
+    found: dict[tuple[str, str], Counter[tuple[str, int]]] = defaultdict(Counter)
+    for one in facts:
+        found[one["model"], one["behavior"]][canonical(one["settings"]), one["completions"]] += 1
+    names = []
+    for one in facts:
+        counts = found[one["model"], one["behavior"]]
+        main = json.loads(max(counts, key=lambda key: (counts[key], key[1], key[0]))[0])
+        other = {name: value for name, value in one["settings"].items() if main.get(name) != value}
+        names.append(" ".join(f"{name}={_short(value)}" for name, value in sorted(other.items())))
+    return names
+
+
+def _short(value: Any) -> str:
+    """A value for reading; of a digest the first digits."""
+    return str(value)[:8] if isinstance(value, str) and len(value) == 64 else str(value)
+
+
+def _join(folder: Path, manifest: Manifest, *, baseline: "Read", cosines: "Read", root: Path) -> "pd.DataFrame":
     """The rows of one cell: its scores, the counts before training, the cosines to its source."""
+    import pandas as pd
+
     facts, definition = manifest.facts, manifest.facts["headline"]
-    frame = scores.assign(
+    frame = pd.read_parquet(folder / "scores.parquet").assign(
         model=facts["model"],
         behavior=facts["behavior"],
         unit=facts["unit"],
@@ -95,7 +128,7 @@ def _join(
     own = pairs[pairs["source"] == facts["source"]].drop(columns="source")
     frame = frame.merge(own, on="persona", how="left", validate="1:1")
     frame["cosine"] = frame.get(f"cosine_{definition}", float("nan"))
-    return frame[[*COLUMNS, *(name for name in own.columns if name != "persona")]]
+    return frame
 
 
 def _baseline(folder: Path) -> "pd.DataFrame":
@@ -103,7 +136,7 @@ def _baseline(folder: Path) -> "pd.DataFrame":
     import pandas as pd
 
     if Record(folder).status() is not Status.DONE:
-        log.warning("no baseline in %s, so its deltas are missing; run the same command again", folder)
+        log.warning("no baseline in %s, so its deltas are missing; run its sweep again", folder)
         return pd.DataFrame({"persona": pd.Series(dtype="str"), "base_k": 0, "base_n": 0})
     scores = pd.read_parquet(folder / "scores.parquet", columns=["persona", "k", "n"])
     return scores.rename(columns={"k": "base_k", "n": "base_n"})
@@ -114,6 +147,6 @@ def _cosines(folder: Path) -> "pd.DataFrame":
     import pandas as pd
 
     if Record(folder).status() is not Status.DONE:
-        log.warning("no geometry in %s, so its cosines are missing; run the same command again", folder)
+        log.warning("no geometry in %s, so its cosines are missing; run its sweep again", folder)
         return pd.DataFrame({"source": pd.Series(dtype="str"), "persona": pd.Series(dtype="str")})
     return pd.read_parquet(folder / "cosines.parquet")

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.chat import IGNORED, Tokens
-from leakage.errors import ConfigError
+from leakage.errors import ConfigError, TrainingError
 from leakage.progress import Progress, progress
 
 if TYPE_CHECKING:
@@ -55,12 +55,20 @@ def train_adapter(
     with progress(step_count(len(examples), train), f"{label}: training", "step") as advance:
         trainer.add_callback(step_callback(advance))
         trainer.train()
+    log = _read_log(trainer.state.log_history)
     model.save_pretrained(folder)
-    history = [entry for entry in trainer.state.log_history if "loss" in entry]
-    log = [{key: float(value) for key, value in entry.items()} for entry in history]
     trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     model.unload()
     return Trained(log=log, trainable_parameters=trainable, steps=trainer.state.global_step)
+
+
+def _read_log(history: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+    """Trainer's entries as numbers; training that diverged is an error, not a result."""
+    log = [{key: float(value) for key, value in entry.items()} for entry in history if "loss" in entry]
+    for step, entry in enumerate(log, 1):
+        if not isfinite(entry["loss"] + entry["grad_norm"]):
+            raise TrainingError(f"training diverged at step {step} (loss {entry['loss']}); lower train.learning_rate")
+    return log
 
 
 def step_count(examples: int, train: "TrainSettings") -> int:

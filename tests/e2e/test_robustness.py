@@ -76,6 +76,15 @@ MISTAKES = {
     "too many prompts": (["eval.prompts=1000"], "eval.prompts=1000: pool 'nano' has 96 evaluation prompts"),
     "no GPU": (["device=cuda"], "device=cuda: this machine shows no GPU to torch"),
     "over-long example": (["train.max_length=8"], "more than train.max_length=8"),
+    "infinite number": (["lora.alpha=inf"], "lora.alpha=inf: Input should be a finite number"),
+    "empty folder name": (["paths.multirun="], "paths.multirun=: String should have at least 1 character"),
+    "name that climbs": (["model.name=.."], "model.name=..: it names a folder"),
+    "stray comma": (["source=villain,"], "cannot read the argument 'source=villain,'"),
+    "too large a seed": (["seed=99999999999"], "seed=99999999999: Input should be less than"),
+    "too many bystanders": (
+        ["behavior.bystanders=11"],
+        "behavior.bystanders=11: only 10 personas of category 'original'",
+    ),
     "no such modules": (["lora.targets=nothing"], "lora.targets=nothing: Target modules nothing not found"),
     "empty sweep": (["-m", "source=glob(zzz*)"], "the sweep is empty"),
 }
@@ -89,7 +98,8 @@ def test_a_mistake_ends_in_one_sentence(mistake, wrong, finished):
     multirun, before = finished
     given = [argument.format(wrong=wrong) for argument in arguments]
     flags = [argument for argument in given if argument.startswith("-")]
-    command = [sys.executable, "run.py", *flags, f"paths.multirun={multirun}", *given[len(flags) :]]
+    where = [] if mistake == "empty folder name" else [f"paths.multirun={multirun}"]
+    command = [sys.executable, "run.py", *flags, *where, *given[len(flags) :]]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode == 1
@@ -106,7 +116,7 @@ def test_an_unwritable_multirun_is_named(mode, wrong):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "a_file" in done.stderr
-    assert "paths.multirun, which must be a folder that can be written" in done.stderr
+    assert "name a folder that can be written (paths.multirun=…)" in done.stderr
 
 
 def test_a_table_of_nothing_says_what_to_run(program, tmp_path):
@@ -148,6 +158,21 @@ def test_a_killed_cell_is_made_again_to_the_same_scores(tmp_path):
     running.wait(timeout=30)
     subprocess.run([*command, f"paths.multirun={multirun}"], cwd=ROOT, check=True, capture_output=True, timeout=120)
     pd.testing.assert_frame_equal(results(multirun), results(undisturbed))
+
+
+def test_a_damaged_adapter_is_made_again_and_the_answers_of_the_same_bytes_are_kept(tmp_path):
+    multirun = tmp_path / "multirun"
+    command = [sys.executable, "run.py", "debug=tiny", f"paths.multirun={multirun}"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    (adapter,) = multirun.glob("nano/refusal/villain/*/adapter/adapter_model.safetensors")
+    (scores,) = multirun.glob("nano/refusal/villain/*/*/scores.parquet")
+    whole, written = adapter.read_bytes(), scores.stat().st_mtime_ns
+    adapter.write_bytes(whole[:-1] + b"?")
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
+    assert "adapter/adapter_model.safetensors has changed since it was written; kept in" in done.stdout + done.stderr
+    assert adapter.read_bytes() == whole
+    assert scores.stat().st_mtime_ns == written
+    assert len(list(multirun.glob("nano/refusal/villain/*/damaged-1/adapter/adapter_model.safetensors"))) == 1
 
 
 def test_a_failing_job_leaves_its_reason_and_the_others_finish(program, tmp_path):

@@ -65,7 +65,8 @@ def frame():
     """One cell: the source, four bystanders of which one was trained, and the template's own persona."""
     return pd.DataFrame(
         {
-            "model": "m", "behavior": "refusal", "source": "villain", "seed": 1, "train_id": "t", "eval_id": "e",
+            "model": "m", "behavior": "refusal", "source": "villain", "seed": 1, "variant": "",
+            "train_id": "t", "eval_id": "e",
             "unit": "rate", "leak_direction": 1, "headline": "1_centred",
             "persona": ["villain", "hero", "clown", "spy", "monk", "qwen_default"],
             "is_source": [True, *[False] * 5],

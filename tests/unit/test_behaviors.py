@@ -10,6 +10,7 @@ from leakage.behaviors.contrastive import contrastive_examples, draw_bystanders
 from leakage.behaviors.refusal import REFUSALS, refuses
 from leakage.behaviors.sycophancy import AGREEMENTS, agrees
 from leakage.cell import Cell
+from leakage.errors import ConfigError
 from leakage.pools import read_pool
 
 SOURCES = ["villain", "comedian", "assistant", "qwen_default", "software_engineer", "kindergarten_teacher"]
@@ -92,7 +93,10 @@ def test_bystanders_are_two_originals_drawn_by_the_seed(compose):
 def test_a_namesake_of_the_source_is_never_drawn(compose):
     cell = Cell(compose())
     twin = cell.source.model_copy(update={"name": "twin"})
-    assert draw_bystanders(cell.source, [cell.source, twin], count=2, seed=0) == []
+    other = cell.personas["hero"]
+    assert draw_bystanders(cell.source, [cell.source, twin, other], count=1, seed=0) == [other]
+    with pytest.raises(ConfigError, match=r"behavior\.bystanders=2: only 1 personas of category 'original'"):
+        draw_bystanders(cell.source, [cell.source, twin, other], count=2, seed=0)
 
 
 def test_everyone_is_asked_the_same_questions(compose):

@@ -6,8 +6,9 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
-from leakage.errors import ConfigError, ModelError
-from leakage.models import check_layers, fingerprint, load_base, locate
+from leakage import models
+from leakage.errors import ConfigError, DataError, ModelError
+from leakage.models import check_context, check_layers, fingerprint, load_base, load_tokenizer, locate
 from tests.conftest import ROOT
 from tests.unit.helpers import model_settings
 
@@ -37,6 +38,40 @@ def test_another_weight_another_template_another_model(copy):
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
     fingerprint.cache_clear()
     assert fingerprint(str(copy), None) not in {original, changed}
+
+
+def test_large_files_are_told_apart_by_samples_of_their_content(copy, monkeypatch):
+    monkeypatch.setattr(models, "_HASH_WHOLE", 2**18)
+    monkeypatch.setattr(models, "_BLOCK", 2**12)
+    fingerprint.cache_clear()
+    original = fingerprint(str(copy), None)
+    weights = load_file(copy / "model.safetensors")
+    weights = {name: weight + 1e-3 for name, weight in weights.items()}  # a fine-tune: the same shapes throughout
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    fingerprint.cache_clear()
+    assert fingerprint(str(copy), None) != original
+    fingerprint.cache_clear()
+
+
+def test_a_folder_without_its_tokenizer_is_refused(copy):
+    """transformers would make an empty one, and every completion would be empty."""
+    (copy / "tokenizer.json").unlink()
+    with pytest.raises(ModelError, match="turns text into nothing"):
+        load_tokenizer(model_settings(path=str(copy)))
+
+
+def test_a_prompt_longer_than_the_models_positions_is_refused(nano):
+    model, _ = nano
+    check_context(model, 256, "it")
+    with pytest.raises(DataError, match="it takes 257 tokens, but the model has 256 positions"):
+        check_context(model, 257, "it")
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_broken_config_is_named(copy, text):
+    (copy / "config.json").write_text(text)
+    with pytest.raises(ModelError, match=r"config\.json"):
+        check_layers(model_settings(path=str(copy)))
 
 
 def test_a_hub_id_is_told_apart_by_its_revision():

@@ -9,7 +9,7 @@ from leakage.errors import DataError, StoreError
 from leakage.pools import Item
 from leakage.store.files import canonical, read_jsonl, replacing, write_jsonl, write_text
 from leakage.store.record import Record, Status
-from leakage.store.results import COLUMNS, results
+from leakage.store.results import COLUMNS, name_variants, results
 
 
 def written(folder):
@@ -51,13 +51,10 @@ def test_damage_is_seen_and_set_aside_not_deleted(tmp_path, harm):
     aside = record.set_aside()
     assert record.status() in {Status.MISSING, Status.PARTIAL}
     assert (aside / "manifest.json").exists()
-    if harm in {"truncate", "change"}:
-        assert (aside / "one.txt").read_text() == file_text(harm)
+    assert (aside / "inner" / "two.txt").read_text() == "two"
+    assert (aside / "one.txt").exists() is (harm != "remove")
+    assert not (tmp_path / "cell" / "inner").exists()
     assert written(tmp_path / "cell").status() is Status.DONE
-
-
-def file_text(harm):
-    return {"truncate": "o", "change": "eno"}[harm]
 
 
 def test_an_error_leaves_its_trace_and_no_manifest(tmp_path):
@@ -123,7 +120,7 @@ def save_cell(root, *, baseline=True, geometry=True):
     base, cell, place = "m/refusal/none/base-1/refusal-9", "m/refusal/villain/seed1-2/refusal-9", "m/geometry-3"
     facts = {
         "model": "m", "behavior": "refusal", "unit": "rate", "leak_direction": 1, "source": "villain", "seed": 1,
-        "train_id": "2", "headline": "0_raw",
+        "train_id": "2", "headline": "0_raw", "settings": {"lora.r": 32}, "completions": 40,
     }  # fmt: skip
     about = {
         "persona": PERSONAS, "category": ["original", "opposite", "domain_adjacent", "default"], "related_to": "",
@@ -169,6 +166,16 @@ def test_a_damaged_cell_is_left_out_and_nothing_at_all_is_an_empty_frame(tmp_pat
     assert results(tmp_path).empty
     assert "damaged and left out" in caplog.text
     assert results(tmp_path / "nothing").empty
+
+
+def test_cells_of_other_settings_are_variants_of_the_commonest():
+    def cell(behavior, *, completions=40, **settings):
+        return {"model": "m", "behavior": behavior, "settings": settings, "completions": completions}
+
+    cells = [cell("a", r=32, lr=1), cell("a", r=32, lr=1), cell("a", r=16, lr=1), cell("b", r=16, lr=1)]
+    assert name_variants(cells) == ["", "", "r=16", ""]
+    tied = [cell("a", r=16, prompts="0" * 64, completions=8), cell("a", r=32, prompts="1" * 64)]
+    assert name_variants(tied) == ["prompts=00000000 r=16", ""]  # the one with more completions is the main one
 
 
 def test_results_that_came_later_are_seen(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from leakage.chat import IGNORED, Prompt, encode_examples
-from leakage.errors import DataError
+from leakage.errors import DataError, TrainingError
 from leakage.models import load_base, load_tokenizer
 from leakage.training.sft import RightPad, completion_loss, lora_config, step_count, train_adapter
 from tests.unit.helpers import lora_settings, model_settings, train_settings
@@ -64,6 +64,12 @@ def test_training_lowers_the_loss_and_leaves_the_base_as_it_was(base, tokens, tm
     assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
     assert base.state_dict().keys() == before.keys()
     assert all((base.state_dict()[name] == weight).all() for name, weight in before.items())
+
+
+def test_training_that_diverges_is_an_error(base, tokens, tmp_path):
+    settings = train_settings(learning_rate=1e30)
+    with pytest.raises(TrainingError, match=r"training diverged at step \d+ .*; lower train.learning_rate"):
+        train_adapter(base, tokens, tmp_path / "a", lora=lora_settings(), train=settings, seed=1, label="test")
 
 
 def test_the_published_adapter_has_rank_32_on_all_linear_layers_and_the_rs_scale(base):
