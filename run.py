@@ -1,12 +1,14 @@
 """The one entrypoint: `python run.py` does one job, `python run.py -m …` a sweep of them."""
 
+import sys
+
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from leakage.config import load
-from leakage.guard import guarded
+from leakage.guard import guarded, sweep_flag_first
 from leakage.register import register
 
 register()
@@ -21,4 +23,5 @@ def main(cfg: DictConfig) -> str:
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = sweep_flag_first(sys.argv[1:])
     guarded(main)

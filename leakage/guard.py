@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from leakage.errors import LeakageError, nearest
 
@@ -14,8 +14,6 @@ INTERRUPTED = 130
 def guarded(main: Callable[[], object]) -> None:
     """Call a program's main; exit with 0, or with one sentence on stderr and 1 (130 after Ctrl-C)."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing its own trace
-    # argparse wants all overrides in one block: with a flag between them it rejects the second half
-    sys.argv[1:] = sorted(sys.argv[1:], key=lambda argument: argument not in {"-m", "--multirun"})
     try:
         main()
     except KeyboardInterrupt:
@@ -28,6 +26,11 @@ def guarded(main: Callable[[], object]) -> None:
             sentence = f"unexpected {type(error).__name__}: a defect of leakage; please report it with the trace above"
         print(f"error: {sentence}", file=sys.stderr)
         sys.exit(1)
+
+
+def sweep_flag_first(arguments: Sequence[str]) -> list[str]:
+    """Hydra's argparse wants all overrides in one block: with -m between them it would reject the second half."""
+    return sorted(arguments, key=lambda argument: argument not in {"-m", "--multirun"})
 
 
 def explain(error: BaseException) -> str | None:

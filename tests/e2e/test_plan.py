@@ -15,6 +15,14 @@ def test_a_plan_names_every_job_and_runs_none(program, tmp_path, mode):
     assert not list((tmp_path / "multirun").rglob("manifest.json"))
 
 
+@pytest.mark.parametrize(
+    "arguments", [["-m", "seed=1", "source=villain,hero"], ["seed=1", "-m", "source=villain,hero"]]
+)
+def test_the_sweep_flag_may_stand_anywhere(program, arguments):
+    done = program("run.py", *arguments, "plan=true")
+    assert "2 cells (0 done)" in done.stdout + done.stderr
+
+
 def test_a_cell_given_twice_is_one_cell(program):
     done = program("run.py", "-m", "plan=true", "source=villain,villain", "seed=42,42")
     assert "1 cell (0 done)" in done.stdout + done.stderr
