@@ -86,7 +86,8 @@ def print_rich(table: "pd.DataFrame") -> None:
     grid = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for name in shown.columns:
         justify: Literal["left", "right"] = "left" if name in {"model", "behavior", "source", "variant"} else "right"
-        grid.add_column(name.replace("_", "\n"), justify=justify, no_wrap=name != "variant")
+        width = 44 if name == "variant" else None
+        grid.add_column(name.replace("_", "\n"), justify=justify, no_wrap=width is None, max_width=width)
     for row in shown.to_numpy().tolist():
         grid.add_row(*row)
     console = Console()

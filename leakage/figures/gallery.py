@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,5 +23,8 @@ def draw_all(frame: "pd.DataFrame", folder: Path) -> Iterator[Path]:
 
 
 def _suffix(variant: str) -> str:
-    """What tells the file of a variant from the main one: its settings, as far as a file name takes them."""
-    return "-" + re.sub(r"[^\w.=-]+", "_", variant)[:80] if variant else ""
+    """What tells the file of a variant from the main one: its settings, or a digest of them where they are many."""
+    if not variant:
+        return ""
+    name = re.sub(r"[^\w.=-]+", "_", variant)
+    return f"-{name}" if len(name) <= 40 else f"-variant-{sha256(variant.encode()).hexdigest()[:6]}"

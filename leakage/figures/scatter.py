@@ -77,14 +77,15 @@ class Panel:
 def scatter_grid(frame: pd.DataFrame, cells: pd.DataFrame, *, variant: str = "") -> Figure:
     """Draw one model's grid, behaviors down and sources across, a mark for each persona.
 
-    Marks are means over seeds while rho is given seed by seed: a rho of means hides how far seeds disagree.
+    variant: how the settings of these cells differ from the usual ones, for the small print. Marks are means over
+    seeds while rho is given seed by seed: a rho of means hides how far seeds disagree.
     """
-    title = _title(frame, cells, variant=variant)
+    title = _title(frame, cells)
     panels = _panels(frame, cells)
     everyone = [panel for row in panels for panel in row]
     heading = 1 + max(len(panel.rho_lines) for panel in everyone)
     with style.theme():
-        figure, grid = style.sheet(len(panels), len(panels[0]), heading=heading, notes=_notes(cells))
+        figure, grid = style.sheet(len(panels), len(panels[0]), heading=heading, notes=_notes(cells, variant))
         for axes, panel in zip(grid.flat, everyone, strict=True):
             _draw(axes, panel)
         _label_rows(grid, panels, frame)
@@ -97,11 +98,11 @@ def scatter_grid(frame: pd.DataFrame, cells: pd.DataFrame, *, variant: str = "")
     return figure
 
 
-def _title(frame: pd.DataFrame, cells: pd.DataFrame, *, variant: str) -> str:
+def _title(frame: pd.DataFrame, cells: pd.DataFrame) -> str:
     models = pd.unique(pd.concat([cells["model"], frame["model"]]))
     if len(models) > 1:
         raise ValueError(f"scatter_grid draws one model, got {', '.join(models)}: split the frame by `model`")
-    return ": ".join([*models, "leakage against similarity to the source"]) + (f"\n{variant}" if variant else "")
+    return ": ".join([*models, "leakage against similarity to the source"])
 
 
 def _panels(frame: pd.DataFrame, cells: pd.DataFrame) -> list[list[Panel]]:
@@ -215,8 +216,8 @@ def _definition(headline: str) -> str:
     return f"block {block}, {kind}" if kind else headline
 
 
-def _notes(cells: pd.DataFrame) -> list[str]:
-    notes = [RHO]
+def _notes(cells: pd.DataFrame, variant: str) -> list[str]:
+    notes = [f"settings: {variant}", RHO] if variant else [RHO]
     if cells["seed"].nunique() > 1:
         notes.append(SEEDS)
     if cells.duplicated(["behavior", "source", "seed"]).any():

@@ -97,13 +97,15 @@ def name_variants(facts: Sequence[Mapping[str, Any]]) -> list[str]:
         counts = found[one["model"], one["behavior"]]
         main = json.loads(max(counts, key=lambda key: (counts[key], key[1], key[0]))[0])
         other = {name: value for name, value in one["settings"].items() if main.get(name) != value}
-        names.append(" ".join(f"{name}={_short(value)}" for name, value in sorted(other.items())))
+        names.append(_describe(other))
     return names
 
 
-def _short(value: Any) -> str:
-    """A value for reading; of a digest the first digits."""
-    return str(value)[:8] if isinstance(value, str) and len(value) == 64 else str(value)
+def _describe(settings: Mapping[str, Any]) -> str:
+    """Settings in one line; digests of prompts or models only where no setting tells the difference."""
+    told = {name: value for name, value in settings.items() if "." in name}
+    told = told or {name: value[:8] for name, value in settings.items()}
+    return " ".join(f"{name}={value}" for name, value in sorted(told.items()))
 
 
 def _join(folder: Path, manifest: Manifest, *, baseline: "Read", cosines: "Read", root: Path) -> "pd.DataFrame":

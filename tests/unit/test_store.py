@@ -172,10 +172,15 @@ def test_cells_of_other_settings_are_variants_of_the_commonest():
     def cell(behavior, *, completions=40, **settings):
         return {"model": "m", "behavior": behavior, "settings": settings, "completions": completions}
 
-    cells = [cell("a", r=32, lr=1), cell("a", r=32, lr=1), cell("a", r=16, lr=1), cell("b", r=16, lr=1)]
-    assert name_variants(cells) == ["", "", "r=16", ""]
-    tied = [cell("a", r=16, prompts="0" * 64, completions=8), cell("a", r=32, prompts="1" * 64)]
-    assert name_variants(tied) == ["prompts=00000000 r=16", ""]  # the one with more completions is the main one
+    cells = [cell("a", **{"lora.r": r}) for r in (32, 32, 16)] + [cell("b", **{"lora.r": 16})]
+    assert name_variants(cells) == ["", "", "lora.r=16", ""]
+    tied = [cell("a", prompts="0" * 64, completions=8), cell("a", prompts="1" * 64)]
+    assert name_variants(tied) == ["prompts=00000000", ""]  # the one with more completions is the main one
+    both = [
+        cell("a", **{"lora.r": 16, "prompts": "0" * 64}, completions=8),
+        cell("a", **{"lora.r": 32, "prompts": "1" * 64}),
+    ]
+    assert name_variants(both) == ["lora.r=16", ""]
 
 
 def test_results_that_came_later_are_seen(tmp_path):
