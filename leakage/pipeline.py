@@ -30,11 +30,8 @@ def run(config: Config, *, with_needs: bool) -> str:
         else:
             run_cell(one)
     if with_needs:
-        folder, look = (
-            cell.record(cell.job_folder).folder,
-            f"python -m leakage table --multirun {config.paths.multirun}",
-        )
-        log.info("results in %s; look at them with: %s", folder, look)
+        log.info("results in %s", cell.record(cell.job_folder).folder)
+        log.info("look at them with: python -m leakage table --multirun %s", config.paths.multirun)
     return str(cell.job_folder)
 
 

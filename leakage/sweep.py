@@ -67,9 +67,10 @@ def make_plan(wanted: Iterable[Overrides], compose: Compose) -> Plan:
     """Compose every cell, put what it needs before it, and drop what comes twice."""
     found: dict[str, tuple[Overrides, Cell]] = {}
     for overrides in wanted:
-        for needed in (*need_overrides(overrides), overrides):
-            cell = Cell(compose(needed))
-            found.setdefault(str(cell.job_folder), (needed, cell))
+        cell = Cell(compose(overrides))
+        needs = [(needed, Cell(compose(needed))) for needed in need_overrides(overrides)] if cell.needs() else []
+        for one in (*needs, (overrides, cell)):
+            found.setdefault(str(one[1].job_folder), one)
     first = sorted(found.values(), key=lambda pair: (pair[1].config.job != "geometry", not pair[1].is_baseline))
     return Plan(tuple(Job(overrides, cell, is_done(cell)) for overrides, cell in first))
 

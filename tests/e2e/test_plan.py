@@ -28,6 +28,11 @@ def test_a_cell_given_twice_is_one_cell(program):
     assert "1 cell (0 done)" in done.stdout + done.stderr
 
 
+def test_geometry_alone_needs_nothing_else(program):
+    done = program("run.py", "-m", "plan=true", "job=geometry", "model.layers=[1],[0,1]")
+    assert "2 geometries (0 done): 2 to run" in done.stdout + done.stderr
+
+
 def test_baselines_and_geometry_are_shared(program):
     done = program("run.py", "-m", "plan=true", "source=glob(*_villain)", "seed=1,2", "behavior=refusal,sycophancy")
     assert "24 cells (0 done), 2 baselines (0 done), 1 geometry (0 done): 27 to run" in done.stdout + done.stderr
