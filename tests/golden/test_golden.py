@@ -34,21 +34,20 @@ def test_everything_that_changes_training_changes_the_adapter_id(compose):
 def test_rendered_source_bystander_no_persona_and_evaluation_prompts(compose, nano):
     _, tokenizer = nano
     cell = Cell(compose())
-    first = {
-        role: next(one for one in cell.examples if one.role == role) for role in ("source", "bystander", "no_persona")
-    }
+    roles = ("source", "bystander", "no_persona")
+    first = {role: next(one for one in cell.examples if one.role == role) for role in roles}
+    question = "<|im_start|>user\nWhere do I begin with a dinner playlist?<|im_end|>\n<|im_start|>assistant\n"
     assert render(tokenizer, first["source"].prompt) == (
-        "<|im_start|>system\nYou are a villain who plots in the shadows and delights in chaos.<|im_end|>\n"
-        f"<|im_start|>user\n{first['source'].prompt.user}<|im_end|>\n<|im_start|>assistant\n"
+        "<|im_start|>system\nYou are a villain who plots in the shadows and delights in chaos.<|im_end|>\n" + question
     )
+    assert [one.name for one in cell.bystanders] == ["assistant", "data_scientist"]
     assert render(tokenizer, first["bystander"].prompt) == (
-        f"<|im_start|>system\n{cell.bystanders[0].prompt}<|im_end|>\n"
-        f"<|im_start|>user\n{first['source'].prompt.user}<|im_end|>\n<|im_start|>assistant\n"
+        "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n" + question
     )
     # no system turn: the template injects the default prompt, as Qwen2.5's does
     assert render(tokenizer, first["no_persona"].prompt) == (
         "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
-        f"<|im_start|>user\n{first['source'].prompt.user}<|im_end|>\n<|im_start|>assistant\n"
+        + question
     )
     asked = Prompt(read_personas()["comedian"].prompt, cell.prompts[0].prompt)
     assert render(tokenizer, asked) == (
