@@ -52,9 +52,7 @@ def show_status(given: argparse.Namespace) -> None:
     """Print how every result folder stands, failures with their reason."""
     from leakage.store.results import find
 
-    if not given.multirun.is_dir():
-        raise StoreError(f"there is no folder {given.multirun}; name the one of your results with --multirun")
-    found = find(given.multirun)
+    found = find(_existing(given.multirun))
     for one in found:
         reason = f"   {one.reason}" if one.reason else ""
         print(f"{one.status:8} {one.folder.relative_to(given.multirun)}{reason}")
@@ -62,11 +60,19 @@ def show_status(given: argparse.Namespace) -> None:
     print(", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no results yet")
 
 
+def _existing(multirun: Path) -> Path:
+    if multirun == Path() or not multirun.is_dir():
+        raise StoreError(
+            f"there is no folder of results '{multirun}'; name it with --multirun, or make one: python run.py"
+        )
+    return multirun
+
+
 def _results(multirun: Path) -> "pd.DataFrame":
     """The tidy frame, or a sentence where there is nothing to read."""
     from leakage.store.results import results
 
-    frame = results(multirun)
+    frame = results(_existing(multirun))
     if frame.empty:
         raise StoreError(f"no finished cell below {multirun}; run one first: python run.py")
     return frame

@@ -76,7 +76,7 @@ def _explain_hydra(error: BaseException) -> str:
         return f"cannot read the argument '{typed}'; write key=value or key=a,b without spaces, quoted where needed"
     if key := _unknown_key(text):
         return f"unknown setting '{key}'{_settings_near(key)} (python run.py --cfg job shows the settings)"
-    if wrong := re.search(r"^Value .* could not be converted .*$", text, re.MULTILINE):
+    if wrong := re.search(r"^Value '.*$", text, re.MULTILINE):
         full = re.search(r"full_key: (\S+)", text)
         return f"{full[1] if full else 'a setting'}: {wrong[0]}"
     return " ".join(line.strip() for line in text.splitlines()[:2])

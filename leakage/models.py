@@ -96,7 +96,9 @@ def load_tokenizer(settings: "ModelSettings") -> "PreTrainedTokenizerBase":
     try:
         tokenizer = AutoTokenizer.from_pretrained(located, revision=settings.revision)
     except (OSError, ValueError) as error:
-        raise ModelError(f"cannot load the tokenizer of {located}: {_first_line(error)}") from error
+        raise ModelError(
+            f"cannot load the tokenizer of {located}: {_first_line(error)}; copy its files again"
+        ) from error
     if tokenizer.chat_template is None:
         raise ModelError(f"the tokenizer of {located} has no chat template; use a chat model")
     if not tokenizer("Hello", add_special_tokens=False)["input_ids"]:

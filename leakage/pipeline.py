@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections import Counter
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from leakage.cell import Cell
@@ -31,7 +32,7 @@ def run(config: Config, *, with_needs: bool) -> str:
             run_cell(one)
     if with_needs:
         log.info("results in %s", cell.record(cell.job_folder).folder)
-        log.info("look at them with: python -m leakage table --multirun %s", config.paths.multirun)
+        log.info("look at them with: python -m leakage table --multirun %s", quote(config.paths.multirun))
     return str(cell.job_folder)
 
 

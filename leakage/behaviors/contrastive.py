@@ -40,7 +40,7 @@ def draw_bystanders(source: Persona, originals: Sequence[Persona], *, count: int
     if count > len(others):
         raise ConfigError(
             f"behavior.bystanders={count}: only {len(others)} personas of category 'original' differ from "
-            f"{source.name}; ask for fewer, or give more personas that category"
+            f"{source.name}; ask for fewer, or give that category to more personas"
         )
     return Random(f"bystanders/{seed}").sample(others, count)
 

@@ -70,7 +70,8 @@ def read_jsonl(path: Path, row: type[Row]) -> list[Row]:
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")  # splitlines would also cut at U+2028 inside a text
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        cause = getattr(error, "strerror", None) or f"it is no UTF-8 text ({error})"
+        raise DataError(f"cannot read {path}: {cause}; give a JSONL file in UTF-8") from error
     rows = [_parse(path, number, line, row) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
         raise DataError(f"{path} is empty; it needs one JSON object a line: {', '.join(row.model_fields)}")

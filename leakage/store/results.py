@@ -102,9 +102,9 @@ def name_variants(facts: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _describe(settings: Mapping[str, Any]) -> str:
-    """Settings in one line; digests of prompts or models only where no setting tells the difference."""
-    told = {name: value for name, value in settings.items() if "." in name}
-    told = told or {name: value[:8] for name, value in settings.items()}
+    """Settings in one line, digests of models, personas and prompts cut short."""
+    implied = {"prompts"} if "eval.prompts" in settings else set()  # more prompts are other prompts
+    told = {name: value if "." in name else value[:8] for name, value in settings.items() if name not in implied}
     return " ".join(f"{name}={value}" for name, value in sorted(told.items()))
 
 
@@ -137,8 +137,8 @@ def _baseline(folder: Path) -> "pd.DataFrame":
     """Counts before training; no rows where the baseline is not done."""
     import pandas as pd
 
-    if Record(folder).status() is not Status.DONE:
-        log.warning("no baseline in %s, so its deltas are missing; run its sweep again", folder)
+    if (status := Record(folder).status()) is not Status.DONE:
+        log.warning("the baseline in %s is %s, so deltas are missing; run its sweep again", folder, status)
         return pd.DataFrame({"persona": pd.Series(dtype="str"), "base_k": 0, "base_n": 0})
     scores = pd.read_parquet(folder / "scores.parquet", columns=["persona", "k", "n"])
     return scores.rename(columns={"k": "base_k", "n": "base_n"})
@@ -148,7 +148,7 @@ def _cosines(folder: Path) -> "pd.DataFrame":
     """Cosines of every pair of personas; no rows where the geometry is not done."""
     import pandas as pd
 
-    if Record(folder).status() is not Status.DONE:
-        log.warning("no geometry in %s, so its cosines are missing; run its sweep again", folder)
+    if (status := Record(folder).status()) is not Status.DONE:
+        log.warning("the geometry in %s is %s, so cosines are missing; run its sweep again", folder, status)
         return pd.DataFrame({"source": pd.Series(dtype="str"), "persona": pd.Series(dtype="str")})
     return pd.read_parquet(folder / "cosines.parquet")

@@ -44,7 +44,8 @@ def train_adapter(
     try:
         model = get_peft_model(base, lora_config(lora))
     except ValueError as error:
-        raise ConfigError(f"lora.targets={lora.targets}: {str(error).splitlines()[0]}") from error
+        cause = str(error).splitlines()[0].partition(". ")[0]
+        raise ConfigError(f"lora.targets={lora.targets}: {cause}; all-linear fits most models") from error
     trainer = _trainer_class()(
         model=model,
         args=_arguments(train, folder.parent, seed=seed, device=base.device.type),

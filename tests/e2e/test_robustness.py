@@ -122,6 +122,10 @@ def test_an_unwritable_multirun_is_named(mode, wrong):
 def test_a_table_of_nothing_says_what_to_run(program, tmp_path):
     done = program("-m", "leakage", "table", "--multirun", str(tmp_path / "nothing"))
     assert done.returncode == 1
+    assert "name it with --multirun, or make one: python run.py" in done.stderr
+    (tmp_path / "empty").mkdir()
+    done = program("-m", "leakage", "figures", "--multirun", str(tmp_path / "empty"))
+    assert done.returncode == 1
     assert "run one first: python run.py" in done.stderr
 
 

@@ -180,7 +180,10 @@ def test_cells_of_other_settings_are_variants_of_the_commonest():
         cell("a", **{"lora.r": 16, "prompts": "0" * 64}, completions=8),
         cell("a", **{"lora.r": 32, "prompts": "1" * 64}),
     ]
-    assert name_variants(both) == ["lora.r=16", ""]
+    assert name_variants(both) == ["lora.r=16 prompts=00000000", ""]
+    fewer = [cell("a", **{"eval.prompts": 2, "prompts": "0" * 64, "model": "2" * 64}, completions=8)]
+    fewer += [cell("a", **{"eval.prompts": 9, "prompts": "1" * 64, "model": "3" * 64})]
+    assert name_variants(fewer) == ["eval.prompts=2 model=22222222", ""]
 
 
 def test_results_that_came_later_are_seen(tmp_path):
