@@ -22,11 +22,19 @@ def main() -> None:
     figures.add_argument("--out", type=Path, help="folder of the figures (default: figures below --multirun)")
     status = commands.add_parser("status", help="how every result folder stands")
     for command, action in ((table, show_table), (figures, draw_figures), (status, show_status)):
-        command.add_argument("--multirun", type=Path, default=Path("multirun"), help="results (default: %(default)s)")
+        command.add_argument(
+            "--multirun", type=_folder, default=Path("multirun"), help="results (default: %(default)s)"
+        )
         command.set_defaults(action=action)
     given = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="warning: %(message)s")
     given.action(given)
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("an empty text names no folder")
+    return Path(text)
 
 
 def show_table(given: argparse.Namespace) -> None:
@@ -61,7 +69,7 @@ def show_status(given: argparse.Namespace) -> None:
 
 
 def _existing(multirun: Path) -> Path:
-    if multirun == Path() or not multirun.is_dir():
+    if not multirun.is_dir():
         raise StoreError(
             f"there is no folder of results '{multirun}'; name it with --multirun, or make one: python run.py"
         )

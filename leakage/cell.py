@@ -13,8 +13,9 @@ from leakage.models import check_layers, fingerprint
 from leakage.personas import NONE, Persona, Personas, read_personas
 from leakage.pools import Item, read_pool
 from leakage.store.files import digest
-from leakage.store.record import SCHEMA, Record
+from leakage.store.record import SCHEMA, Record, Status
 
+WEIGHTS = "adapter/adapter_model.safetensors"  # as peft saves them, below the adapter's folder
 _ID_LENGTH = 8  # hex digits of a digest in a folder's name
 
 
@@ -192,6 +193,27 @@ class Cell:
     def record(self, folder: Path) -> Record:
         """The record of one of the folders above."""
         return Record(Path(self.config.paths.multirun) / folder)
+
+    @property
+    def records(self) -> list[Record]:
+        """The records this job fills, in the order in which it does."""
+        trains = self.config.job == "cell" and not self.is_baseline
+        return [self.record(folder) for folder in ([self.train_folder] if trains else []) + [self.job_folder]]
+
+    def is_done(self) -> bool:
+        """Whether every record is done, and the answers are those of the adapter that lies beside them."""
+        return all(record.status() is Status.DONE for record in self.records) and self.answers_are_current()
+
+    def answers_are_current(self) -> bool:
+        """Whether the answers came from this very adapter; made again, it may differ where training does not repeat."""
+        if len(self.records) == 1:
+            return True
+        adapter, answers = (record.manifest for record in self.records)
+        return bool(adapter and answers and answers.facts.get("adapter") == adapter.files[WEIGHTS].sha256)
+
+    def failure(self) -> str | None:
+        """What the records say went wrong."""
+        return next((reason for record in self.records if (reason := record.failure())), None)
 
     @property
     def label(self) -> str:

@@ -6,14 +6,14 @@ from collections import Counter
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from leakage.cell import Cell
+from leakage.cell import WEIGHTS, Cell
 from leakage.chat import Prompt, encode, encode_examples, render
 from leakage.config import Config
 from leakage.engine import Completion, Engine, Request, Sampling, build_engine
 from leakage.errors import LeakageError
 from leakage.models import attach, check_context, for_inference, load_base, load_tokenizer
 from leakage.progress import progress
-from leakage.store.files import replacing, write_jsonl
+from leakage.store.files import file_digest, replacing, write_jsonl
 from leakage.store.record import Draft, Record, Status
 
 if TYPE_CHECKING:
@@ -38,22 +38,19 @@ def run(config: Config, *, with_needs: bool) -> str:
 
 def run_cell(cell: Cell) -> None:
     """Teach the source, ask every persona, score the answers; each part only if it is not done yet."""
-    adapter, answers = cell.record(cell.train_folder), cell.record(cell.eval_folder)
-    untaught = not cell.is_baseline and _is_wanted(cell, adapter)
-    if not _is_wanted(cell, answers) and not untaught:
+    if cell.is_done():
         log.info("%s: done already, nothing to compute", cell.label)
         return
+    adapter, answers = cell.record(cell.train_folder), cell.record(cell.eval_folder)
     base, tokenizer = _load(cell, answers)
-    if untaught:
+    if not cell.is_baseline and _is_wanted(cell, adapter):
         with adapter.writing("adapter", cell.train_id, identity=cell.train_identity) as draft:
             teach(cell, base, tokenizer, draft)
-        _drop_answers_of_another(cell, adapter, answers)
-    if answers.status() is not Status.DONE:
+    if _is_wanted(cell, answers, stale=not cell.answers_are_current()):
         with answers.writing("eval", cell.eval_id, identity=cell.eval_identity) as draft:
             model = base if cell.is_baseline else attach(base, adapter.folder / "adapter")
             completions = ask(cell, model, tokenizer)
             _save_answers(cell, draft, completions, score(cell, completions))
-            draft.facts["adapter"] = _adapter_digest(adapter)
 
 
 def run_geometry(cell: Cell) -> None:
@@ -177,6 +174,7 @@ def _save_answers(cell: Cell, draft: Draft, completions: "pd.DataFrame", scores:
     if not cell.is_baseline:  # what a reader joins the scores with
         geometry, baseline = cell.needs()
         draft.facts |= {"baseline": str(baseline.eval_folder), "geometry": str(geometry.geometry_folder)}
+        draft.facts["adapter"] = file_digest(cell.record(cell.train_folder).folder / WEIGHTS)
     log.info("%s: %d completions scored", cell.label, len(completions))
 
 
@@ -187,27 +185,14 @@ def _save_config(draft: Draft, config: Config) -> None:
         OmegaConf.save(OmegaConf.create(config.model_dump(mode="json")), file)
 
 
-def _is_wanted(cell: Cell, record: Record) -> bool:
-    """Whether a record is still to be made; a damaged one is set aside first."""
+def _is_wanted(cell: Cell, record: Record, *, stale: bool = False) -> bool:
+    """Whether a record is still to be made; one that is damaged, or whole but stale, is set aside first."""
     status = record.status()
-    if status is Status.DAMAGED:
-        damage = record.damage()
-        aside = record.set_aside()
-        log.warning("%s: %s; kept in %s and made again", cell.label, damage, aside)
+    if status is Status.DAMAGED or (status is Status.DONE and stale):
+        cause = record.damage() or "these are the answers of another adapter"
+        log.warning("%s: %s; kept in %s and made again", cell.label, cause, record.set_aside())
+        return True
     return status is not Status.DONE
-
-
-def _adapter_digest(adapter: Record) -> str | None:
-    """Which bytes were evaluated; None for a baseline."""
-    weights = adapter.manifest and adapter.manifest.files.get("adapter/adapter_model.safetensors")
-    return weights.sha256 if weights else None
-
-
-def _drop_answers_of_another(cell: Cell, adapter: Record, answers: Record) -> None:
-    """An adapter made again has other bytes on a machine that is not bitwise repeatable: ask it anew."""
-    if answers.manifest and answers.manifest.facts["adapter"] != _adapter_digest(adapter):
-        aside = answers.set_aside()
-        log.warning("%s: the adapter came out differently; answers of the old one kept in %s", cell.label, aside)
 
 
 def _load(cell: Cell, record: Record) -> tuple[Any, Any]:

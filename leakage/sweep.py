@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from leakage.cell import Cell
 from leakage.config import Config
-from leakage.store.record import Record, Status
 
 Overrides = tuple[str, ...]
 Compose = Callable[[Overrides], Config]
@@ -51,8 +50,8 @@ class Plan:
 
     def outcome(self) -> list[str]:
         """How the jobs that were to run stand now: a count, then a line for each that is not done."""
-        missed = [job for job in self.todo if not is_done(job.cell)]
-        lines = [f"  {job.cell.label}: {failure(job.cell) or 'not finished'}" for job in missed]
+        missed = [job for job in self.todo if not job.cell.is_done()]
+        lines = [f"  {job.cell.label}: {job.cell.failure() or 'not finished'}" for job in missed]
         return [f"{len(self.todo) - len(missed)} of {len(self.todo)} jobs done", *lines]
 
     def shown(self) -> str:
@@ -72,7 +71,7 @@ def make_plan(wanted: Iterable[Overrides], compose: Compose) -> Plan:
         for one in (*needs, (overrides, cell)):
             found.setdefault(str(one[1].job_folder), one)
     first = sorted(found.values(), key=lambda pair: (pair[1].config.job != "geometry", not pair[1].is_baseline))
-    return Plan(tuple(Job(overrides, cell, is_done(cell)) for overrides, cell in first))
+    return Plan(tuple(Job(overrides, cell, cell.is_done()) for overrides, cell in first))
 
 
 def need_overrides(overrides: Sequence[str]) -> list[Overrides]:
@@ -84,20 +83,3 @@ def need_overrides(overrides: Sequence[str]) -> list[Overrides]:
         if key not in {"source", "job"} and not key.startswith("source.")
     )
     return [(*kept, "source=none", "job=geometry"), (*kept, "source=none")]
-
-
-def records(cell: Cell) -> list[Record]:
-    """The records the job is to fill, in the order in which it does."""
-    trains = cell.config.job == "cell" and not cell.is_baseline
-    folders = [cell.train_folder, cell.job_folder] if trains else [cell.job_folder]
-    return [cell.record(folder) for folder in folders]
-
-
-def is_done(cell: Cell) -> bool:
-    """Whether every record of the job is done."""
-    return all(record.status() is Status.DONE for record in records(cell))
-
-
-def failure(cell: Cell) -> str | None:
-    """What the job's records say went wrong."""
-    return next((reason for record in records(cell) if (reason := record.failure())), None)

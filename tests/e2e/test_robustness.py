@@ -179,6 +179,23 @@ def test_a_damaged_adapter_is_made_again_and_the_answers_of_the_same_bytes_are_k
     assert len(list(multirun.glob("nano/refusal/villain/*/damaged-1/adapter/adapter_model.safetensors"))) == 1
 
 
+def test_answers_of_another_adapter_are_made_again_whenever_that_is_noticed(tmp_path):
+    """As after a kill between retraining on a machine that does not repeat bit for bit, and asking again."""
+    multirun = tmp_path / "multirun"
+    command = [sys.executable, "run.py", "-m", "debug=tiny", f"paths.multirun={multirun}"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    (manifest,) = multirun.glob("nano/refusal/villain/*/refusal-*/manifest.json")
+    content = json.loads(manifest.read_text())
+    right = content["facts"]["adapter"]
+    content["facts"]["adapter"] = "0" * 64
+    manifest.write_text(json.dumps(content))
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
+    assert "1 cell (0 done)" in done.stdout + done.stderr
+    assert "these are the answers of another adapter; kept in" in done.stdout + done.stderr
+    assert json.loads(manifest.read_text())["facts"]["adapter"] == right
+    assert len(list(multirun.glob("nano/refusal/villain/*/refusal-*/damaged-1/scores.parquet"))) == 1
+
+
 def test_a_failing_job_leaves_its_reason_and_the_others_finish(program, tmp_path):
     """One source's evaluation cannot be written; the other's must still come out."""
     plan = program("run.py", "-m", "debug=tiny", "source=villain,comedian", "plan=true")
