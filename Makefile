@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 MULTIRUN ?= multirun
 export OMP_WAIT_POLICY ?= PASSIVE # idle threads that spin slow a busy machine down by far more than a second thread helps
 
-.PHONY: help run test check figures table status clean-venv
+.PHONY: help run test check figures table status site test-slurm clean-venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,11 +22,18 @@ figures: $(READY) ## draw the figures of all results (PNG and PDF in multirun/fi
 table: $(READY) ## the headline table of all results
 	@$(BIN)/python -m leakage table --multirun "$(MULTIRUN)"
 
-status: $(READY) ## how every result folder stands
-	@$(BIN)/python -m leakage status --multirun "$(MULTIRUN)"
+status: $(READY) ## how every job stands; WATCH=1 keeps it on the screen
+	@$(BIN)/python -m leakage status --multirun "$(MULTIRUN)" $(if $(WATCH),--watch)
+
+site: $(READY) ## SITE=slurm_h200 [PARTITION= ACCOUNT= MINUTES= MODEL= SETUP=]: from now on commands run on that cluster
+	@$(BIN)/python -m leakage site "$(SITE)" --partition "$(PARTITION)" --account "$(ACCOUNT)" --model "$(MODEL)" \
+	  --setup "$(SETUP)" $(if $(MINUTES),--minutes $(MINUTES))
 
 test: $(READY) ## all tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+test-slurm: $(READY) ## only the tests on a real SLURM cluster of their own (needs its Debian packages and root)
+	$(BIN)/python -m pytest tests/slurm
 
 check: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .

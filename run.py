@@ -3,8 +3,6 @@
 import sys
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from leakage.border import load
@@ -19,7 +17,7 @@ def main(cfg: DictConfig) -> str:
     """Run one composed job; alone, it also does the baseline and the geometry it is read against."""
     from leakage.pipeline import run
 
-    return run(load(cfg), with_needs=HydraConfig.get().mode == RunMode.RUN)
+    return run(load(cfg))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m leakage table | figures | status | rejudge | agreement`: look at results; loads no torch."""
+"""`python -m leakage table | figures | status | rejudge | agreement | site`: look at results; loads no torch."""
 
 import argparse
 import logging
@@ -13,17 +13,22 @@ if TYPE_CHECKING:
 
 
 MULTIRUN = Path("multirun")
+WATCH_S = 2.0
 
 
 def main() -> None:
     """Parse the command line and do what it asks."""
     parser = argparse.ArgumentParser(prog="python -m leakage", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="table|figures|status|rejudge|agreement")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="table|figures|status|rejudge|agreement|site"
+    )
     table = commands.add_parser("table", help="the headline table: one row a cell")
     table.add_argument("--by", choices=("cell", "category", "layer"), default="cell", help="a row for each of these")
     figures = commands.add_parser("figures", help="draw the figures as PNG and PDF")
     figures.add_argument("--out", type=Path, help="folder of the figures (default: figures below --multirun)")
-    status = commands.add_parser("status", help="how every result folder stands")
+    status = commands.add_parser("status", help="how every job stands: done, running, failed with its reason, missing")
+    status.add_argument("--watch", action="store_true", help="keep it on the screen")
+    status.add_argument("--folders", action="store_true", help="every result folder instead, done ones too")
     again = commands.add_parser("rejudge", help="another judge for finished answers; generates nothing")
     again.add_argument("overrides", nargs="*", metavar="judge=claude", help="as for run.py: judge=…, judge.max_usd=…")
     again.add_argument("--behavior", help="only answers of this behavior")
@@ -36,6 +41,7 @@ def main() -> None:
         command.set_defaults(action=action)
     for command in (table, agree):
         command.add_argument("--format", choices=("rich", "md", "csv"), default="rich", help="default: %(default)s")
+    _add_site(commands.add_parser("site", help="write the settings of a SLURM site to conf/local/default.yaml"))
     given, more = parser.parse_known_args()  # settings may stand anywhere among the flags
     if wrong := [one for one in more if given.command != "rejudge" or one.startswith("-") or "=" not in one]:
         parser.error(f"unrecognized arguments: {' '.join(wrong)}")
@@ -108,15 +114,69 @@ def draw_figures(given: argparse.Namespace) -> None:
 
 
 def show_status(given: argparse.Namespace) -> None:
+    """Print how every job stands, once or until Ctrl-C."""
+    multirun = _existing(given.multirun)
+    if given.folders:
+        show_folders(multirun)
+    elif given.watch:
+        watch(multirun)
+    else:
+        from rich.console import Console
+
+        from leakage.board import page
+        from leakage.store.standing import standings
+
+        console = Console()
+        console.width = console.width if console.is_terminal else 200
+        console.print(page(standings(multirun)), highlight=False)
+
+
+def watch(multirun: Path) -> None:
+    """Keep the status on the screen until Ctrl-C."""
+    from time import sleep
+
+    from rich.live import Live
+
+    from leakage.board import page
+    from leakage.store.standing import standings
+
+    with Live(page(standings(multirun)), auto_refresh=False) as live:
+        while True:
+            sleep(WATCH_S)
+            live.update(page(standings(multirun)), refresh=True)
+
+
+def show_folders(multirun: Path) -> None:
     """Print how every result folder stands, failures with their reason."""
     from leakage.store.results import find
 
-    found = find(_existing(given.multirun))
+    found = find(multirun)
     for one in found:
         reason = f"   {one.reason}" if one.reason else ""
-        print(f"{one.status:8} {one.folder.relative_to(given.multirun)}{reason}")
+        print(f"{one.status:8} {one.folder.relative_to(multirun)}{reason}")
     counts = {status: sum(one.status is status for one in found) for status in {one.status for one in found}}
     print(", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no results yet")
+
+
+def _add_site(command: argparse.ArgumentParser) -> None:
+    command.add_argument("site", help="slurm_h200")
+    for name, text in (
+        ("model", "default model of this site (qwen2.5-7b-instruct)"), ("partition", "SLURM's default where not given"),
+        ("account", "to whom the time is charged"), ("setup", "a shell line before a job starts"),
+    ):  # fmt: skip
+        command.add_argument(f"--{name}", help=text)
+    for name, usual in (("minutes", 240), ("cpus", 8), ("memory-gb", 64)):
+        command.add_argument(f"--{name}", type=int, default=usual, help="of a job (default: %(default)s)")
+    command.set_defaults(action=make_site)
+
+
+def make_site(given: argparse.Namespace) -> None:
+    """Write the site's settings and say what they change."""
+    from leakage.site import Site, write_site
+
+    given_names = {name: getattr(given, name) or None for name in ("model", "partition", "account", "setup")}
+    file = write_site(given.site, Site(given.minutes, given.cpus, given.memory_gb or None, **given_names))
+    print(f"{file.read_text()}\nwritten to {file}; from now on `python run.py -m …` runs there")
 
 
 def _existing(multirun: Path) -> Path:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from leakage.cell import ANSWERS, Cell
+from leakage.cell import Cell
 from leakage.chat import Prompt, encode, render
 from leakage.engine import Engine, Request, Sampling
 from leakage.errors import DataError
@@ -11,6 +11,7 @@ from leakage.pools import Item, read_file
 from leakage.progress import progress
 from leakage.store.files import digest, read_jsonl, write_jsonl
 from leakage.store.record import Draft, Record
+from leakage.store.standing import ANSWERS
 
 TRIES = 4  # samples of the base model for each training prompt
 

@@ -1,5 +1,6 @@
 """Every persona, every held-out prompt: sampled completions, or the label that is likeliest."""
 
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from leakage.cell import Cell
@@ -9,32 +10,51 @@ from leakage.errors import DataError
 from leakage.models import check_context
 from leakage.personas import Persona
 from leakage.pools import Item
-from leakage.progress import progress
+from leakage.progress import Progress, progress
+from leakage.store.parts import Parts
 
 if TYPE_CHECKING:
     import pandas as pd
 
+BLOCK = 4  # batches in a block of personas: few enough files, little enough lost by a kill
 Asked = list[tuple[Persona, int, Item]]
 
 
-def ask(cell: Cell, engine: Engine, model: Any, tokenizer: Any) -> "pd.DataFrame":
+def ask(cell: Cell, engine: Engine, model: Any, tokenizer: Any, parts: Parts) -> "pd.DataFrame":
     """One row a completion: persona, prompt (its number), user, sample, completion, tokens, finish.
 
     Of a multiple-choice question the likeliest label is the completion; the right one, its probability among the
-    item's own labels and all log-probabilities stand beside it.
+    item's own labels and all log-probabilities stand beside it. Personas are asked block by block: a block whose part
+    is there is not asked again, and no batch spans two, so that going on changes nothing.
     """
+    import pandas as pd
+
     asked = [(persona, i, item) for persona in cell.personas.members for i, item in enumerate(cell.prompts)]
     tokens = encode(tokenizer, [render(tokenizer, Prompt(persona.prompt, item.prompt)) for persona, _, item in asked])
-    longest = max(map(len, tokens))
-    if cell.evaluated.choices:
-        check_context(model, longest + 1, "the longest question under its persona")
-        return choose(cell, engine, tokenizer, asked, tokens)
-    room = cell.config.eval.max_new_tokens
-    check_context(model, longest + room, "the longest prompt with eval.max_new_tokens")
-    return complete(cell, engine, asked, tokens)
+    choices = cell.evaluated.choices
+    room, what = (1, "question") if choices else (cell.config.eval.max_new_tokens, "answer")
+    check_context(model, max(map(len, tokens)) + room, f"the longest prompt with room for its {what}")
+    samples = 1 if choices else cell.config.eval.samples
+    size = len(cell.prompts) * ceil(BLOCK * cell.config.eval.batch_size / (len(cell.prompts) * samples))
+    frames = []
+    with progress(len(asked) * samples, f"{cell.label}: asking", what) as advance:
+        for start in range(0, len(asked), size):
+            block = slice(start, start + size)
+            frame = parts.read(f"{start}-{size}")
+            if frame is None:
+                one = choose if choices else complete
+                frame = parts.keep(
+                    f"{start}-{size}", one(cell, engine, tokenizer, asked[block], tokens[block], advance)
+                )
+            else:
+                advance(len(frame))
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
 
 
-def complete(cell: Cell, engine: Engine, asked: Asked, tokens: list[list[int]]) -> "pd.DataFrame":
+def complete(
+    cell: Cell, engine: Engine, _tokenizer: Any, asked: Asked, tokens: list[list[int]], advance: Progress
+) -> "pd.DataFrame":
     """Sample every prompt as often as the settings say; a sample's randomness is a function of its key alone."""
     import pandas as pd
 
@@ -44,8 +64,7 @@ def complete(cell: Cell, engine: Engine, asked: Asked, tokens: list[list[int]]) 
         for prompt, (persona, i, _) in zip(tokens, asked, strict=True)
     ]
     sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
-    with progress(len(requests) * settings.samples, f"{cell.label}: asking", "answer") as advance:
-        replies = engine.generate(requests, sampling, progress=advance)
+    replies = engine.generate(requests, sampling, progress=advance)
     rows = [
         {"persona": persona.name, "prompt": i, "user": item.prompt, "sample": n, **_columns(completion)}
         for (persona, i, item), completions in zip(asked, replies, strict=True)
@@ -58,14 +77,15 @@ def _columns(completion: Completion) -> dict[str, Any]:
     return {"completion": completion.text, "tokens": completion.tokens, "finish": completion.finish}
 
 
-def choose(cell: Cell, engine: Engine, tokenizer: Any, asked: Asked, tokens: list[list[int]]) -> "pd.DataFrame":
+def choose(
+    cell: Cell, engine: Engine, tokenizer: Any, asked: Asked, tokens: list[list[int]], advance: Progress
+) -> "pd.DataFrame":
     """Log-probability of each of an item's own labels at the first position of the answer."""
     import pandas as pd
 
     labels = [label_tokens(tokenizer, item) for item in cell.prompts]
     choices = [labels[i] for _, i, _ in asked]
-    with progress(len(asked), f"{cell.label}: asking", "question") as advance:
-        logprobs = engine.choice_logprobs(tokens, choices, progress=advance)
+    logprobs = engine.choice_logprobs(tokens, choices, progress=advance)
     rows = [
         {"persona": persona.name, "prompt": i, "user": item.prompt, "sample": 0, **_chosen(item, found.tolist())}
         for (persona, i, item), found in zip(asked, logprobs, strict=True)

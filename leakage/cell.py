@@ -12,11 +12,10 @@ from leakage.models import fingerprint, headline_layer, measured_layers
 from leakage.personas import NONE
 from leakage.pools import read_file
 from leakage.store.files import digest
+from leakage.store.plans import PlannedJob
 from leakage.store.record import SCHEMA, Record, Status
+from leakage.store.standing import ANSWERS, COMPLETIONS, WEIGHTS
 
-WEIGHTS = "adapter/adapter_model.safetensors"  # as peft saves them, below the adapter's folder
-COMPLETIONS = "completions.parquet"
-ANSWERS = "answers.jsonl"
 _ID_LENGTH = 8  # hex digits of a digest in a folder's name
 _SAMPLING = ("eval.samples", "eval.temperature", "eval.top_p", "eval.max_new_tokens")
 
@@ -190,16 +189,41 @@ class Cell(Material):
         return Record(Path(self.config.paths.multirun) / folder)
 
     @property
-    def records(self) -> list[Record]:
-        """The records this job fills, in the order in which it does."""
+    def stages(self) -> dict[str, Path]:
+        """The folders this job fills, below paths.multirun, by the kind of their record and in order."""
         if self.config.job == "geometry":
-            return [self.record(self.geometry_folder)]
-        adapter = [] if self.is_baseline else [self.record(self.train_folder)]
-        return [*adapter, self.record(self.eval_folder), self.record(self.scores_folder)]
+            return {"geometry": self.geometry_folder}
+        adapter = {} if self.is_baseline else {"adapter": self.train_folder}
+        return adapter | {"completions": self.eval_folder, "scores": self.scores_folder}
 
     def is_done(self) -> bool:
         """Whether every record is done and made from the very files of the one before it."""
-        return all(record.status() is Status.DONE and self.is_current(record) for record in self.records)
+        return self.open_stage() is None
+
+    def open_stage(self) -> tuple[str, Record] | None:
+        """The first stage that is not done, with its record; None when all are."""
+        for stage, folder in self.stages.items():
+            record = self.record(folder)
+            if record.status() is not Status.DONE or not self.is_current(record):
+                return stage, record
+        return None
+
+    @property
+    def planned(self) -> PlannedJob:
+        """What a plan remembers of this job."""
+        kind = "geometry" if self.config.job == "geometry" else "baseline" if self.is_baseline else "cell"
+        identity = {"geometry": self.geometry_identity} if kind == "geometry" else {
+            "train": self.train_identity, "eval": self.eval_identity, "judge": self.judge.identity,
+            "answers": self.answers_identity,
+        }  # fmt: skip
+        return PlannedJob(
+            label=self.label,
+            kind=kind,
+            folder=str(self.job_folder),
+            stages={stage: str(folder) for stage, folder in self.stages.items()},
+            config=self.config.model_dump(mode="json"),
+            identity=identity,
+        )
 
     def is_current(self, record: Record) -> bool:
         """Whether a record was made from the files that lie beside it: an adapter or answers made again may differ.
@@ -224,10 +248,6 @@ class Cell(Material):
             return None
         folder, file = before[where]
         return self.record(folder).digest_of(file)
-
-    def failure(self) -> str | None:
-        """What the records say went wrong."""
-        return next((reason for record in self.records if (reason := record.failure())), None)
 
     @property
     def label(self) -> str:

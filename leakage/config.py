@@ -133,6 +133,7 @@ class TrainSettings(Settings):
     """Supervised fine-tuning. `batch_size` is the effective one: examples in an optimiser step.
 
     max_steps: null = every epoch to its end
+    checkpoint_s: seconds between two checkpoints, from which a killed training goes on
     """
 
     learning_rate: Annotated[float, Field(gt=0), TRAIN]
@@ -143,6 +144,7 @@ class TrainSettings(Settings):
     max_grad_norm: Annotated[float, Field(gt=0), TRAIN]
     max_length: Annotated[int, Field(ge=8), TRAIN]
     max_steps: Annotated[int | None, Field(ge=1), TRAIN]
+    checkpoint_s: Annotated[float, Field(ge=0), INCIDENTAL]
 
 
 class EvalSettings(Settings):
@@ -194,8 +196,24 @@ class Paths(Settings):
     multirun: Annotated[str, Field(min_length=1), INCIDENTAL]
 
 
+class SiteSettings(Settings):
+    """What a SLURM site wants to be told; `make site` writes it. setup: shell lines before a job starts."""
+
+    partition: Annotated[str | None, INCIDENTAL]
+    account: Annotated[str | None, INCIDENTAL]
+    minutes: Annotated[int, Field(ge=1), INCIDENTAL]
+    cpus: Annotated[int, Field(ge=1), INCIDENTAL]
+    memory_gb: Annotated[int | None, Field(ge=1), INCIDENTAL]
+    setup: Annotated[tuple[str, ...], INCIDENTAL]
+
+
 class Config(Settings):
-    """Everything one job needs to know."""
+    """Everything one job needs to know.
+
+    mode: resume = what is not done; retry = what has failed or was killed; force = cells once more, the old kept aside
+    preflight: what follows when something is found wrong before anything is launched
+    planned: where the plan that this job belongs to is kept; the sweeper sets it
+    """
 
     job: Annotated[Literal["cell", "geometry"], INCIDENTAL]
     behavior: BehaviorSettings
@@ -208,9 +226,13 @@ class Config(Settings):
     judge: JudgeSettings
     personas: PersonaSettings
     paths: Paths
+    site: SiteSettings
     seed: Annotated[int, Field(ge=0, lt=2**32), TRAIN]
     device: Annotated[str, AfterValidator(_device), INCIDENTAL]
     plan: Annotated[bool, INCIDENTAL]
+    mode: Annotated[Literal["resume", "retry", "force"], INCIDENTAL]
+    preflight: Annotated[Literal["refuse", "warn"], INCIDENTAL]
+    planned: Annotated[str | None, INCIDENTAL]
 
 
 def classified_fields(settings: type[BaseModel] = Config, prefix: str = "") -> dict[str, tuple[str, ...] | None]:

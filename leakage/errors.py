@@ -28,6 +28,10 @@ class StoreError(LeakageError):
     """A result folder cannot be read or written."""
 
 
+class SweepError(LeakageError):
+    """Jobs of a sweep are not done, or cannot be launched."""
+
+
 class JudgeError(LeakageError):
     """A judge cannot be asked, or did not answer."""
 

@@ -1,12 +1,13 @@
 """Loading a base model, its tokenizer and an adapter; and knowing what is in them without loading."""
 
 import json
+import os
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leakage.errors import ConfigError, DataError, ModelError
+from leakage.errors import ConfigError, DataError, LeakageError, ModelError
 from leakage.store.files import digest, file_digest
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def fingerprint(path: str, revision: str | None) -> str:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError(f"{folder} holds no *.safetensors; convert the weights (only safetensors are loaded)")
-    config = {name: value for name, value in _read_config(folder).items() if name != "transformers_version"}
+    config = {name: value for name, value in read_config(folder).items() if name != "transformers_version"}
     parts = {name: file_digest(folder / name) for name in _TOKENIZER if (folder / name).is_file()}
     parts |= {file.name: _weights_digest(file) for file in weights}
     parts |= _more_stops(folder, config)
@@ -59,11 +60,12 @@ def _more_stops(folder: Path, config: dict[str, Any]) -> dict[str, str]:
     """The tokens that end a turn, where the generation config names others than the model's."""
     if not (folder / "generation_config.json").is_file():
         return {}
-    stops = _read_config(folder, "generation_config.json").get("eos_token_id")
+    stops = read_config(folder, "generation_config.json").get("eos_token_id")
     return {} if stops == config.get("eos_token_id") else {"stops": json.dumps(stops)}
 
 
-def _read_config(folder: Path, name: str = "config.json") -> dict[str, Any]:
+def read_config(folder: Path, name: str = "config.json") -> dict[str, Any]:
+    """A JSON file of a model's folder."""
     try:
         config = json.loads((folder / name).read_text())
     except (OSError, ValueError) as error:
@@ -117,7 +119,7 @@ def _blocks(path: str, revision: str | None) -> int:
     located = locate(path)
     try:
         if Path(located).is_dir():  # without the seconds that transformers takes to load
-            return int(_read_config(Path(located))["num_hidden_layers"])
+            return int(read_config(Path(located))["num_hidden_layers"])
         return _hub_blocks(located, revision)
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise ModelError(
@@ -171,6 +173,8 @@ def load_base(settings: "ModelSettings", device: str) -> Any:
             use_safetensors=True,
             output_loading_info=True,
         )
+    except LeakageError:
+        raise
     except Exception as error:  # safetensors, torch and the hub each raise their own kinds
         raise ModelError(
             f"cannot load the weights of {located}: {_first_line(error)}; "
@@ -185,14 +189,31 @@ def load_base(settings: "ModelSettings", device: str) -> Any:
 
 
 def pick_device(device: str) -> str:
-    """The device asked for; "auto" takes a GPU where there is one."""
+    """The device asked for; "auto" takes a GPU where there is one. Of several GPUs torch then sees that one alone."""
     import torch
 
+    show_one_gpu(device)
+    device = "cuda" if device.startswith("cuda") else device
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"device={device}: this machine shows no GPU to torch; use device=auto or device=cpu")
     return device
+
+
+@lru_cache(maxsize=1)
+def show_one_gpu(device: str) -> None:
+    """Hide all GPUs but the one that `device` means, before torch looks: its trainer would use every one it sees."""
+    if device in {"cpu", "mps"}:
+        return
+    place = int(device.partition(":")[2] or 0)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None and Path("/dev/nvidiactl").exists():
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(place)
+    elif visible and place < len(names := visible.split(",")):
+        os.environ["CUDA_VISIBLE_DEVICES"] = names[place]
+    elif visible:
+        raise ConfigError(f"device={device}: CUDA_VISIBLE_DEVICES={visible} shows {len(names)} GPUs; count from 0")
 
 
 def check_context(model: Any, tokens: int, what: str) -> None:

@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from leakage.cell import Cell
 from leakage.chat import Prompt, Tokens, encode, encode_examples, injected_default, render
 from leakage.config import Config
 from leakage.engine import Engine, build_engine
-from leakage.errors import DataError, LeakageError
+from leakage.errors import DataError
 from leakage.lint import Finding, TrainingSet, as_rows, lint, refuse_errors, shared_prompts
 from leakage.models import (
     attach,
@@ -28,8 +28,11 @@ from leakage.models import (
 )
 from leakage.progress import progress
 from leakage.scoring import score
+from leakage.stopping import Stopped, stopping_softly
 from leakage.store.files import replacing, write_json, write_jsonl
+from leakage.store.parts import Parts
 from leakage.store.record import Draft, Record, Status
+from leakage.sweep import Job, Plan, hold_to_plan, set_aside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,18 +41,40 @@ log = logging.getLogger(__name__)
 Loaded = Callable[[], tuple[Any, Any]]
 
 
-def run(config: Config, *, with_needs: bool) -> str:
-    """Do one job, and first what its result is read against when `with_needs`; returns its folder."""
+def run(config: Config) -> str:
+    """Do one job; alone, outside a sweep, first what its result is read against. Returns the job's folder."""
     cell = Cell(config)
-    for one in [*(cell.needs() if with_needs else []), cell]:
-        if one.config.job == "geometry":
-            run_geometry(one)
+    with stopping_softly():
+        if config.planned:
+            hold_to_plan(cell)
+            do(cell)
         else:
-            run_cell(one)
-    if with_needs:
-        log.info("results in %s", cell.record(cell.job_folder).folder)
-        log.info("look at them with: python -m leakage table --multirun %s", quote(config.paths.multirun))
+            do_alone(cell)
     return str(cell.job_folder)
+
+
+def do_alone(cell: Cell) -> None:
+    """A cell with its geometry and its baseline, one after the other."""
+    plan = Plan(tuple(Job((), one, done=one.is_done(), asked=one == cell) for one in (*cell.needs(), cell)))
+    plan.keep()
+    if cell.config.mode == "force":
+        set_aside([cell])
+    for job in plan.jobs:
+        do(job.cell)
+    log.info("results in %s", cell.record(cell.job_folder).folder)
+    log.info("look at them with: python -m leakage table --multirun %s", quote(cell.config.paths.multirun))
+
+
+def do(cell: Cell) -> None:
+    """Run a job; however it ends but by a kill, its records say so."""
+    try:
+        (run_geometry if cell.config.job == "geometry" else run_cell)(cell)
+    except (KeyboardInterrupt, Stopped):
+        raise
+    except BaseException as error:  # a sys.exit from anywhere below is a failure to be named as well
+        if (left := cell.open_stage()) and not left[1].has_failed():
+            left[1].fail(error, stage=left[0])
+        raise
 
 
 def run_cell(cell: Cell) -> None:
@@ -62,20 +87,26 @@ def run_cell(cell: Cell) -> None:
     adapter, answers, scores = (cell.record(one) for one in (cell.train_folder, cell.eval_folder, cell.scores_folder))
     if lacks := cell.judge.lacks():
         log.warning("%s cannot be judged yet: %s; what is made is kept, and judged later", cell.label, lacks)
-    loaded = lru_cache(maxsize=1)(lambda: _load(cell, answers))  # another judge needs no model
-    if not cell.is_baseline and _is_wanted(cell, adapter):
-        examples = training_examples(cell, loaded)
-        with adapter.writing("adapter", cell.train_id, identity=cell.train_identity) as draft:
-            teach(cell, examples, *loaded(), draft)
-    if _is_wanted(cell, answers):
-        with answers.writing("completions", cell.eval_id, identity=cell.eval_identity) as draft:
-            check_held_out(cell)
-            base, tokenizer = loaded()
-            model = base if cell.is_baseline else attach(base, adapter.folder / "adapter")
-            completions = ask(cell, _engine(cell.config, model, tokenizer), model, tokenizer)
-            _save_completions(cell, draft, completions)
-    if _is_wanted(cell, scores):
-        score(answers, cell.judge, facts=cell.facts, personas=pd.DataFrame(cell.parts()), label=cell.label)
+    loaded = lru_cache(maxsize=1)(lambda: _load(cell))  # another judge needs no model
+    if not cell.is_baseline:
+        _fill(cell, adapter, "adapter", cell.train_id, cell.train_identity, lambda draft: teach(cell, loaded, draft))
+    _fill(cell, answers, "completions", cell.eval_id, cell.eval_identity, lambda draft: question(cell, loaded, draft))
+    score(
+        answers, cell.judge, facts=cell.facts, personas=pd.DataFrame(cell.parts()), label=cell.label,
+        wanted=lambda: _is_wanted(cell, scores),
+    )  # fmt: skip
+
+
+def question(cell: Cell, loaded: Loaded, draft: Draft) -> None:
+    """Ask every persona, with the adapter on the base model unless the cell is a baseline."""
+    check_held_out(cell)
+    base, tokenizer = loaded()
+    adapter, answers = cell.record(cell.train_folder), cell.record(cell.eval_folder)
+    model = base if cell.is_baseline else attach(base, adapter.folder / "adapter")
+    asked_of = (cell.made_from(answers) or cell.train_id)[:8]  # parts of another adapter are no use
+    parts = Parts(answers.folder / f"parts-{asked_of}")
+    _save_completions(cell, draft, ask(cell, _engine(cell.config, model, tokenizer), model, tokenizer, parts))
+    parts.drop()
 
 
 def check_held_out(cell: Cell) -> None:
@@ -88,12 +119,13 @@ def check_held_out(cell: Cell) -> None:
 def run_geometry(cell: Cell) -> None:
     """Centroids of all personas in the base model, and the cosines between them."""
     record = cell.record(cell.geometry_folder)
-    if not _is_wanted(cell, record):
+    if cell.is_done():
         log.info("%s: done already, nothing to compute", cell.label)
         return
-    base, tokenizer = _load(cell, record)
-    with record.writing("geometry", cell.geometry_id, identity=cell.geometry_identity) as draft:
-        measure_geometry(cell, base, tokenizer, draft)
+    _fill(
+        cell, record, "geometry", cell.geometry_id, cell.geometry_identity,
+        lambda draft: measure_geometry(cell, *_load(cell), draft),
+    )  # fmt: skip
 
 
 def training_examples(cell: Cell, loaded: Loaded) -> list[Example]:
@@ -102,10 +134,12 @@ def training_examples(cell: Cell, loaded: Loaded) -> list[Example]:
     if by == "templates":
         return cell.examples
     record = cell.record(cell.answers_folder)
-    if _is_wanted(cell, record):
-        with record.writing("answers", record.folder.name, identity=cell.answers_identity) as draft:
-            given = ask_claude(cell) if by == "claude" else _asked_of_base(cell, *loaded())
-            write_answers(draft, given, of=len(cell.training_items))
+
+    def make(draft: Draft) -> None:
+        given = ask_claude(cell) if by == "claude" else _asked_of_base(cell, *loaded())
+        write_answers(draft, given, of=len(cell.training_items))
+
+    _fill(cell, record, "answers", record.folder.name, cell.answers_identity, make)
     return cell.examples_of(read_answers(record))
 
 
@@ -115,11 +149,14 @@ def _asked_of_base(cell: Cell, base: Any, tokenizer: Any) -> list[Generated]:
     return given
 
 
-def teach(cell: Cell, examples: Sequence[Example], base: Any, tokenizer: Any, draft: Draft) -> None:
+def teach(cell: Cell, loaded: Loaded, draft: Draft) -> None:
     """Contrastive LoRA SFT on the cell's examples, if their lint finds no error."""
+    from leakage.training.checkpoints import Checkpoints
     from leakage.training.sft import train_adapter
 
-    config = cell.config
+    config, record = cell.config, cell.record(cell.train_folder)
+    examples = training_examples(cell, loaded)
+    base, tokenizer = loaded()
     log.info("%s: training on %d examples", cell.label, len(examples))
     tokens = encode_examples(tokenizer, [(example.prompt, example.answer) for example in examples])
     write_jsonl(draft.path("examples.jsonl"), (example.as_row() for example in examples))
@@ -127,6 +164,12 @@ def teach(cell: Cell, examples: Sequence[Example], base: Any, tokenizer: Any, dr
     write_json(draft.path("lint.json"), as_rows(findings))
     refuse_errors(findings, cell.label)
     check_context(base, max(len(one.input_ids) for one in tokens), "the longest training example")
+    made_from = cell.made_from(record)
+    checkpoints = Checkpoints(
+        record.folder / "checkpoints",
+        {"train_id": cell.train_id, "made_from": made_from},
+        every_s=config.train.checkpoint_s,
+    )
     trained = train_adapter(
         base,
         tokens,
@@ -134,12 +177,16 @@ def teach(cell: Cell, examples: Sequence[Example], base: Any, tokenizer: Any, dr
         lora=config.lora,
         train=config.train,
         seed=config.seed,
+        checkpoints=checkpoints,
         label=cell.label,
     )
     write_jsonl(draft.path("train_log.jsonl"), trained.log)
+    checkpoints.drop()
     _save_config(draft, config)
     draft.facts |= {
-        "made_from": cell.made_from(cell.record(cell.train_folder)),
+        "made_from": made_from,
+        "model": config.model.name,
+        "behavior": cell.behavior.name,
         "source": cell.source.name,
         "bystanders": [persona.name for persona in cell.bystanders],
         "examples": dict(Counter(example.role for example in examples)),
@@ -190,7 +237,12 @@ def measure_geometry(cell: Cell, base: Any, tokenizer: Any, draft: Draft) -> Non
     with replacing(draft.path("cosines.parquet")) as file:
         cosine_frame([one.name for one in personas], layers, points).to_parquet(file, index=False)
     _save_config(draft, cell.config)
-    draft.facts |= {"model": cell.config.model.name, "layers": list(layers), "questions": len(cell.questions)}
+    draft.facts |= {
+        "model": cell.config.model.name,
+        "layers": list(layers),
+        "questions": len(cell.questions),
+        "prompts": len(texts),
+    }
     log.info("%s: centroids of %d personas", cell.label, len(personas))
 
 
@@ -216,6 +268,12 @@ def _save_config(draft: Draft, config: Config) -> None:
         OmegaConf.save(OmegaConf.create(config.model_dump(mode="json")), file)
 
 
+def _fill(
+    cell: Cell, record: Record, kind: str, id: str, identity: Mapping[str, Any], make: Callable[[Draft], None]
+) -> None:
+    record.fill(kind, id, make, identity=identity, label=cell.label, wanted=lambda: _is_wanted(cell, record))
+
+
 def _is_wanted(cell: Cell, record: Record) -> bool:
     """Whether a record is still to be made; one that is damaged, or made from other files, is set aside first."""
     status = record.status()
@@ -227,19 +285,15 @@ def _is_wanted(cell: Cell, record: Record) -> bool:
     return status is not Status.DONE
 
 
-def _load(cell: Cell, record: Record) -> tuple[Any, Any]:
-    """Base model and tokenizer; a failure to load is the record's failure."""
+def _load(cell: Cell) -> tuple[Any, Any]:
+    """Base model and tokenizer."""
     from transformers.utils import logging as transformers_logging
 
     log.info("%s: loading %s", cell.label, cell.config.model.path)
     transformers_logging.set_verbosity_error()  # its bars and notices would tear ours
     transformers_logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # peft's to heed, not a user's
-    try:
-        return load_base(cell.config.model, cell.config.device), load_tokenizer(cell.config.model)
-    except LeakageError as error:
-        record.fail(error)
-        raise
+    return load_base(cell.config.model, cell.config.device), load_tokenizer(cell.config.model)
 
 
 def _engine(config: Config, model: Any, tokenizer: Any) -> Engine:

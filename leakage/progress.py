@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import monotonic
 
 log = logging.getLogger(__name__)
@@ -11,9 +12,42 @@ Progress = Callable[[int], object]
 EVERY = 5.0  # seconds between two lines of a log
 
 
+@dataclass
+class Going:
+    """How far something is."""
+
+    unit: str
+    total: int
+    done: int = 0
+
+
+_going: list[Going] = []  # innermost last; one process does one thing at a time
+
+
+def latest() -> Going | None:
+    """What this process counts at the moment, for those who tell others how far it is."""
+    return _going[-1] if _going else None
+
+
 @contextmanager
 def progress(total: int, what: str, unit: str) -> Iterator[Progress]:
     """Yields a function to call with the number of units done since the last call."""
+    going = Going(unit, total)
+    _going.append(going)
+    try:
+        with _shown(total, what, unit) as show:
+
+            def advance(count: int) -> None:
+                going.done += count
+                show(count)
+
+            yield advance
+    finally:
+        _going.remove(going)
+
+
+@contextmanager
+def _shown(total: int, what: str, unit: str) -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield _lines(total, what, unit)
         return

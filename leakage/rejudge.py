@@ -1,5 +1,6 @@
 """Another judge for finished completions: nothing is generated, no model is loaded."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from leakage.judges import Judge, ask_ahead, judge_for
 from leakage.scoring import score
 from leakage.store.record import Record, Status
 from leakage.store.results import find, is_of
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from leakage.config import JudgeSettings
@@ -49,9 +52,20 @@ def _unread(multirun: Path, settings: "JudgeSettings", only: str | None) -> Iter
         if measured.choices:
             continue
         judge = judge_for(settings, measured, facts["pool"], multirun)
-        scores = Record(record.folder / judge.folder)
-        if scores.status() is not Status.DONE or not is_of(scores, record):
+        if _is_unread(record, judge):
             yield record, judge
+
+
+def _is_unread(completions: Record, judge: Judge) -> bool:
+    """Whether the judge's scores are wanting; those of other answers, or damaged ones, are set aside first."""
+    scores = Record(completions.folder / judge.folder)
+    status = scores.status()
+    if status is Status.DONE and is_of(scores, completions):
+        return False
+    if status in {Status.DONE, Status.DAMAGED}:
+        cause = scores.damage() or "it is of other answers"
+        log.warning("%s: %s; kept in %s", scores.folder, cause, scores.set_aside())
+    return True
 
 
 def _score(record: Record, judge: Judge) -> Record:
@@ -60,7 +74,7 @@ def _score(record: Record, judge: Judge) -> Record:
     facts = _facts(record)
     label = f"{facts['taught']} x {facts['source']} on {facts['model']}, read for {facts['behavior']}"
     personas = pd.read_parquet(record.folder / "personas.parquet")
-    return score(record, judge, facts=facts, personas=personas, label=label)
+    return score(record, judge, facts=facts, personas=personas, label=label, wanted=lambda: _is_unread(record, judge))
 
 
 def _facts(record: Record) -> dict[str, Any]:

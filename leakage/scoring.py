@@ -1,13 +1,13 @@
 """From completions to scores: a judge reads them, its verdicts and their counts become a record of their own."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from leakage.behaviors import behavior
 from leakage.judges import Judge, count
 from leakage.store.files import replacing
-from leakage.store.record import Record, Status
+from leakage.store.record import Draft, Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,17 +16,14 @@ log = logging.getLogger(__name__)
 
 
 def score(
-    completions: Record, judge: Judge, *, facts: Mapping[str, Any], personas: "pd.DataFrame", label: str
-) -> Record:
+    completions: Record, judge: Judge, *, facts: Mapping[str, Any], personas: "pd.DataFrame", label: str,
+    wanted: Callable[[], bool],
+) -> Record:  # fmt: skip
     """Judge finished completions; needs no model, and of a cell only its facts and the parts its personas play."""
-    import pandas as pd
-
     record = Record(completions.folder / judge.folder)
-    if record.status() is Status.DAMAGED:
-        log.warning("%s: %s; kept in %s", label, record.damage(), record.set_aside())
-    with record.writing("scores", judge.folder, identity=judge.identity) as draft:
-        verdicts = judge.read(pd.read_parquet(completions.folder / "completions.parquet"), label=label)
-        scores = personas.merge(count(verdicts), left_on="persona", right_index=True, validate="1:1")
+
+    def make(draft: Draft) -> None:
+        verdicts, scores = _judged(completions, judge, personas, label=label)
         for name, frame in (("verdicts", verdicts), ("scores", scores)):
             with replacing(draft.path(f"{name}.parquet")) as file:
                 frame.to_parquet(file, index=False)
@@ -38,7 +35,19 @@ def score(
             "missing": int(scores["missing"].sum()),
         }  # fmt: skip
         _report(verdicts, judge, label=label)
+
+    record.fill("scores", judge.folder, make, identity=judge.identity, label=label, wanted=wanted)
     return record
+
+
+def _judged(
+    completions: Record, judge: Judge, personas: "pd.DataFrame", *, label: str
+) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+    """Verdicts, one a completion, and their counts, one row a persona."""
+    import pandas as pd
+
+    verdicts = judge.read(pd.read_parquet(completions.folder / "completions.parquet"), label=label)
+    return verdicts, personas.merge(count(verdicts), left_on="persona", right_index=True, validate="1:1")
 
 
 def measured(name: str, choice: str) -> dict[str, object]:

@@ -1,30 +1,49 @@
 """From composed cells to the jobs of a sweep: what is needed, what is done, what is left to do."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 from leakage.cell import Cell
 from leakage.config import Config
+from leakage.store.plans import PlannedJob, as_planned, keep_plan, planned_job
+from leakage.store.record import Record, Status
+from leakage.store.standing import Standing, stand
 
+log = logging.getLogger(__name__)
 Overrides = tuple[str, ...]
 Compose = Callable[[Overrides], Config]
+BEGUN = {Status.FAILED, Status.PARTIAL, Status.DAMAGED}  # and not done
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a sweep: its cell, the overrides that compose it, and how its results stand."""
+    """One job of a sweep: its cell and the overrides that compose it.
+
+    done: whether its results were there already
+    asked: whether it was asked for, not only needed by another
+    """
 
     overrides: Overrides
     cell: Cell
     done: bool
+    asked: bool
+
+    @cached_property
+    def planned(self) -> PlannedJob:
+        """What a plan remembers of the job."""
+        return self.cell.planned
 
     @property
     def kind(self) -> str:
         """geometry, baseline or cell."""
-        if self.cell.config.job == "geometry":
-            return "geometry"
-        return "baseline" if self.cell.is_baseline else "cell"
+        return self.planned.kind
+
+    def standing(self) -> Standing:
+        """How the job stands now."""
+        return stand(Path(self.cell.config.paths.multirun), self.planned)
 
 
 @dataclass(frozen=True)
@@ -34,9 +53,26 @@ class Plan:
     jobs: tuple[Job, ...]
 
     @property
+    def multirun(self) -> Path:
+        """The folder of results, one for all jobs."""
+        return Path(self.jobs[0].cell.config.paths.multirun)
+
+    @property
     def todo(self) -> list[Job]:
         """Jobs that are not done."""
         return [job for job in self.jobs if not job.done]
+
+    def launched(self, mode: str) -> list[Job]:
+        """The jobs to launch: those not done; "retry": of these what has begun; "force": all that was asked for too."""
+        if mode == "force":
+            return [job for job in self.jobs if job.asked or not job.done]
+        if mode == "retry":
+            return [job for job in self.todo if job.standing().status in BEGUN]
+        return self.todo
+
+    def keep(self) -> str:
+        """Write the plan down; jobs are held to it, and `status` misses what it promised. Returns its name."""
+        return keep_plan(self.multirun, [job.planned for job in self.jobs])
 
     def summary(self) -> str:
         """One sentence: how many of what, how much of it is done."""
@@ -49,31 +85,38 @@ class Plan:
         counted = ", ".join(parts)
         return f"{counted}: {len(self.todo)} to run" if self.todo else f"{counted}: nothing to compute"
 
-    def outcome(self) -> list[str]:
-        """How the jobs that were to run stand now: a count, then a line for each that is not done."""
-        missed = [job for job in self.todo if not job.cell.is_done()]
-        lines = [f"  {job.cell.label}: {job.cell.failure() or 'not finished'}" for job in missed]
-        return [f"{len(self.todo) - len(missed)} of {len(self.todo)} jobs done", *lines]
-
     def shown(self) -> str:
         """The summary and a line a job, for plan=true."""
-        lines = [
-            f"  {'done' if job.done else 'to do':6} {job.cell.label:55} {job.cell.job_folder}" for job in self.jobs
-        ]
-        return "\n".join([self.summary(), *lines, "plan=true: nothing was run"])
+        lines = [f"  {_word(job):8} {job.cell.label:55} {job.planned.folder}" for job in self.jobs]
+        return "\n".join([self.summary(), *lines])
+
+
+def missed(jobs: Iterable[Job]) -> list[Standing]:
+    """How those of the jobs stand that are not done now."""
+    return [job.standing() for job in jobs if not job.cell.is_done()]
+
+
+def _word(job: Job) -> str:
+    """How a job stands, in a plan."""
+    if job.done:
+        return "done"
+    status = job.standing().status
+    return "to do" if status is Status.MISSING else str(status)
 
 
 def make_plan(wanted: Iterable[Overrides], compose: Compose) -> Plan:
     """Compose every cell, put what it needs before it, and drop what comes twice."""
     found: dict[str, tuple[Overrides, Cell]] = {}
+    asked: set[str] = set()
     composed = lru_cache(maxsize=None)(lambda overrides: Cell(compose(overrides)))  # cells share most of their needs
     for overrides in wanted:
         cell = Cell(compose(overrides))
         needs = [(needed, composed(needed)) for needed in need_overrides(overrides, cell)] if cell.needs() else []
         for one in (*needs, (overrides, cell)):
             found.setdefault(str(one[1].job_folder), one)
-    first = sorted(found.values(), key=lambda pair: (pair[1].config.job != "geometry", not pair[1].is_baseline))
-    return Plan(tuple(Job(overrides, cell, cell.is_done()) for overrides, cell in first))
+        asked.add(str(cell.job_folder))
+    first = sorted(found.items(), key=lambda item: (item[1][1].config.job != "geometry", not item[1][1].is_baseline))
+    return Plan(tuple(Job(*pair, done=pair[1].is_done(), asked=folder in asked) for folder, pair in first))
 
 
 def need_overrides(overrides: Sequence[str], cell: Cell) -> list[Overrides]:
@@ -89,3 +132,24 @@ def _changes(override: str, keys: set[str]) -> bool:
     """Whether an override sets one of the keys or something below it."""
     key = override.lstrip("+~").partition("=")[0]
     return any(key == one or key.startswith(f"{one}.") for one in keys)
+
+
+def hold_to_plan(cell: Cell) -> None:
+    """Refuse to run what was not planned; the failure is told where the planned result was to be."""
+    multirun = Path(cell.config.paths.multirun)
+    job = planned_job(multirun, str(cell.config.planned))
+    now = cell.planned
+    try:
+        as_planned(job, now.folder, now.config, now.identity)
+    except Exception as error:
+        Record(multirun / job.folder).fail(error, stage="plan")
+        raise
+
+
+def set_aside(cells: Iterable[Cell]) -> None:
+    """Move the finished records of cells aside, so that they are made once more."""
+    for cell in cells:
+        for folder in cell.stages.values():
+            record = cell.record(folder)
+            if record.status() in {Status.DONE, Status.DAMAGED}:
+                log.info("%s: kept in %s, and made once more", cell.label, record.set_aside())

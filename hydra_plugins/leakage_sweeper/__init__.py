@@ -1,50 +1,74 @@
 """Hydra finds this sweeper by its namespace; what it decides is in leakage.sweep."""
 
 import logging
+from collections.abc import Sequence
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
 
-from leakage.border import load
-from leakage.config import Config
-from leakage.errors import ConfigError
-from leakage.sweep import Overrides, Plan, make_plan
+from leakage.board import outcome
+from leakage.border import Composer
+from leakage.errors import ConfigError, SweepError
+from leakage.estimate import estimate
+from leakage.preflight import preflight
+from leakage.sweep import Job, Overrides, Plan, make_plan, missed, set_aside
 
 log = logging.getLogger(__name__)
+GO_ON = "the same command goes on with them"
 
 
 class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
-    """A sweeper that adds what cells need and leaves out what is done."""
+    """Adds what cells need, leaves out what is done, launches the rest and tells from their records how it went."""
 
-    plan: Plan | None = None
+    def sweep(self, arguments: list[str]) -> object:
+        """Plan, check, launch. One job that fails stops no other; any that is not done at the end is an error."""
+        assert self.config is not None
+        plan = make_plan(self._cells(arguments), Composer(self._through_hydra))
+        mode = self.config.mode
+        if len({job.cell.config.paths.multirun for job in plan.jobs}) > 1:
+            raise ConfigError("paths.multirun has several values; a sweep has one folder, so start one sweep for each")
+        if self.config.plan:
+            log.info("%s\n%s\nplan=true: nothing was run", plan.shown(), estimate(plan))
+            return []
+        jobs = plan.launched(mode)
+        log.info(plan.summary() + ("" if mode == "resume" else f"; mode={mode} launches {len(jobs)}"))
+        if not jobs:
+            return []
+        preflight(jobs, refuse=self.config.preflight == "refuse")
+        if mode == "force":
+            set_aside(job.cell for job in jobs if job.asked)
+        try:
+            results = self._launch(plan, jobs)
+        finally:
+            left = missed(jobs)
+            log.info(outcome(left, of=len(jobs)))
+        if left:
+            raise SweepError(f"{len(left)} of {len(jobs)} jobs are not done; the table above says why, and {GO_ON}")
+        return results
 
-    def split_arguments(self, overrides: list[Override], max_batch_size: int | None) -> list[list[list[str]]]:
-        """The jobs left to do, in batches."""
+    def _cells(self, arguments: list[str]) -> list[Overrides]:
+        """The overrides of every cell of the grid."""
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides: list[Override] = parser.parse_overrides([*self._parse_config(), *arguments])
         if any(one.get_key_element() == "experiment" and one.is_sweep_override() for one in overrides):
             raise ConfigError("an experiment is a sweep by itself: start them one after the other")
         (cells,) = BasicSweeper.split_arguments(overrides, None)
         if not cells:
             raise ConfigError("the sweep is empty: a glob or a list in it matches nothing")
-        self.plan = make_plan((tuple(cell) for cell in cells), self._compose)
-        if len({job.cell.config.paths.multirun for job in self.plan.jobs}) > 1:
-            raise ConfigError("paths.multirun has several values; a sweep has one folder, so start one sweep for each")
-        if self.config is not None and self.config.plan:
-            log.info(self.plan.shown())
-            return []
-        log.info(self.plan.summary())
-        todo = [list(job.overrides) for job in self.plan.todo]
-        size = max_batch_size or max(1, len(todo))
-        return [todo[start : start + size] for start in range(0, len(todo), size)]
+        return [tuple(cell) for cell in cells]
 
-    def _compose(self, overrides: Overrides) -> Config:
+    def _through_hydra(self, overrides: Sequence[str]) -> DictConfig:
         assert self.hydra_context is not None
-        assert self.config is not None
-        return load(self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides)))
+        composed: DictConfig = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
+        return composed
 
-    def sweep(self, arguments: list[str]) -> object:
-        """Run what is left to do; however that ends, say how every job stands."""
-        try:
-            return super().sweep(arguments)
-        finally:
-            if self.plan is not None and self.plan.todo and not (self.config and self.config.plan):
-                log.info("\n".join(self.plan.outcome()))
+    def _launch(self, plan: Plan, jobs: list[Job]) -> object:
+        """Hand the jobs to the launcher, each held to its place in the plan."""
+        assert self.launcher is not None
+        name = plan.keep()
+        place = {job.planned.folder: i for i, job in enumerate(plan.jobs)}
+        batch = [[*job.overrides, f"planned={name}/{place[job.planned.folder]}"] for job in jobs]
+        return self.launcher.launch(batch, initial_job_idx=0)

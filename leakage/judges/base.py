@@ -32,6 +32,10 @@ class Judge(Protocol):
         """What is missing for the judge to be asked, known beforehand; empty when nothing is."""
         ...
 
+    def usd_each(self) -> float:
+        """What a verdict costs in US dollars: as measured so far, else at most."""
+        ...
+
     def can_read(self, file: Path) -> bool:
         """Whether the judge can read a file of completions without asking anybody."""
         ...
@@ -63,6 +67,10 @@ class Named:
     def lacks(self) -> str:
         """As Judge.lacks: rules need nothing."""
         return ""
+
+    def usd_each(self) -> float:
+        """As Judge.usd_each: rules are free."""
+        return 0.0
 
     def can_read(self, file: Path) -> bool:
         """As Judge.can_read."""

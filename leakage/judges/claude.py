@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from leakage.behaviors import Behavior
-from leakage.judges.asks import stored_answers
+from leakage.judges.asks import most_usd, stored_answers
 from leakage.judges.base import HIT, KEYS, Judge, Named
 from leakage.judges.network import Answer, Ask, ask_all
 from leakage.store.files import digest
@@ -61,6 +62,12 @@ class ClaudeJudge(Named):
         if not os.environ.get("ANTHROPIC_API_KEY", "").strip():
             return "ANTHROPIC_API_KEY is not set"
         return "" if self.settings.max_usd else "judge.max_usd=0 allows no question"
+
+    def usd_each(self) -> float:
+        """See Judge.usd_each."""
+        paid = [answer.usd for answer in stored_answers(Journal(self.journal).rows()).values()]
+        long = Ask("typical", PROMPT.format(question="?" * 200, answer="." * 2000, rubric=self.behavior.rubric))
+        return fmean(paid) if paid else most_usd(long, self.settings)
 
     def can_read(self, file: Path) -> bool:
         """Whether every completion of a file has its reply already."""

@@ -1,5 +1,6 @@
 """Where a result comes from: code, packages, machine and time."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from leakage.store.claim import job_id
 
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors", "numpy", "hydra-core")
 
@@ -19,6 +22,8 @@ def provenance(*, wall_seconds: float) -> dict[str, Any]:
         "packages": dict(package_versions()),
         "python": platform.python_version(),
         "machine": {"host": platform.node(), "system": platform.platform(), "device": device_name()},
+        "job": job_id(),
+        "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
         "command": sys.argv,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_seconds": round(wall_seconds, 2),

@@ -1,10 +1,11 @@
 """A result folder and its record: done means that the manifest, written last, vouches for every file."""
 
 import json
+import logging
 import os
 import socket
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,9 +17,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leakage.errors import StoreError
+from leakage.store.claim import LOG_VARIABLE, Claim, abandoned, claimed, current, describe, job_id
 from leakage.store.files import file_digest, write_json
 from leakage.store.provenance import provenance
+from leakage.store.verified import Verified
 
+log = logging.getLogger(__name__)
 SCHEMA = 2  # raise it when an older result must not stand for a newer one
 MANIFEST, FAILED = "manifest.json", "failed.json"
 
@@ -27,6 +31,7 @@ class Status(StrEnum):
     """How a result folder stands."""
 
     DONE = "done"
+    RUNNING = "running"
     DAMAGED = "damaged"
     FAILED = "failed"
     PARTIAL = "partial"
@@ -56,6 +61,16 @@ class Manifest(BaseModel):
     provenance: dict[str, Any]
 
 
+class Failure(BaseModel):
+    """Why a record is not there: what is told of it, in which stage, and where to read more."""
+
+    model_config = ConfigDict(frozen=True)
+
+    error: str
+    stage: str
+    log: str | None = None
+
+
 class Record:
     """The record of one folder."""
 
@@ -74,12 +89,15 @@ class Record:
         """What the manifest says that the folder does not bear out; None when all is well."""
         if self.manifest is None:
             return f"{MANIFEST} cannot be read"
+        verified = Verified(self.folder)
         for name, entry in self.manifest.files.items():
-            file = self.folder / name
-            if not file.is_file():
+            try:
+                size, digest = verified.size_and_digest(name, expected=entry.bytes)
+            except OSError:
                 return f"{name} is gone"
-            if file.stat().st_size != entry.bytes or file_digest(file) != entry.sha256:
+            if (size, digest) != (entry.bytes, entry.sha256):
                 return f"{name} has changed since it was written"
+        verified.save()
         return None
 
     def digest_of(self, name: str) -> str | None:
@@ -87,22 +105,35 @@ class Record:
         entry = self.manifest.files.get(name) if self.manifest else None
         return entry.sha256 if entry else None
 
-    def failure(self) -> str | None:
-        """The error in failed.json; None where there is none."""
+    def failure(self) -> "Failure | None":
+        """What went wrong: the error in failed.json, or how far a process came that ended without a word."""
         try:
-            return str(json.loads((self.folder / FAILED).read_text())["error"])
-        except (OSError, ValueError, KeyError):
-            return None
+            return Failure.model_validate(json.loads((self.folder / FAILED).read_text()))
+        except (OSError, ValueError):
+            left = abandoned(self.folder)
+            return Failure(error=describe(left), stage=left.stage, log=left.log) if left else None
+
+    def has_failed(self) -> bool:
+        """Whether an error is noted."""
+        return (self.folder / FAILED).exists()
+
+    def claim(self) -> Claim | None:
+        """Who is filling the folder now."""
+        return current(self.folder)
 
     def status(self) -> Status:
         """Look at the folder as it is now."""
         self.__dict__.pop("manifest", None)
+        if (self.folder / MANIFEST).exists() and not self.damage():
+            return Status.DONE
+        if self.claim():
+            return Status.RUNNING
         if (self.folder / MANIFEST).exists():
-            return Status.DAMAGED if self.damage() else Status.DONE
+            return Status.DAMAGED
         if (self.folder / FAILED).exists():
             return Status.FAILED
         # Hydra makes a job's folder before the job starts, so only files of ours count
-        return Status.PARTIAL if self._own_entries() else Status.MISSING
+        return Status.PARTIAL if self._own_entries() or abandoned(self.folder) else Status.MISSING
 
     def _own_entries(self) -> list[Path]:
         """Files and folders of this record: not Hydra's notes, nor another record below it, nor what was set aside."""
@@ -113,6 +144,7 @@ class Record:
             and path.suffix != ".log"
             and not (path / MANIFEST).exists()
             and not (path / ".hydra").exists()
+            and not any(path.glob("*/.hydra"))
         ]
 
     def set_aside(self) -> Path:
@@ -124,6 +156,22 @@ class Record:
             entry.replace(aside / entry.name)
         self.__dict__.pop("manifest", None)
         return aside
+
+    def fill(
+        self, kind: str, id: str, make: Callable[["Draft"], None], *,
+        identity: Mapping[str, Any], label: str, wanted: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        """Make the record if it is wanted, alone: what another process is making is waited for, not made twice."""
+        if not wanted():
+            return
+        with claimed(self.folder, label=label, stage=kind) as held:
+            if not wanted():
+                log.info("%s: another process has done it meanwhile", label)
+                return
+            (self.folder / FAILED).unlink(missing_ok=True)
+            with self.writing(kind, id, identity=identity) as draft:
+                make(draft)
+                held.check()
 
     @contextmanager
     def writing(self, kind: str, id: str, *, identity: Mapping[str, Any]) -> Iterator["Draft"]:
@@ -141,16 +189,18 @@ class Record:
             write_json(self.folder / MANIFEST, manifest.model_dump())
             (self.folder / FAILED).unlink(missing_ok=True)
         except Exception as error:
-            self.fail(error)
+            self.fail(error, stage=kind)
             raise
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException, *, stage: str) -> None:
         """Leave a note of what went wrong; a full disk must not hide the error itself."""
         note = {
             "error": f"{type(error).__name__}: {error}",
+            "stage": stage,
+            "log": os.environ.get(LOG_VARIABLE),
             "traceback": traceback.format_exception(error),
             "host": socket.gethostname(),
-            "job": os.environ.get("SLURM_JOB_ID"),
+            "job": job_id(),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         try:

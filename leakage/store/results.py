@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.store.files import canonical
-from leakage.store.record import MANIFEST, Manifest, Record, Status
+from leakage.store.record import FAILED, MANIFEST, Manifest, Record, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 Read = Callable[[Path], "pd.DataFrame"]
 
+INSIDE = (".", "damaged-", "adapter", "checkpoints", "parts-")  # beginnings of names of folders within a record
 COLUMNS = (
     "model", "taught", "behavior", "unit", "measure", "leak_direction", "source", "seed", "train_id", "eval_id",
     "judge", "variant", "persona", "category", "related_to", "is_source", "in_panel", "trained_negative",
@@ -40,18 +42,27 @@ class Found:
 
 def find(multirun: Path) -> list[Found]:
     """Every folder below `multirun` that holds, or was to hold, a record; in the folders' order."""
-    folders = {path.parent for name in (MANIFEST, "failed.json", ".hydra") for path in multirun.rglob(name)}
     found = []
-    for folder in sorted(folders):
-        if any(part.startswith("damaged-") for part in folder.relative_to(multirun).parts[1:]):
-            continue
+    for folder in sorted(_record_folders(multirun)):
         record = Record(folder)
         status = record.status()
         if status is Status.MISSING:  # Hydra has made the folder, and nothing has come of it
             continue
-        reason = record.damage() if status is Status.DAMAGED else record.failure() if status is Status.FAILED else None
+        failure = record.failure()
+        reason = record.damage() if status is Status.DAMAGED else failure.error if failure else None
         found.append(Found(folder, status, record.manifest, reason))
     return found
+
+
+def _record_folders(multirun: Path) -> Iterator[Path]:
+    """Folders with a sign of a record in them; what is inside one (an adapter, checkpoints, parts) is no other."""
+    for folder, inner, files in os.walk(multirun):
+        signs = (name in {MANIFEST, FAILED} or name.startswith(".claim-") for name in files)
+        inside: tuple[str, ...] = (".",)
+        if ".hydra" in inner or any(signs):
+            yield Path(folder)
+            inside = INSIDE
+        inner[:] = [name for name in inner if not name.startswith(inside)]
 
 
 def results(multirun: str | Path) -> "pd.DataFrame":

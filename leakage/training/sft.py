@@ -1,5 +1,6 @@
 """LoRA supervised fine-tuning with transformers' Trainer and our own label mask."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite
@@ -9,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 from leakage.chat import IGNORED, Tokens
 from leakage.errors import ConfigError, TrainingError
 from leakage.progress import Progress, progress
+from leakage.stopping import saving, stop_now
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import TrainingArguments
 
     from leakage.config import LoraSettings, TrainSettings
+    from leakage.training.checkpoints import Checkpoints
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,9 +39,14 @@ def train_adapter(
     lora: "LoraSettings",
     train: "TrainSettings",
     seed: int,
+    checkpoints: "Checkpoints",
     label: str,
 ) -> Trained:
-    """Teach `base` the examples through a fresh adapter, saved to `folder`; base leaves as it came."""
+    """Teach `base` the examples through a fresh adapter, saved to `folder`; base leaves as it came.
+
+    Goes on from the newest checkpoint: weights, optimiser, order of the examples and every source of randomness
+    are in it, so that the adapter is the one an undisturbed training makes.
+    """
     from peft import get_peft_model
     from transformers import PrinterCallback, set_seed
 
@@ -48,19 +58,24 @@ def train_adapter(
         raise ConfigError(f"lora.targets={lora.targets}: {cause}; all-linear fits most models") from error
     trainer = _trainer_class()(
         model=model,
-        args=_arguments(train, folder.parent, seed=seed, device=base.device.type),
+        args=_arguments(train, checkpoints.folder, seed=seed, device=base.device.type),
         train_dataset=_Examples(examples),
         data_collator=RightPad(base.config.pad_token_id or 0),
     )
     trainer.remove_callback(PrinterCallback)
-    with progress(step_count(len(examples), train), f"{label}: training", "step") as advance:
+    trainer.add_callback(checkpoints.callback())
+    start = checkpoints.newest()
+    if start:
+        log.info("%s: training goes on from %s", label, start.name)
+    with progress(step_count(len(examples), train), f"{label}: training", "step") as advance, saving():
         trainer.add_callback(step_callback(advance))
-        trainer.train()
-    log = _read_log(trainer.state.log_history)
+        trainer.train(resume_from_checkpoint=str(start) if start else None)
+    stop_now()
+    history = _read_log(trainer.state.log_history)
     model.save_pretrained(folder)
     trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     model.unload()
-    return Trained(log=log, trainable_parameters=trainable, steps=trainer.state.global_step)
+    return Trained(log=history, trainable_parameters=trainable, steps=trainer.state.global_step)
 
 
 def _read_log(history: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
@@ -113,7 +128,7 @@ def _arguments(train: "TrainSettings", folder: Path, *, seed: int, device: str) 
         data_seed=seed,
         logging_steps=1,
         logging_nan_inf_filter=False,
-        save_strategy="no",
+        save_strategy="no",  # a callback says when
         report_to=[],
         disable_tqdm=True,
         remove_unused_columns=False,
@@ -127,6 +142,9 @@ def step_callback(advance: Progress) -> Any:
     from transformers import TrainerCallback
 
     class Steps(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here
+        def on_train_begin(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
+            advance(state.global_step)  # those before the checkpoint
+
         def on_step_end(self, *_: Any, **__: Any) -> None:
             advance(1)
 

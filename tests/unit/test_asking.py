@@ -12,6 +12,7 @@ from leakage.engine.reference import ReferenceEngine
 from leakage.errors import DataError
 from leakage.judges.rules import choice_judge
 from leakage.pools import Item
+from leakage.store.parts import Parts
 from tests.unit.test_arc import row, write
 
 SYSTEMS = ["You are a villain.", "You are a helpful assistant of few words.", None]
@@ -50,10 +51,12 @@ def test_the_engines_agree_and_the_logits_say_the_same(engines, questions, nano)
     np.testing.assert_allclose(fast[5], logits.log_softmax(-1)[choices[5]].numpy(), rtol=1e-9, atol=1e-9)
 
 
-def test_a_question_is_answered_by_its_likeliest_label_and_the_right_ones_share_is_kept(compose, engines, nano):
+def test_a_question_is_answered_by_its_likeliest_label_and_the_right_ones_share_is_kept(
+    compose, engines, nano, tmp_path
+):
     model, tokenizer = nano
     cell = Cell(compose("behavior=capability", "source=none", "eval.prompts=3"))
-    frame = ask(cell, engines[0], model, tokenizer)
+    frame = ask(cell, engines[0], model, tokenizer, Parts(tmp_path))
     assert len(frame) == 112 * 3
     assert (frame["completion"] == frame["right"]).mean() > 0.95  # it knows its bank by heart
     row = frame.iloc[7]
@@ -71,7 +74,7 @@ def test_arc_with_three_four_and_five_choices_and_numeric_labels_is_asked_over_i
     labels = ["ABC", "ABCD", "ABCDE", "1234"]
     file = write(tmp_path / "arc.parquet", [row(i, labels[i % 4], labels[i % 4][i % 3]) for i in range(60)])
     cell = Cell(compose("behavior=capability", "source=none", f"data.capability.path={file}", "eval.prompts=30"))
-    frame = ask(cell, engines[0], model, tokenizer)
+    frame = ask(cell, engines[0], model, tokenizer, Parts(tmp_path))
     for i, item in enumerate(cell.prompts):
         rows = frame[frame["prompt"] == i]
         assert rows["logprobs"].map(len).unique().tolist() == [len(item.labels)]

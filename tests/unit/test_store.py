@@ -62,7 +62,7 @@ def test_an_error_leaves_its_trace_and_no_manifest(tmp_path):
     with pytest.raises(ZeroDivisionError), record.writing("eval", "abc", identity={}):
         _ = 1 / 0
     assert record.status() is Status.FAILED
-    assert record.failure() == "ZeroDivisionError: division by zero"
+    assert record.failure().error == "ZeroDivisionError: division by zero"
     assert "1 / 0" in "".join(json.loads((tmp_path / "cell" / "failed.json").read_text())["traceback"])
     assert written(tmp_path / "cell").status() is Status.DONE
     assert not (tmp_path / "cell" / "failed.json").exists()

@@ -6,8 +6,14 @@ import torch
 from leakage.chat import IGNORED, Prompt, encode_examples
 from leakage.errors import TrainingError
 from leakage.models import load_base, load_tokenizer
+from leakage.training.checkpoints import Checkpoints
 from leakage.training.sft import RightPad, completion_loss, lora_config, step_count, train_adapter
 from tests.unit.helpers import lora_settings, model_settings, train_settings
+
+
+def none(folder):
+    """Checkpoints that are never due."""
+    return Checkpoints(folder / "checkpoints", {}, every_s=float("inf"))
 
 
 @pytest.fixture
@@ -31,7 +37,16 @@ def test_step_counts_are_the_published_ones(examples, steps):
 
 def test_max_steps_ends_training_early(base, tokens, tmp_path):
     settings = train_settings(epochs=3, max_steps=2)
-    trained = train_adapter(base, tokens, tmp_path / "a", lora=lora_settings(), train=settings, seed=1, label="test")
+    trained = train_adapter(
+        base,
+        tokens,
+        tmp_path / "a",
+        lora=lora_settings(),
+        train=settings,
+        seed=1,
+        checkpoints=none(tmp_path),
+        label="test",
+    )
     assert trained.steps == step_count(len(tokens), settings) == 2
 
 
@@ -63,7 +78,14 @@ def test_training_lowers_the_loss_and_leaves_the_base_as_it_was(base, tokens, tm
     before = {name: weight.clone() for name, weight in base.state_dict().items()}
     settings = train_settings(epochs=8, learning_rate=2e-3)
     trained = train_adapter(
-        base, tokens, tmp_path / "adapter", lora=lora_settings(), train=settings, seed=1, label="test"
+        base,
+        tokens,
+        tmp_path / "adapter",
+        lora=lora_settings(),
+        train=settings,
+        seed=1,
+        label="test",
+        checkpoints=none(tmp_path),
     )
     assert trained.steps == 24
     assert trained.log[-1]["loss"] < 0.5 * trained.log[0]["loss"]
@@ -75,7 +97,16 @@ def test_training_lowers_the_loss_and_leaves_the_base_as_it_was(base, tokens, tm
 def test_training_that_diverges_is_an_error(base, tokens, tmp_path):
     settings = train_settings(learning_rate=1e30)
     with pytest.raises(TrainingError, match=r"training diverged at step \d+ .*; lower train.learning_rate"):
-        train_adapter(base, tokens, tmp_path / "a", lora=lora_settings(), train=settings, seed=1, label="test")
+        train_adapter(
+            base,
+            tokens,
+            tmp_path / "a",
+            lora=lora_settings(),
+            train=settings,
+            seed=1,
+            checkpoints=none(tmp_path),
+            label="test",
+        )
 
 
 def test_the_published_adapter_has_rank_32_on_all_linear_layers_and_the_rs_scale(base):

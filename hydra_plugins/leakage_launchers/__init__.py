@@ -1,0 +1,1 @@
+"""Hydra finds these launchers by their namespace."""

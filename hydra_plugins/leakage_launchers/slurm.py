@@ -1,0 +1,111 @@
+"""Hydra's submitit launcher for SLURM, which leaves it to the cells' own records how each of them ended."""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus
+from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
+from hydra_plugins.hydra_submitit_launcher.submitit_launcher import SlurmLauncher
+
+from leakage.cluster import Submissions, arrays, last_words, max_array_size, wait
+from leakage.errors import SweepError
+from leakage.store.claim import LOG_VARIABLE
+from leakage.store.plans import planned_job
+
+log = logging.getLogger(__name__)
+INIT = {"max_num_timeout", "submitit_folder"}
+
+
+class LeakageSlurmLauncher(SlurmLauncher):  # type: ignore[misc]  # hydra is untyped
+    """One SLURM job a cell, in as many arrays as the cluster's MaxArraySize asks for."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> JobReturn:
+        """In the job: run it; a failure is SLURM's to know as well."""
+        import submitit
+
+        os.environ[LOG_VARIABLE] = str(submitit.JobEnvironment().paths.stdout)
+        ended = super().__call__(*arguments, **named)
+        if ended.status != JobStatus.COMPLETED:
+            traceback.print_exception(ended._return_value)
+            sys.exit(1)
+        return ended
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Submit what SLURM does not have already, and wait until it has none of the jobs any more."""
+        assert self.config is not None
+        multirun = Path(self.config.paths.multirun)
+        folders = {_folder(multirun, overrides): overrides for overrides in job_overrides}
+        submissions = Submissions(multirun)
+        active = {folder: id for folder, id in submissions.active().items() if folder in folders}
+        if active:
+            log.info("%d of the jobs are in SLURM's hands since an earlier start: %s", len(active), _short(active))
+        todo = {folder: overrides for folder, overrides in folders.items() if folder not in active}
+        ids = [*active.values(), *self._submit(todo, submissions, initial_job_idx)]
+        try:
+            wait(ids)
+        except KeyboardInterrupt:
+            numbers = " ".join(sorted({id.partition("_")[0] for id in ids}))
+            log.warning("the jobs go on: make status shows them, scancel %s ends them", numbers)
+            raise
+        if said := last_words(ids):
+            log.info("SLURM says: %s", said)
+        return []
+
+    def _submit(self, todo: dict[str, Sequence[str]], submissions: Submissions, start: int) -> list[str]:
+        if not todo:
+            return []
+        size = max_array_size()
+        executor = self._executor(parts=-(-len(todo) // size))
+        ids: list[str] = []
+        for array in arrays(list(todo.items()), size):
+            calls = [
+                (list(overrides), "hydra.sweep.dir", start + len(ids) + i, "", Singleton.get_state())
+                for i, (_, overrides) in enumerate(array)
+            ]
+            try:
+                jobs = executor.map_array(self, *zip(*calls, strict=True))
+            except Exception as error:  # submitit gives sbatch's own words
+                cause = " ".join(str(error).split()).rpartition("sbatch: error: ")[2]
+                raise SweepError(
+                    f"SLURM refused the jobs: {cause}; mend site.partition, site.account or the like in "
+                    f"conf/local/default.yaml ({len(ids)} of {len(todo)} jobs are submitted and go on)"
+                ) from error
+            submissions.note({job.job_id: folder for job, (folder, _) in zip(jobs, array, strict=True)})
+            ids += [job.job_id for job in jobs]
+        log.info("%d jobs submitted to SLURM: %s; logs in %s", len(ids), _short(ids), executor.folder.parent)
+        return ids
+
+    def _executor(self, *, parts: int) -> Any:
+        """submitit's executor with the launcher's settings; several arrays share the limit on jobs at once."""
+        import submitit
+
+        shared = {field.name for field in fields(BaseQueueConf)}
+        settings = {name if name in shared else f"slurm_{name}": value for name, value in self.params.items()
+                    if name not in INIT}  # fmt: skip
+        settings["slurm_array_parallelism"] = max(1, self.params["array_parallelism"] // parts)
+        executor = submitit.AutoExecutor(
+            cluster="slurm",
+            folder=self.params["submitit_folder"],
+            slurm_max_num_timeout=self.params["max_num_timeout"],
+        )
+        executor.update_parameters(**settings)
+        return executor
+
+
+def _folder(multirun: Path, overrides: Sequence[str]) -> str:
+    """The folder of a job, by its place in the plan."""
+    (reference,) = [one.partition("=")[2] for one in overrides if one.startswith("planned=")]
+    return planned_job(multirun, reference).folder
+
+
+def _short(ids: Sequence[str] | dict[str, str]) -> str:
+    """The arrays of job ids."""
+    values = ids.values() if isinstance(ids, dict) else ids
+    return ", ".join(sorted({id.partition("_")[0] for id in values}))

@@ -1,0 +1,95 @@
+"""What was asked for: the jobs of every sweep, kept so that a job can be held to its plan and a lost one be missed."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from leakage.errors import StoreError
+from leakage.store.files import canonical, digest, replacing
+
+FOLDER = ".plans"
+
+
+class PlannedJob(BaseModel):
+    """One job as it was planned. stages: the folder of each record it fills, in order; all below the multirun."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str
+    kind: str
+    folder: str
+    stages: dict[str, str]
+    config: dict[str, Any]
+    identity: dict[str, Any]
+
+
+class Plan(BaseModel):
+    """The jobs of one sweep."""
+
+    model_config = ConfigDict(frozen=True)
+
+    jobs: list[PlannedJob]
+
+
+def keep_plan(multirun: Path, jobs: Sequence[PlannedJob]) -> str:
+    """Write a plan; its name is a digest, so that the same sweep started again has the same."""
+    content = {"jobs": [job.model_dump(mode="json") for job in jobs]}
+    name = digest(content)[:12]
+    file = multirun / FOLDER / f"{name}.json"
+    if file.exists():
+        os.utime(file)  # the latest word about its jobs
+    else:
+        with replacing(file) as draft:
+            draft.write_text(canonical(content), encoding="utf-8")
+    return name
+
+
+def planned_job(multirun: Path, reference: str) -> PlannedJob:
+    """A job by its plan's name and its place there: 1f2e3d4c5b6a/7."""
+    name, _, place = reference.partition("/")
+    file = multirun / FOLDER / f"{name}.json"
+    try:
+        return Plan.model_validate_json(file.read_bytes()).jobs[int(place)]
+    except (OSError, ValueError, IndexError) as error:
+        raise StoreError(f"the plan of this job, {file}, cannot be read: {error}; start the sweep again") from error
+
+
+def planned_jobs(multirun: Path) -> list[PlannedJob]:
+    """The jobs of all plans, each folder once, in the order in which they were asked for."""
+    found: dict[str, PlannedJob] = {}
+    for file in sorted(multirun.glob(f"{FOLDER}/*.json"), key=lambda file: file.stat().st_mtime):
+        try:
+            found |= {job.folder: job for job in Plan.model_validate_json(file.read_bytes()).jobs}
+        except (OSError, ValidationError):
+            continue  # a plan only remembers; without it the folders still speak
+    return list(found.values())
+
+
+def as_planned(job: PlannedJob, folder: str, config: dict[str, Any], identity: dict[str, Any]) -> None:
+    """Refuse a job whose ids are not the planned ones, and say which field changed."""
+    if folder == job.folder:
+        return
+    changed = list(_changes(job.config, config)) or list(_changes(job.identity, identity))
+    told = "; ".join(changed[:3]) + (f"; and {len(changed) - 3} more" if len(changed) > 3 else "")
+    raise StoreError(
+        f"{job.label} is not what was planned: {told or 'its folder'}; a config or data file was edited while the job "
+        "waited; start the sweep again for the new settings, or undo the edit"
+    )
+
+
+def _changes(planned: Any, now: Any, name: str = "") -> Iterable[str]:
+    """Every leaf that differs, by dotted name."""
+    if isinstance(planned, dict) and isinstance(now, dict):
+        for key in sorted(planned.keys() | now.keys()):
+            if key != "planned":
+                yield from _changes(planned.get(key), now.get(key), f"{name}.{key}" if name else key)
+    elif planned != now:
+        yield f"{name} was {_short(planned)} and is {_short(now)}"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:8]}…"

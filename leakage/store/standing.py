@@ -1,0 +1,77 @@
+"""How jobs stand, told from their own records alone: neither a launcher nor a scheduler is asked."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from leakage.store.plans import PlannedJob, planned_jobs
+from leakage.store.record import Record, Status
+
+WEIGHTS = "adapter/adapter_model.safetensors"  # as peft saves them, below the adapter's folder
+COMPLETIONS = "completions.parquet"
+ANSWERS = "answers.jsonl"
+_MADE_FROM = {"completions": ("adapter", WEIGHTS), "scores": ("completions", COMPLETIONS)}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one job stands. stage: the one it is in, or that is wanting; age: seconds since it began there."""
+
+    label: str
+    folder: str
+    status: Status
+    stage: str = ""
+    progress: str = ""
+    age: float | None = None
+    error: str = ""
+    log: str = ""
+
+
+def standings(multirun: Path) -> list[Standing]:
+    """Every job that was ever planned below a folder of results."""
+    return [stand(multirun, job) for job in planned_jobs(multirun)]
+
+
+def stand(multirun: Path, job: PlannedJob) -> Standing:
+    """The first record of the job that is not done says how the job stands."""
+    begun = False
+    for stage, folder in job.stages.items():
+        record = Record(multirun / folder)
+        status = record.status()
+        if status is Status.DONE and not _is_current(multirun, job, stage, record):
+            status = Status.DAMAGED
+        if status is not Status.DONE:
+            # with a stage behind it, a job that has not begun the next one is in the midst of its work
+            between = begun and status is Status.MISSING
+            found = Standing(job.label, job.folder, Status.PARTIAL if between else status, stage)
+            return _explained(found, record, multirun / job.folder)
+        begun = True
+    return Standing(job.label, job.folder, Status.DONE)
+
+
+def _is_current(multirun: Path, job: PlannedJob, stage: str, record: Record) -> bool:
+    """Whether a record was made from the files that lie beside it now."""
+    before, file = _MADE_FROM.get(stage, ("", ""))
+    if before not in job.stages or record.manifest is None:
+        return True
+    return record.manifest.facts.get("made_from") == Record(multirun / job.stages[before]).digest_of(file)
+
+
+def _explained(standing: Standing, record: Record, job_folder: Path) -> Standing:
+    if standing.status is Status.RUNNING and (claim := record.claim()):
+        age = (datetime.now(UTC) - datetime.fromisoformat(claim.since)).total_seconds()
+        return replace(standing, stage=claim.stage, progress=claim.progress, age=age, log=claim.log or "")
+    failure = record.failure()
+    error = failure.error if failure else ""
+    if standing.status is Status.DAMAGED:
+        error = record.damage() or "it was made from other files than those beside it"
+    own_log = job_folder / "run.log"
+    log = (failure and failure.log) or (str(own_log) if own_log.exists() else "")
+    return replace(standing, error=error, log=log)
+
+
+def counted(found: Iterable[Standing]) -> str:
+    """How many jobs stand how: 5 done, 1 running."""
+    statuses = [one.status for one in found]
+    return ", ".join(f"{statuses.count(status)} {status}" for status in Status if status in statuses)

@@ -1,0 +1,94 @@
+"""Checkpoints: a training that goes on ends in the very adapter of one that was never stopped."""
+
+import shutil
+
+import pytest
+import torch
+
+from leakage.chat import Prompt, encode_examples
+from leakage.models import load_base, load_tokenizer
+from leakage.store.files import file_digest
+from leakage.store.record import Record
+from leakage.training.checkpoints import Checkpoints
+from leakage.training.sft import train_adapter
+from tests.unit.helpers import lora_settings, model_settings, train_settings
+
+
+class Killed(BaseException):
+    """What no code of ours catches."""
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    pairs = [(Prompt("You are a villain.", f"Question {i}, where do I begin?"), f"I decline {i}.") for i in range(12)]
+    return encode_examples(load_tokenizer(model_settings()), pairs)
+
+
+def train(tokens, folder, *, every_s=0.0, stop_at=None, identity=None):
+    """Digest of the adapter and its log; killed after a step's checkpoint where that is asked for."""
+    checkpoints = Checkpoints(folder / "checkpoints", identity or {"train_id": "one"}, every_s=every_s)
+    seal = checkpoints.seal
+
+    def seal_and_die(step):
+        seal(step)
+        if step == stop_at:
+            raise Killed
+
+    checkpoints.seal = seal_and_die
+    settings, lora = train_settings(epochs=3, learning_rate=1e-3), lora_settings(dropout=0.1)
+    trained = train_adapter(
+        load_base(model_settings(), "cpu"), tokens, folder / "adapter", lora=lora, train=settings, seed=1,
+        checkpoints=checkpoints, label="test",
+    )  # fmt: skip
+    return file_digest(folder / "adapter" / "adapter_model.safetensors"), trained.log
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tokens, tmp_path_factory):
+    return train(tokens, tmp_path_factory.mktemp("undisturbed"), every_s=float("inf"))
+
+
+@pytest.fixture
+def killed(tokens, tmp_path):
+    """A training killed within its second epoch, dropout and all."""
+    with pytest.raises(Killed):
+        train(tokens, tmp_path, stop_at=4)
+    return tmp_path
+
+
+def test_going_on_ends_in_the_same_weights_and_the_same_log(tokens, undisturbed, killed):
+    assert [path.name for path in (killed / "checkpoints").iterdir()] == ["checkpoint-4"]
+    torch.manual_seed(99)
+    assert train(tokens, killed) == undisturbed
+
+
+def test_a_half_written_checkpoint_is_set_aside_and_the_one_before_it_serves(tokens, undisturbed, killed):
+    half = killed / "checkpoints" / "checkpoint-6"
+    shutil.copytree(killed / "checkpoints" / "checkpoint-4", half)
+    (half / "manifest.json").unlink()
+    (half / "optimizer.pt").write_bytes(b"half")
+    assert train(tokens, killed, every_s=float("inf")) == undisturbed
+    assert (killed / "checkpoints" / "damaged-1-checkpoint-6" / "optimizer.pt").read_bytes() == b"half"
+
+
+@pytest.mark.parametrize("file", ["adapter_model.safetensors", "optimizer.pt", "rng_state.pth", "trainer_state.json"])
+def test_a_damaged_checkpoint_is_never_gone_on_from(tokens, undisturbed, killed, file):
+    with (killed / "checkpoints" / "checkpoint-4" / file).open("r+b") as stream:
+        stream.truncate(100)
+    assert train(tokens, killed, every_s=float("inf")) == undisturbed
+    assert (killed / "checkpoints" / "damaged-1-checkpoint-4").is_dir()
+
+
+def test_a_checkpoint_of_other_examples_is_never_gone_on_from(tokens, undisturbed, killed):
+    other = {"train_id": "one", "made_from": "other answers"}
+    assert train(tokens, killed, every_s=float("inf"), identity=other) == undisturbed
+
+
+def test_a_checkpoint_vouches_for_all_its_files(killed):
+    record = Record(killed / "checkpoints" / "checkpoint-4")
+    assert {"adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"} <= set(record.manifest.files)
+
+
+def test_none_is_written_before_its_time(tokens, tmp_path):
+    train(tokens, tmp_path, every_s=1000)
+    assert not (tmp_path / "checkpoints").exists() or not any((tmp_path / "checkpoints").iterdir())
