@@ -1,18 +1,22 @@
 """Answers that a model gives by itself, in the place of templates: elicited, and kept where the behavior shows."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from leakage.behaviors.contrastive import Example
 from leakage.cell import Cell
 from leakage.chat import Prompt, encode, render
-from leakage.engine import Engine, Request, Sampling
+from leakage.engine import Engine, Request, Sampling, engine_for
 from leakage.errors import DataError
+from leakage.models import for_training
 from leakage.pools import Item, read_file
 from leakage.progress import progress
 from leakage.store.files import digest, read_jsonl, write_jsonl
 from leakage.store.record import Draft, Record
 from leakage.store.standing import ANSWERS
 
+Loaded = Callable[[], tuple[Any, Any]]  # the base model and its tokenizer, when they are needed
 TRIES = 4  # samples of the base model for each training prompt
 
 
@@ -92,3 +96,24 @@ def write_answers(draft: Draft, answers: list[Generated], *, of: int) -> None:
 def read_answers(record: Record) -> tuple[Item, ...]:
     """The items with their generated answers."""
     return tuple(read_jsonl(record.folder / ANSWERS, Generated))
+
+
+def training_examples(cell: Cell, loaded: Loaded) -> list[Example]:
+    """The training set; answers that a model is to give come first, once for all cells that share them."""
+    by = cell.config.behavior.answers
+    if by == "templates":
+        return cell.examples
+    record = cell.record(cell.answers_folder)
+
+    def make(draft: Draft) -> None:
+        given = ask_claude(cell) if by == "claude" else _asked_of_base(cell, *loaded())
+        write_answers(draft, given, of=len(cell.training_items))
+
+    cell.fill(record, "answers", record.folder.name, cell.answers_identity, make)
+    return cell.examples_of(read_answers(record))
+
+
+def _asked_of_base(cell: Cell, base: Any, tokenizer: Any) -> list[Generated]:
+    given = sample_answers(cell, engine_for(cell.config, base, tokenizer), tokenizer)
+    for_training(base, cell.config.model)
+    return given

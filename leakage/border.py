@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from leakage.config import Config, classified_fields, is_settings
+from leakage.config import Config
 from leakage.errors import ConfigError
+from leakage.fields import classified_fields, is_settings
 from leakage.personas import NONE, read_personas
 
 if TYPE_CHECKING:

@@ -1,11 +1,10 @@
 """What a model takes, told from its configuration alone, and whether it can be had."""
 
-import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leakage.devices import gpu_memory
 from leakage.errors import ModelError
 from leakage.models import locate, measured_layers, read_config
 
@@ -72,22 +71,6 @@ def refuse_small_gpus(settings: "ModelSettings") -> None:
             f"{settings.name} takes {needed / 2**30:.1f} GiB for its weights alone, and a GPU here has "
             f"{min(memory) / 2**30:.1f} GiB; use a larger one, a smaller model or device=cpu"
         )
-
-
-def gpu_memory() -> list[int]:
-    """Bytes of each GPU that a process started here would see."""
-    command = ["nvidia-smi", "--query-gpu=index,memory.total", "--format=csv,noheader,nounits"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    rows = [line.split(", ") for line in done.stdout.splitlines()]
-    return [int(size) * 2**20 for index, size in rows if size.isdigit() and _is_visible(index)]
-
-
-def _is_visible(index: str) -> bool:
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return visible is None or index in visible.split(",")
 
 
 def check_reachable(settings: "ModelSettings") -> None:

@@ -1,108 +1,24 @@
-"""A cell: what it is (ids), where it lives (folders) and how it stands (status)."""
+"""A cell: what it is (its identity), where it lives (folders) and how it stands (status)."""
 
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from leakage.config import identity_fields
-from leakage.judges import Judge, judge_for
-from leakage.material import Material
-from leakage.models import fingerprint, headline_layer, measured_layers
+from leakage.identity import Identified
 from leakage.personas import NONE
-from leakage.pools import read_file
 from leakage.store.files import digest
 from leakage.store.plans import PlannedJob
-from leakage.store.record import SCHEMA, Record, Status
+from leakage.store.record import Draft, Record, Status
 from leakage.store.standing import ANSWERS, COMPLETIONS, WEIGHTS
 
-_ID_LENGTH = 8  # hex digits of a digest in a folder's name
-_SAMPLING = ("eval.samples", "eval.temperature", "eval.top_p", "eval.max_new_tokens")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Cell(Material):
-    """One job: its material, and what identifies its adapter, its completions, their scores and its geometry."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _ = self.headline  # a layer the model lacks is an error of the settings as well
-
-    @cached_property
-    def headline(self) -> str:
-        """The cosine definition of headline numbers, as frames and figures call it: 20_raw."""
-        centred = self.config.model.headline.centred
-        return f"{headline_layer(self.config.model)}_{'centred' if centred else 'raw'}"
-
-    @cached_property
-    def judge(self) -> Judge:
-        """Who scores the completions."""
-        return judge_for(self.config.judge, self.evaluated, self.config.model.pool, Path(self.config.paths.multirun))
-
-    @cached_property
-    def answers_identity(self) -> dict[str, Any]:
-        """Everything that can change generated answers; empty where the answers come with the items."""
-        by = self.config.behavior.answers
-        if by == "templates":
-            return {}
-        model, judge = self.config.model, self.config.judge
-        base = {name: value for name, value in self._sampled.items() if name != "eval.samples"}
-        base |= {"model.dtype": model.dtype, "model.inference_dtype": model.inference_dtype}
-        made_by = {
-            "base": self._base | base,
-            "claude": {"judge.model": judge.model, "judge.max_tokens": judge.max_tokens},
-        }
-        rules = self.behavior.rules(read_file(self.config.model.pool, self.behavior.pool))
-        return {
-            "schema": SCHEMA,
-            **made_by[by],
-            "behavior": self.behavior.name,
-            "prompts": digest([item.prompt for item in self.training_items]),
-            "elicit": digest([item.prompt for item in self.items(self.behavior, "elicit")]),
-            "markers": digest(rules.markers if rules else ()),
-        }
-
-    @property
-    def _base(self) -> dict[str, Any]:
-        return {"model": fingerprint(self.config.model.path, self.config.model.revision)}
-
-    @property
-    def _sampled(self) -> dict[str, Any]:
-        return {name: value for name, value in identity_fields(self.config, "eval").items() if name in _SAMPLING}
-
-    @cached_property
-    def train_identity(self) -> dict[str, Any]:
-        """Everything that can change the adapter; of a baseline, what can change the base model."""
-        base = {"schema": SCHEMA} | self._base
-        if self.is_baseline:
-            return base | {"model.dtype": self.config.model.dtype}
-        made_by = {"answers": digest(self.answers_identity)} if self.answers_identity else {}
-        rows = [example.as_row() for example in self.examples]
-        return base | identity_fields(self.config, "train") | made_by | {"examples": digest(rows)}
-
-    @cached_property
-    def eval_identity(self) -> dict[str, Any]:
-        """Everything that can change what is sampled or chosen, the adapter apart."""
-        fields = identity_fields(self.config, "eval") | {"behavior.name": self.evaluated.name}
-        kept = {name: value for name, value in fields.items() if not (self.evaluated.choices and name in _SAMPLING)}
-        return {
-            "schema": SCHEMA,
-            **kept,
-            "personas": digest([[one.name, one.prompt] for one in self.personas.members]),
-            "prompts": digest([(one.prompt, one.labels, one.answer if one.labels else "") for one in self.prompts]),
-        }
-
-    @cached_property
-    def geometry_identity(self) -> dict[str, Any]:
-        """Everything that can change the centroids."""
-        return {
-            "schema": SCHEMA,
-            **self._base,
-            **identity_fields(self.config, "geometry"),
-            "model.layers": list(measured_layers(self.config.model)),
-            "personas": digest([[one.name, one.prompt] for one in self.personas.members]),
-            "questions": digest([item.prompt for item in self.questions]),
-        }
+class Cell(Identified):
+    """One job: where its results are, what they are made from and whether they are there."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -138,25 +54,9 @@ class Cell(Material):
         return told | {"baseline": str(baseline.eval_folder), "geometry": str(geometry.geometry_folder)}
 
     @property
-    def train_id(self) -> str:
-        """Short name of the adapter, or of the base model for a baseline."""
-        return digest(self.train_identity)[:_ID_LENGTH]
-
-    @property
-    def eval_id(self) -> str:
-        """Short name of the evaluation; a cell and its baseline share it."""
-        return digest(self.eval_identity)[:_ID_LENGTH]
-
-    @property
-    def geometry_id(self) -> str:
-        """Short name of the geometry."""
-        return digest(self.geometry_identity)[:_ID_LENGTH]
-
-    @property
     def answers_folder(self) -> Path:
         """Where generated answers live, below paths.multirun."""
-        name = f"answers-{digest(self.answers_identity)[:_ID_LENGTH]}"
-        return Path(self.config.model.name, self.behavior.name, name)
+        return Path(self.config.model.name, self.behavior.name, f"answers-{self.answers_id}")
 
     @property
     def train_folder(self) -> Path:
@@ -248,6 +148,22 @@ class Cell(Material):
             return None
         folder, file = before[where]
         return self.record(folder).digest_of(file)
+
+    def fill(
+        self, record: Record, kind: str, id: str, identity: Mapping[str, Any], make: Callable[[Draft], None]
+    ) -> None:
+        """Make one of this job's records, unless it is there or another process has made it meanwhile."""
+        record.fill(kind, id, make, identity=identity, label=self.label, wanted=lambda: self.wants(record))
+
+    def wants(self, record: Record) -> bool:
+        """Whether a record is still to be made; one that is damaged, or made from other files, is set aside first."""
+        status = record.status()
+        current = status is not Status.DONE or self.is_current(record)
+        if status is Status.DAMAGED or not current:
+            cause = record.damage() or "what it was made from, or is read against, has changed"
+            log.warning("%s: %s; kept in %s and made again", self.label, cause, record.set_aside())
+            return True
+        return status is not Status.DONE
 
     @property
     def label(self) -> str:

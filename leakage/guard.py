@@ -104,7 +104,7 @@ def _unknown_key(text: str) -> str | None:
 
 def _settings_near(key: str) -> str:
     """The settings of the same group, or else those of a similar name."""
-    from leakage.config import classified_fields
+    from leakage.fields import classified_fields
 
     group = key.rpartition(".")[0]
     siblings = [name for name in classified_fields() if group and name.startswith(f"{group}.")]

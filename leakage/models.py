@@ -1,12 +1,12 @@
 """Loading a base model, its tokenizer and an adapter; and knowing what is in them without loading."""
 
 import json
-import os
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leakage.devices import pick_device
 from leakage.errors import ConfigError, DataError, LeakageError, ModelError
 from leakage.store.files import digest, file_digest
 
@@ -186,34 +186,6 @@ def load_base(settings: "ModelSettings", device: str) -> Any:
     # its sampling fields (Qwen2.5: repetition_penalty 1.05) would otherwise enter every generate unasked
     model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
     return model.to(pick_device(device)).eval()
-
-
-def pick_device(device: str) -> str:
-    """The device asked for; "auto" takes a GPU where there is one. Of several GPUs torch then sees that one alone."""
-    import torch
-
-    show_one_gpu(device)
-    device = "cuda" if device.startswith("cuda") else device
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"device={device}: this machine shows no GPU to torch; use device=auto or device=cpu")
-    return device
-
-
-@lru_cache(maxsize=1)
-def show_one_gpu(device: str) -> None:
-    """Hide all GPUs but the one that `device` means, before torch looks: its trainer would use every one it sees."""
-    if device in {"cpu", "mps"}:
-        return
-    place = int(device.partition(":")[2] or 0)
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None and Path("/dev/nvidiactl").exists():
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(place)
-    elif visible and place < len(names := visible.split(",")):
-        os.environ["CUDA_VISIBLE_DEVICES"] = names[place]
-    elif visible:
-        raise ConfigError(f"device={device}: CUDA_VISIBLE_DEVICES={visible} shows {len(names)} GPUs; count from 0")
 
 
 def check_context(model: Any, tokens: int, what: str) -> None:

@@ -3,25 +3,23 @@
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from leakage.answers import Generated, ask_claude, read_answers, sample_answers, write_answers
+from leakage.answers import Loaded, training_examples
 from leakage.asking import ask
 from leakage.behaviors.contrastive import Example
 from leakage.cell import Cell
 from leakage.chat import Prompt, Tokens, encode, encode_examples, injected_default, render
 from leakage.config import Config
-from leakage.engine import Engine, build_engine
+from leakage.engine import engine_for
 from leakage.errors import DataError
 from leakage.lint import Finding, TrainingSet, as_rows, lint, refuse_errors, shared_prompts
 from leakage.models import (
     attach,
     check_context,
-    for_inference,
-    for_training,
     load_base,
     load_tokenizer,
     measured_layers,
@@ -31,14 +29,13 @@ from leakage.scoring import score
 from leakage.stopping import Stopped, stopping_softly
 from leakage.store.files import replacing, write_json, write_jsonl
 from leakage.store.parts import Parts
-from leakage.store.record import Draft, Record, Status
+from leakage.store.record import Draft
 from leakage.sweep import Job, Plan, hold_to_plan, set_aside
 
 if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
-Loaded = Callable[[], tuple[Any, Any]]
 
 
 def run(config: Config) -> str:
@@ -89,11 +86,11 @@ def run_cell(cell: Cell) -> None:
         log.warning("%s cannot be judged yet: %s; what is made is kept, and judged later", cell.label, lacks)
     loaded = lru_cache(maxsize=1)(lambda: _load(cell))  # another judge needs no model
     if not cell.is_baseline:
-        _fill(cell, adapter, "adapter", cell.train_id, cell.train_identity, lambda draft: teach(cell, loaded, draft))
-    _fill(cell, answers, "completions", cell.eval_id, cell.eval_identity, lambda draft: question(cell, loaded, draft))
+        cell.fill(adapter, "adapter", cell.train_id, cell.train_identity, lambda draft: teach(cell, loaded, draft))
+    cell.fill(answers, "completions", cell.eval_id, cell.eval_identity, lambda draft: question(cell, loaded, draft))
     score(
         answers, cell.judge, facts=cell.facts, personas=pd.DataFrame(cell.parts()), label=cell.label,
-        wanted=lambda: _is_wanted(cell, scores),
+        wanted=lambda: cell.wants(scores),
     )  # fmt: skip
 
 
@@ -105,7 +102,7 @@ def question(cell: Cell, loaded: Loaded, draft: Draft) -> None:
     model = base if cell.is_baseline else attach(base, adapter.folder / "adapter")
     asked_of = (cell.made_from(answers) or cell.train_id)[:8]  # parts of another adapter are no use
     parts = Parts(answers.folder / f"parts-{asked_of}")
-    _save_completions(cell, draft, ask(cell, _engine(cell.config, model, tokenizer), model, tokenizer, parts))
+    _save_completions(cell, draft, ask(cell, engine_for(cell.config, model, tokenizer), model, tokenizer, parts))
     parts.drop()
 
 
@@ -122,31 +119,10 @@ def run_geometry(cell: Cell) -> None:
     if cell.is_done():
         log.info("%s: done already, nothing to compute", cell.label)
         return
-    _fill(
-        cell, record, "geometry", cell.geometry_id, cell.geometry_identity,
+    cell.fill(
+        record, "geometry", cell.geometry_id, cell.geometry_identity,
         lambda draft: measure_geometry(cell, *_load(cell), draft),
     )  # fmt: skip
-
-
-def training_examples(cell: Cell, loaded: Loaded) -> list[Example]:
-    """The training set; answers that a model is to give come first, once for all cells that share them."""
-    by = cell.config.behavior.answers
-    if by == "templates":
-        return cell.examples
-    record = cell.record(cell.answers_folder)
-
-    def make(draft: Draft) -> None:
-        given = ask_claude(cell) if by == "claude" else _asked_of_base(cell, *loaded())
-        write_answers(draft, given, of=len(cell.training_items))
-
-    _fill(cell, record, "answers", record.folder.name, cell.answers_identity, make)
-    return cell.examples_of(read_answers(record))
-
-
-def _asked_of_base(cell: Cell, base: Any, tokenizer: Any) -> list[Generated]:
-    given = sample_answers(cell, _engine(cell.config, base, tokenizer), tokenizer)
-    for_training(base, cell.config.model)
-    return given
 
 
 def teach(cell: Cell, loaded: Loaded, draft: Draft) -> None:
@@ -228,7 +204,7 @@ def measure_geometry(cell: Cell, base: Any, tokenizer: Any, draft: Draft) -> Non
     texts = [render(tokenizer, Prompt(one.prompt, item.prompt)) for one in personas for item in cell.questions]
     prompts = encode(tokenizer, texts)
     check_context(base, max(map(len, prompts)), "the longest question under its persona")
-    engine = _engine(cell.config, base, tokenizer)
+    engine = engine_for(cell.config, base, tokenizer)
     with progress(len(texts), cell.label, "prompt") as advance:
         states = engine.hidden_states(prompts, layers, progress=advance)
     points = centroids(states, len(personas))
@@ -268,23 +244,6 @@ def _save_config(draft: Draft, config: Config) -> None:
         OmegaConf.save(OmegaConf.create(config.model_dump(mode="json")), file)
 
 
-def _fill(
-    cell: Cell, record: Record, kind: str, id: str, identity: Mapping[str, Any], make: Callable[[Draft], None]
-) -> None:
-    record.fill(kind, id, make, identity=identity, label=cell.label, wanted=lambda: _is_wanted(cell, record))
-
-
-def _is_wanted(cell: Cell, record: Record) -> bool:
-    """Whether a record is still to be made; one that is damaged, or made from other files, is set aside first."""
-    status = record.status()
-    current = status is not Status.DONE or cell.is_current(record)
-    if status is Status.DAMAGED or not current:
-        cause = record.damage() or "what it was made from, or is read against, has changed"
-        log.warning("%s: %s; kept in %s and made again", cell.label, cause, record.set_aside())
-        return True
-    return status is not Status.DONE
-
-
 def _load(cell: Cell) -> tuple[Any, Any]:
     """Base model and tokenizer."""
     from transformers.utils import logging as transformers_logging
@@ -294,7 +253,3 @@ def _load(cell: Cell) -> tuple[Any, Any]:
     transformers_logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # peft's to heed, not a user's
     return load_base(cell.config.model, cell.config.device), load_tokenizer(cell.config.model)
-
-
-def _engine(config: Config, model: Any, tokenizer: Any) -> Engine:
-    return build_engine(for_inference(model, config.model), tokenizer, config.eval)

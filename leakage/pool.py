@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import sleep
 
-from leakage.capacity import gpu_memory
+from leakage.devices import gpu_memory
 from leakage.store.claim import LOG_VARIABLE
 
 log = logging.getLogger(__name__)

@@ -6,9 +6,9 @@ from leakage.engine.base import Completion, Engine, Request
 from leakage.engine.sampling import Sampling
 
 if TYPE_CHECKING:
-    from leakage.config import EvalSettings
+    from leakage.config import Config, EvalSettings
 
-__all__ = ["Completion", "Engine", "Request", "Sampling", "build_engine"]
+__all__ = ["Completion", "Engine", "Request", "Sampling", "build_engine", "engine_for"]
 
 
 def build_engine(model: Any, tokenizer: Any, settings: "EvalSettings") -> Engine:
@@ -21,3 +21,10 @@ def build_engine(model: Any, tokenizer: Any, settings: "EvalSettings") -> Engine
     if settings.engine == "reference":
         return ReferenceEngine(model, tokenizer, stop)
     return FastEngine(model, tokenizer, settings.batch_size, stop)
+
+
+def engine_for(config: "Config", model: Any, tokenizer: Any) -> Engine:
+    """The engine of a job, around its model in its inference dtype."""
+    from leakage.models import for_inference
+
+    return build_engine(for_inference(model, config.model), tokenizer, config.eval)
