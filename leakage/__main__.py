@@ -123,12 +123,14 @@ def show_status(given: argparse.Namespace) -> None:
     else:
         from rich.console import Console
 
-        from leakage.board import page
+        from leakage.board import as_text, page
         from leakage.store.standing import standings
 
-        console = Console()
-        console.width = console.width if console.is_terminal else 200
-        console.print(page(standings(multirun)), highlight=False)
+        console, shown = Console(), page(standings(multirun))
+        if console.is_terminal:
+            console.print(shown, highlight=False)
+        else:
+            print(as_text(shown))
 
 
 def watch(multirun: Path) -> None:

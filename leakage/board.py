@@ -9,7 +9,7 @@ from leakage.store.standing import Standing, counted
 if TYPE_CHECKING:
     from rich.table import Table
 
-WIDTH = 180  # characters of a table in a log
+WIDTH = 2000  # characters of a line in a log: a job a line, however long, for those who search it
 
 
 def outcome(missed: Sequence[Standing], *, of: int) -> str:

@@ -48,8 +48,8 @@ class Cell(Identified):
             "personas": digest(self.parts()),
             "settings": self.settings,
         }
-        if self.is_baseline:
-            return told
+        if self.is_baseline:  # one for all seeds and designs, and thus told without
+            return {name: value for name, value in told.items() if name not in {"seed", "design"}}
         geometry, baseline = self.needs()  # what a reader joins the scores with
         return told | {"baseline": str(baseline.eval_folder), "geometry": str(geometry.geometry_folder)}
 

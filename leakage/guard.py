@@ -1,5 +1,6 @@
 """The last line of defence: what a user did wrong ends in one sentence and a non-zero exit."""
 
+import errno
 import os
 import re
 import sys
@@ -38,6 +39,8 @@ def explain(error: BaseException) -> str | None:
     for one in _chain(error):
         if isinstance(one, LeakageError):
             return str(one)
+    if cause := next((told for one in _chain(error) if (told := _full_disk(one))), None):
+        return f"{cause}; free some space, and the same command goes on from what is finished"
     if _is_hydras(error):
         return _explain_hydra(error)
     if type(error).__module__.partition(".")[0] == "yaml":
@@ -45,6 +48,18 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, OSError):
         where = error.filename or error.filename2 or "a file"
         return f"cannot use {where}: {error.strerror or error}; name a folder that can be written (paths.multirun=…)"
+    return None
+
+
+def _full_disk(error: BaseException) -> str | None:
+    """What says that a disk or a quota is full; safetensors and torch have words of their own for it."""
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        where = error.filename or error.filename2
+        return f"{os.strerror(error.errno)}" + (f": {where}" if where else "")
+    text = str(error)
+    torchs = "inline_container.cc" in text and ("PytorchStreamWriter" in text or "unexpected pos" in text)
+    if "No space left on device" in text or torchs:
+        return os.strerror(errno.ENOSPC)
     return None
 
 

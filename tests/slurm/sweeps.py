@@ -40,6 +40,7 @@ class Sweep:
 
     def order(self, source: str, what: str) -> None:
         """Let something go wrong in the training of a source."""
+        (self.faults / f"{source}.training").unlink(missing_ok=True)
         (self.faults / source).write_text(what)
 
     def start(self, *overrides: str, launcher: list[str] = LAUNCHER) -> "subprocess.Popen[str]":
@@ -68,7 +69,6 @@ class Sweep:
     def hurry(self, source: str) -> None:
         """Let it be slow no longer."""
         (self.faults / source).unlink()
-        (self.faults / f"{source}.training").unlink()
 
     def job_of(self, source: str, *, seed: int = 42) -> str:
         """SLURM's number of the job of a cell, as the sweep noted it."""

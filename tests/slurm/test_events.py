@@ -41,13 +41,14 @@ def sweep(cluster, tmp_path_factory):
     return Sweep(cluster, tmp_path_factory.mktemp("sweep"))
 
 
-def rows(said):
-    """The lines of the table of failures, each cell's in one."""
-    return " ".join(said.partition("jobs done")[2].split())
+def row(said, source):
+    """The line that the table of failures has for a source."""
+    (line,) = [line for line in said.partition("jobs done")[2].splitlines() if f"refusal x {source} on nano" in line]
+    return line
 
 
 def test_whatever_ends_a_job_is_named_and_stops_no_other(sweep):
-    for what, source in (*SOURCES.items(), *((("slow", source)) for source in SLOW.values())):
+    for what, source in (*SOURCES.items(), *(("slow", source) for source in SLOW.values())):
         sweep.order(source, what)
     process = sweep.start(*GRID, "hydra.launcher.array_parallelism=10")  # of eleven jobs
     until(lambda: list(sweep.multirun.glob(".plans/submitted/*")), "the jobs are submitted", seconds=60)
@@ -64,12 +65,11 @@ def test_whatever_ends_a_job_is_named_and_stops_no_other(sweep):
         sweep.hurry(source)
     code, said = sweep.end(process)
     assert code == 1, said
-    assert "5 of 11 jobs done" in said or "4 of 11 jobs done" in said, said
+    assert "4 of 11 jobs done" in said, said
     for what, source in {**SOURCES, "cancelled": SLOW["cancelled"]}.items():
-        assert f"refusal x {source} on nano, seed 42" in said
-        assert TOLD[what] in said, what
-    assert f"missing refusal x {PENDING}" in rows(said)
-    assert ".submitit/" in said  # where to read more
+        assert TOLD[what] in row(said, source), said
+        assert f".submitit/{sweep.job_of(source)}/" in row(said, source)  # where to read more
+    assert "not begun" in row(said, PENDING)
     assert "error: 7 of 11 jobs are not done; the table above says why" in said
 
 
@@ -115,7 +115,7 @@ def test_a_time_out_that_may_not_be_requeued_is_named_and_its_steps_are_kept(swe
     code, said = sweep.end(process)
     sweep.hurry("villain")
     assert code == 1
-    assert "OutOfTimeError: its time was over, more often than hydra.launcher.max_num_timeout allows" in said
+    assert "its time was over, more often than hydra.launcher.max_num_timeout allows" in row(said, "villain")
     code, said = sweep.run(*cell)
     assert code == 0, said
     assert "training goes on from checkpoint-" in sweep.log_of(sweep.job_of("villain", seed=43))
