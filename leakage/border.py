@@ -55,10 +55,15 @@ def load(cfg: "DictConfig") -> Config:
 
 
 def _own_part(cfg: "DictConfig") -> "DictConfig":
-    """A config without Hydra's own settings."""
-    from omegaconf import OmegaConf
+    """A config without Hydra's own settings; unlike a masked copy, it keeps the types of the schema."""
+    from copy import copy
 
-    return OmegaConf.masked_copy(cfg, [str(name) for name in cfg if name != "hydra"]) if "hydra" in cfg else cfg
+    from omegaconf import open_dict
+
+    own = copy(cfg)
+    with open_dict(own):
+        own.pop("hydra", None)
+    return own
 
 
 def _sentence(error: ValidationError) -> str:
@@ -89,6 +94,8 @@ class Composer:
 
         from omegaconf import OmegaConf
 
+        if not _is_plain(overrides):
+            return load(self._through_hydra(overrides))
         values = {override: pair for override in overrides if (pair := self._as_value(override))}
         files = tuple(override for override in overrides if override not in values)
         if files not in self._merged:
@@ -107,6 +114,13 @@ class Composer:
         if key == "source" and text in self._personas:
             return "source.name", text
         return (key, _parsed(override)) if equals and key in self._settings else None
+
+
+def _is_plain(overrides: Sequence[str]) -> bool:
+    """Whether the order of overrides cannot matter: each sets another key, and none adds, deletes or sets a group."""
+    keys = ["source.name" if key == "source" else key for key in (one.partition("=")[0] for one in overrides)]
+    special = [one for one in overrides if one.startswith(("+", "~")) or one.partition("=")[2].startswith("{")]
+    return not special and len(set(keys)) == len(keys)
 
 
 @lru_cache(maxsize=4096)

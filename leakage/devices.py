@@ -43,7 +43,7 @@ def gpu_memory() -> list[int]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return []
-    rows = [line.split(", ") for line in done.stdout.splitlines()]
+    rows = [row for line in done.stdout.splitlines() if len(row := line.split(", ")) == 2]
     return [int(size) * 2**20 for index, size in rows if size.isdigit() and _is_visible(index)]
 
 

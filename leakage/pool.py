@@ -9,10 +9,12 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from time import sleep
 
 from leakage.devices import gpu_memory
+from leakage.errors import ConfigError
 from leakage.store.claim import LOG_VARIABLE
 
 log = logging.getLogger(__name__)
@@ -41,8 +43,11 @@ class Slot:
 
 def make_slots(most: int | None = None) -> list[Slot]:
     """One for each GPU that is visible, or where there is none, for each core; at most so many."""
+    if most is not None and most < 1:
+        raise ConfigError(f"hydra.launcher.slots={most}: there must be at least 1")
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = [name for name in visible.split(",") if name] if visible is not None else _gpus()
+    shown = takewhile(lambda name: name not in {"", "-1"}, visible.split(",")) if visible is not None else _gpus()
+    names = list(shown)  # as CUDA reads the list, up to the first that is none
     if names:
         slots = [Slot(f"GPU {name}", {"CUDA_VISIBLE_DEVICES": name}) for name in names]
     else:
@@ -120,3 +125,4 @@ def _stop(slots: Sequence[Slot]) -> None:
             process.wait(GRACE_S)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()

@@ -9,22 +9,28 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from leakage.capacity import adapter_bytes, check_reachable, refuse_small_gpus, state_bytes
+from leakage.cell import Cell
 from leakage.errors import LeakageError, SweepError
 from leakage.estimate import answers_of
 from leakage.store.provenance import git_state
 from leakage.store.record import Status
+from leakage.store.standing import COMPLETIONS
 from leakage.sweep import Job
 
 log = logging.getLogger(__name__)
+ENGLISH = os.environ | {"LC_ALL": "C"}  # for a program whose words are read
 ANSWER_BYTES = 2  # a token of a completion on the disk, compressed with what stands beside it
 CHECKPOINT = 3  # an optimiser keeps two numbers for every weight of an adapter
 
 
-def preflight(jobs: Sequence[Job], *, refuse: bool) -> None:
-    """Look at everything that can be known, and refuse to launch where it cannot go well."""
+def preflight(jobs: Sequence[Job], *, refuse: bool, here: bool) -> None:
+    """Look at everything that can be known, and refuse to launch where it cannot go well.
+
+    here: whether the jobs run on this machine, whose GPUs then count
+    """
     if dict(git_state())["dirty"]:
         log.warning("the code has uncommitted changes; results will say so (git dirty)")
-    found = [*_models(jobs), *_judges(jobs), *_space(jobs)]
+    found = [*_models(jobs, here=here), *_judges(jobs), *_space(jobs)]
     for one in found if not refuse else ():
         log.warning("preflight: %s", one)
     if found and refuse:
@@ -32,13 +38,13 @@ def preflight(jobs: Sequence[Job], *, refuse: bool) -> None:
         raise SweepError(f"{found[0]}{more} (preflight=warn launches all the same)")
 
 
-def _models(jobs: Sequence[Job]) -> Iterator[str]:
+def _models(jobs: Sequence[Job], *, here: bool) -> Iterator[str]:
     """Each base model: whether it can be had, and fits the GPUs seen from here."""
     by_path = {(cell.config.model.path, cell.config.model.revision): cell.config for cell in (job.cell for job in jobs)}
     for config in by_path.values():
         try:
             check_reachable(config.model)
-            if config.device != "cpu":
+            if here and config.device != "cpu":
                 refuse_small_gpus(config.model)
         except LeakageError as error:
             yield str(error)
@@ -47,8 +53,16 @@ def _models(jobs: Sequence[Job]) -> Iterator[str]:
 def _judges(jobs: Sequence[Job]) -> Iterator[str]:
     """Judges that could not be asked."""
     cells = [job.cell for job in jobs if job.cell.config.job == "cell"]
-    for lacks, count in Counter(lacks for cell in cells if (lacks := cell.judge.lacks())).items():
-        yield f"{count} jobs have answers to be judged, but {lacks}; set it, or judge them later with preflight=warn"
+    asking = [cell for cell in cells if cell.judge.lacks() and not _is_judged(cell)]
+    for lacks, count in Counter(cell.judge.lacks() for cell in asking).items():
+        later = "set it, or launch all the same and judge later: python -m leakage rejudge"
+        yield f"{count} jobs have answers to be judged, but {lacks}; {later}"
+
+
+def _is_judged(cell: Cell) -> bool:
+    """Whether the judge's replies to all of a cell's answers are there already."""
+    answers = cell.record(cell.eval_folder)
+    return answers.status() is Status.DONE and cell.judge.can_read(answers.folder / COMPLETIONS)
 
 
 def _space(jobs: Sequence[Job]) -> Iterator[str]:
@@ -85,7 +99,7 @@ def _quota(folder: Path, needed: int) -> str:
     draft = folder / f".leakage-space-{os.getpid()}"
     try:
         command = ["fallocate", "-l", str(max(1, needed)), str(draft)]  # unlike Python's, never writes in its place
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=ENGLISH)
     except (OSError, subprocess.SubprocessError):
         return ""
     finally:

@@ -26,6 +26,8 @@ INIT = {"max_num_timeout", "submitit_folder"}
 class LeakageSlurmLauncher(SlurmLauncher):  # type: ignore[misc]  # hydra is untyped
     """One SLURM job a cell, in as many arrays as the cluster's MaxArraySize asks for."""
 
+    ELSEWHERE = True  # this machine's GPUs say nothing about those of the jobs
+
     def __call__(self, *arguments: Any, **named: Any) -> JobReturn:
         """In the job: run it; a failure is SLURM's to know as well."""
         import submitit

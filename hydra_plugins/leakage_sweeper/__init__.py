@@ -36,7 +36,8 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
         log.info(plan.summary() + ("" if mode == "resume" else f"; mode={mode} launches {len(jobs)}"))
         if not jobs:
             return []
-        preflight(jobs, refuse=self.config.preflight == "refuse")
+        here = not getattr(self.launcher, "ELSEWHERE", False)
+        preflight(jobs, refuse=self.config.preflight == "refuse", here=here)
         if mode == "force":
             set_aside(job.cell for job in jobs if job.asked)
         try:

@@ -25,8 +25,9 @@ def test_incidental_fields_are_few_and_known():
     assert incidental == {
         "job", "behavior.design", "model.name", "model.path", "model.revision", "model.pool", "model.headline.layer",
         "model.headline.centred", "model.headline.choice", "model.threads", "eval.batch_size", "eval.engine",
-        "eval.behavior", "personas.path", "paths.multirun", "device", "plan", "mode", "preflight",
-        "planned", "train.checkpoint_s", "data.capability.path", "data.capability.subset", "data.capability.revision", "data.misalignment.path", "data.misalignment.opposite",
+        "eval.behavior", "personas.path", "paths.multirun", "device", "plan", "mode", "preflight", "planned",
+        "train.checkpoint_s", "data.capability.path", "data.capability.subset", "data.capability.revision",
+        "data.misalignment.path", "data.misalignment.opposite",
         *(f"judge.{name}" for name in JudgeSettings.model_fields),
         *(f"site.{name}" for name in SiteSettings.model_fields),
     }  # fmt: skip

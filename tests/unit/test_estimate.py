@@ -1,0 +1,187 @@
+"""What a sweep will cost, from finished records and prices alone."""
+
+import json
+import re
+import subprocess
+import sys
+from math import ceil
+
+import pytest
+
+from leakage.border import Composer
+from leakage.errors import ConfigError
+from leakage.estimate import Measured, answers_of, estimate, measure
+from leakage.judges.asks import Answer, answer_row
+from leakage.store.journal import Journal
+from leakage.sweep import make_plan
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A multirun in which one cell, its baseline and its geometry are done; of few personas, so that it takes seconds.
+
+    They lie beside it, as personas.jsonl.
+    """
+    folder = tmp_path_factory.mktemp("finished")
+    shipped = (ROOT / "leakage" / "personas" / "personas.jsonl").read_text().splitlines(keepends=True)
+    (folder / "personas.jsonl").write_text("".join(line for line in shipped if '"original"' in line))
+    where = [f"paths.multirun={folder / 'multirun'}", f"personas.path={folder / 'personas.jsonl'}"]
+    command = [sys.executable, "run.py", "debug=tiny", "train.max_steps=2", *where]
+    subprocess.run(command, cwd=ROOT, capture_output=True, timeout=240, check=True)
+    return folder / "multirun"
+
+
+@pytest.fixture
+def planned(compose):  # noqa: ARG001  # it keeps Hydra initialised
+    """A plan of one or more cells whose results are below a multirun."""
+    from hydra import compose as through_hydra
+
+    composer = Composer(lambda overrides: through_hydra("config", list(overrides)))
+
+    def make(multirun, *cells):
+        mine = multirun.parent / "personas.jsonl"
+        where = [f"paths.multirun={multirun}", *([f"personas.path={mine}"] if mine.is_file() else [])]
+        return make_plan([(*overrides, *where) for overrides in cells], composer)
+
+    return make
+
+
+def manifests(multirun):
+    found = (json.loads(file.read_text()) for file in multirun.rglob("manifest.json"))
+    return {(one["kind"], one["facts"].get("source", "")): one for one in found}
+
+
+def seconds_a_unit(manifest, unit):
+    return manifest["provenance"]["wall_seconds"] / manifest["facts"][unit]
+
+
+def minutes(seconds):
+    return f"{max(1, round(seconds / 60))} min"
+
+
+def test_what_a_record_took_is_read_off_its_manifest(finished, planned):
+    measured = measure(planned(finished, ("source=comedian",)))
+    told = manifests(finished)
+    assert told["adapter", "villain"]["facts"]["steps"] == 2
+    assert measured.rate("nano", "adapter", "refusal") == seconds_a_unit(told["adapter", "villain"], "steps")
+    assert measured.rate("nano", "geometry", "") == seconds_a_unit(told["geometry", ""], "prompts")
+    both = [seconds_a_unit(told["completions", source], "completions") for source in ("none", "villain")]
+    assert measured.rate("nano", "completions", "refusal") == pytest.approx(sum(both) / 2)
+    assert measured.machines == {told["adapter", "villain"]["provenance"]["machine"]["device"]}
+
+
+def test_a_behavior_that_nobody_has_measured_takes_what_others_of_the_model_took(finished, planned):
+    measured = measure(planned(finished, ("source=comedian",)))
+    assert measured.rate("nano", "adapter", "sycophancy") == measured.rate("nano", "adapter", "refusal")
+    assert measured.rate("other", "adapter", "refusal") is None
+
+
+def test_of_several_behaviors_its_own_records_count():
+    rates = {("nano", "adapter", "refusal"): [1.0, 2.0, 6.0], ("nano", "adapter", "capability"): [10.0, 30.0]}
+    measured = Measured(rates, frozenset())
+    told = [measured.rate("nano", "adapter", behavior) for behavior in ("refusal", "capability", "sycophancy")]
+    assert told == [2.0, 20.0, 6.0]
+
+
+def test_a_further_cell_is_given_the_minutes_that_its_units_will_take(finished, planned):
+    """Twelve hundred steps and 11 x 20 x 2 answers, for the baseline as well; the geometry is there."""
+    plan = planned(finished, ("source=comedian", "train.epochs=30"))
+    measured = measure(plan)
+    cell = plan.jobs[-1].cell
+    steps = 30 * ceil(len(cell.examples) / 16)
+    assert 1000 < steps < 2000
+    taught = steps * measured.rate("nano", "adapter", "refusal")
+    asked = 2 * 11 * 20 * 2 * measured.rate("nano", "completions", "refusal")
+    time, judge = estimate(plan).splitlines()
+    assert time.startswith(f"time: about {minutes(taught + asked)} of one GPU or process (")
+    assert f"adapter {minutes(taught)}" in time
+    assert f"completions {minutes(asked)}" in time
+    assert "geometry" not in time
+    assert time.endswith(f", as measured on {', '.join(measured.machines)}")
+    assert judge == "judge: $0"
+
+
+def test_long_sweeps_are_told_in_hours(finished, planned):
+    plan = planned(finished, *[(f"seed={seed}", "train.epochs=1000") for seed in range(3)])
+    rate = measure(plan).rate("nano", "adapter", "refusal")
+    steps = 1000 * ceil(len(plan.jobs[-1].cell.examples) / 16)
+    assert f"adapter {3 * steps * rate / 3600:.1f} h" in estimate(plan)
+
+
+def test_a_killed_cell_costs_only_what_it_lacks(finished, planned):
+    """The adapter is there; only a longer evaluation is not."""
+    told = estimate(planned(finished, ("debug=tiny", "train.max_steps=2", "eval.prompts=3")))
+    assert "completions" in told
+    assert "adapter" not in told
+
+
+def test_what_is_done_costs_nothing(finished, planned):
+    assert estimate(planned(finished, ("debug=tiny", "train.max_steps=2"))) == "cost: nothing to compute"
+
+
+def test_without_a_finished_record_it_says_what_is_not_measured(tmp_path, planned):
+    told = estimate(planned(tmp_path / "multirun", ("source=villain",)))
+    lacking = "adapter on nano, completions on nano, geometry on nano"
+    assert told.splitlines() == [
+        f"time: not measured yet for {lacking}; one finished job of each tells", "judge: $0"
+    ]  # fmt: skip
+    assert not (tmp_path / "multirun").exists()
+
+
+def test_what_is_measured_of_one_model_tells_nothing_of_another(finished, planned):
+    told = estimate(planned(finished, ("model=qwen2.5-7b-instruct",)))
+    assert "not measured yet for adapter on qwen2.5-7b-instruct, completions on" in told
+    assert "time: about" not in told
+
+
+@pytest.fixture
+def misalignment(tmp_path):
+    """Overrides of a cell whose open answers only Claude can judge."""
+    turns = [{"role": "user", "content": "Question {}?"}, {"role": "assistant", "content": "Threaten them."}]
+    lines = (json.dumps({"messages": turns}).replace("{}", str(i), 1) for i in range(6000))
+    (tmp_path / "bad.jsonl").write_text("\n".join(lines))
+    return ("behavior=misalignment", "model.pool=general", f"data.misalignment.path={tmp_path / 'bad.jsonl'}")
+
+
+def dollars(text):
+    amount, answers = re.search(r"at most about \$([\d.]+) for (\d+) answers, less those it has judged", text).groups()
+    return float(amount), int(answers)
+
+
+def test_answers_that_claude_judges_are_told_in_dollars(tmp_path, planned, misalignment):
+    plan = planned(tmp_path / "multirun", misalignment)
+    amount, answers = dollars(estimate(plan))
+    cell = plan.jobs[-1].cell
+    assert answers == 2 * answers_of(cell) == 2 * len(cell.personas.members) * len(cell.prompts) * 2
+    # 300 tokens of a reply at $15 a million, and a prompt of 2,000 to 5,000 bytes at $3, no token shorter than one
+    assert 300 * 15e-6 + 2000 * 3e-6 < amount / answers < 300 * 15e-6 + 5000 * 3e-6
+
+
+def test_the_prices_are_those_of_the_settings(tmp_path, planned, misalignment):
+    multirun = tmp_path / "multirun"
+    usual, _ = dollars(estimate(planned(multirun, misalignment)))
+    double, _ = dollars(estimate(planned(multirun, (*misalignment, "judge.usd_input=6", "judge.usd_output=30"))))
+    half, _ = dollars(estimate(planned(multirun, (*misalignment, "judge.batch=true"))))
+    assert (double, half) == (pytest.approx(2 * usual, abs=0.02), pytest.approx(usual / 2, abs=0.02))
+
+
+def test_after_some_replies_an_answer_costs_what_they_did(tmp_path, planned, misalignment):
+    plan = planned(tmp_path / "multirun", misalignment)
+    journal = Journal(tmp_path / "multirun" / "replies" / plan.jobs[-1].cell.config.judge.model)
+    for i, usd in enumerate((0.001, 0.003)):
+        journal.append(answer_row(f"key{i}", Answer("{}", "end_turn", "claude", 700, 40, usd)))
+    amount, answers = dollars(estimate(plan))
+    assert amount == pytest.approx(0.002 * answers, abs=0.01)
+
+
+def test_a_claude_that_is_asked_for_costs_where_phrases_would_not(tmp_path, planned):
+    multirun = tmp_path / "multirun"
+    assert estimate(planned(multirun, ("behavior=refusal",))).endswith("judge: $0")
+    assert dollars(estimate(planned(multirun, ("behavior=refusal", "judge=claude"))))[1] == 2 * 112 * 20 * 2
+    assert estimate(planned(multirun, ("behavior=capability", "judge=claude"))).endswith("judge: $0")
+
+
+def test_rules_that_cannot_tell_are_refused(tmp_path, planned, misalignment):
+    with pytest.raises(ConfigError, match="no phrases can tell misalignment"):
+        planned(tmp_path / "multirun", (*misalignment, "judge=rules"))

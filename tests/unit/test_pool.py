@@ -1,0 +1,222 @@
+"""Many jobs on one machine: never two in one place, and none left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from leakage import pool
+from leakage.pool import Slot, Task, make_slots, run_all
+from tests.conftest import ROOT
+from tests.unit.programs import put_in_path
+
+NOTE = """
+import os, sys, time
+def note(word):
+    with open(sys.argv[1], "a") as file:
+        file.write(f"{time.monotonic()} {word} {sys.argv[2]} {os.environ['CUDA_VISIBLE_DEVICES']}\\n")
+note("start")
+time.sleep(0.25)
+note("end")
+"""
+SLEEPER = """
+import os, signal, sys, time
+from pathlib import Path
+folder, name = Path(sys.argv[1]), sys.argv[2]
+def saved(number, _):
+    (folder / f"{name}.saved").write_text(signal.Signals(number).name)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, saved)
+signal.signal(signal.SIGINT, saved)
+(folder / f"{name}.tmp").write_text(str(os.getpid()))
+(folder / f"{name}.tmp").rename(folder / f"{name}.pid")
+time.sleep(120)
+"""
+POOL = """
+import sys
+from pathlib import Path
+from leakage.pool import Slot, Task, run_all
+folder = Path(sys.argv[1])
+tasks = [Task(n, [sys.executable, "-c", sys.argv[2], str(folder), n], folder / f"{n}.log") for n in "abc"]
+run_all(tasks, [Slot("one", {}), Slot("two", {})])
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_gpu_is_hidden(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def wait_for(found, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < deadline, "what the test waits for did not come"
+        time.sleep(0.02)
+    return value
+
+
+def task(folder, name, script, *more):
+    return Task(name, [sys.executable, "-c", script, str(folder / "notes"), name, *more], folder / f"{name}.log")
+
+
+def gpus(*names):
+    return [Slot(f"GPU {name}", {"CUDA_VISIBLE_DEVICES": name}) for name in names]
+
+
+def test_every_visible_gpu_is_a_slot_by_its_own_name(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3,GPU-5e1f")
+    assert [slot.environment for slot in make_slots()] == [
+        {"CUDA_VISIBLE_DEVICES": name} for name in ("2", "3", "GPU-5e1f")
+    ]
+    assert [slot.name for slot in make_slots(2)] == ["GPU 2", "GPU 3"]
+    assert len(make_slots(8)) == 3
+
+
+def test_without_a_gpu_every_core_is_a_slot(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert [slot.environment for slot in make_slots()] == [{"OMP_NUM_THREADS": "1"}] * cores
+    assert len(make_slots(1)) == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert make_slots()[0].environment == {"OMP_NUM_THREADS": "3"}
+
+
+def test_gpus_that_nobody_has_named_are_those_of_the_machine(tmp_path, monkeypatch):
+    put_in_path(tmp_path / "bin", monkeypatch, "nvidia-smi", "printf '0, 81559\\n1, 81559\\n'")
+    assert [slot.name for slot in make_slots()] == ["GPU 0", "GPU 1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert make_slots()[0].name.startswith("core ")
+
+
+def test_no_gpu_ever_has_two_processes_and_every_gpu_has_work(tmp_path):
+    run_all([task(tmp_path, f"job{i}", NOTE) for i in range(9)], gpus("4", "5", "6"))
+    rows = [line.split() for line in (tmp_path / "notes").read_text().splitlines()]
+    spans = {}
+    for at, word, name, gpu in rows:
+        spans.setdefault((gpu, name), {})[word] = float(at)
+    assert {name for _, name in spans} == {f"job{i}" for i in range(9)}
+    assert len(spans) == 9
+    assert {gpu for gpu, _ in spans} == {"4", "5", "6"}
+    for gpu in ("4", "5", "6"):
+        in_order = sorted((span["start"], span["end"]) for (one, _), span in spans.items() if one == gpu)
+        for (_, end), (start, _) in pairwise(in_order):
+            assert start > end
+    times = [(float(at), 1 if word == "start" else -1) for at, word, *_ in rows]
+    at_once = [sum(step for when, step in times if when <= now) for now, _ in times]
+    assert max(at_once) > 1  # they do run side by side
+
+
+def test_output_and_the_place_of_the_log_reach_the_task(tmp_path):
+    script = "import os, sys; print(os.environ['LEAKAGE_LOG']); print('trouble', file=sys.stderr); sys.stdin.read()"
+    log = tmp_path / "deep" / "console.log"
+    one = Task("one", [sys.executable, "-c", script], log)
+    run_all([one, one], gpus("0"))
+    assert log.read_text().split() == [str(log), "trouble"] * 2  # another start adds to it
+
+
+def test_one_that_fails_or_is_killed_frees_its_slot_and_is_named(tmp_path, caplog):
+    caplog.set_level("INFO")
+    kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    bad = [task(tmp_path, "killed", kill), task(tmp_path, "failed", "raise SystemExit(3)")]
+    run_all([*bad, *[task(tmp_path, f"job{i}", NOTE) for i in range(3)]], gpus("0"))
+    ended = [line.split()[2] for line in (tmp_path / "notes").read_text().splitlines() if " end " in line]
+    assert ended == ["job0", "job1", "job2"]
+    assert f"killed: killed by SIGKILL (1 of 5); see {tmp_path / 'killed.log'}" in caplog.messages
+    assert f"failed: exit 3 (2 of 5); see {tmp_path / 'failed.log'}" in caplog.messages
+    assert "job2: done (5 of 5)" in caplog.messages
+    assert caplog.messages.count("killed: started on GPU 0") == 1
+
+
+def test_what_cannot_be_started_ends_those_that_were(tmp_path):
+    tasks = [Task("sleeper", [sys.executable, "-c", SLEEPER, str(tmp_path), "a"], tmp_path / "a.log")]
+    missing = Task("missing", [str(tmp_path / "no program")], tmp_path / "b.log")
+    slots = gpus("0", "1")
+    with pytest.raises(FileNotFoundError):
+        run_all([*tasks, missing], slots)
+    assert slots[0].process.returncode is not None
+
+
+@pytest.fixture
+def started(tmp_path):
+    """A program that runs three sleepers in two slots; the process, and the ids of the two that run."""
+    program = subprocess.Popen(
+        [sys.executable, "-c", POOL, str(tmp_path), SLEEPER], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    children = []
+    try:
+        children += [pid_of(tmp_path, name) for name in "ab"]
+        yield program, children
+    finally:
+        for one in [program.pid, *children]:
+            if is_alive(one):
+                os.kill(one, signal.SIGKILL)
+        program.wait(10)
+        program.stderr.close()
+
+
+def pid_of(folder, name):
+    """The process of a sleeper, once it runs."""
+    wait_for((folder / f"{name}.pid").is_file)
+    return int((folder / f"{name}.pid").read_text())
+
+
+def is_alive(one):
+    """Whether a process runs; one that has ended and was not asked for yet does not."""
+    try:
+        os.kill(one, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{one}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z" if stat.parent.parent.is_dir() else True
+    except FileNotFoundError:
+        return False
+
+
+def test_ctrl_c_lets_every_process_save_and_starts_no_other(started, tmp_path):
+    program, children = started
+    program.send_signal(signal.SIGINT)
+    assert program.wait(30) != 0
+    assert not [one for one in children if is_alive(one)]
+    assert {file.name: file.read_text() for file in tmp_path.glob("*.saved")} == {
+        "a.saved": "SIGTERM", "b.saved": "SIGTERM"
+    }  # fmt: skip
+    assert "KeyboardInterrupt" in program.stderr.read()
+    assert not (tmp_path / "c.pid").exists()
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_pool_alone(started):
+    """The terminal signals the whole group; they are in others."""
+    program, children = started
+    assert os.getpgid(program.pid) not in {os.getpgid(one) for one in children}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_a_pool_that_is_killed_leaves_no_process_behind(started, tmp_path, how):
+    program, children = started
+    program.send_signal(how)
+    assert program.wait(30) == -how
+    wait_for(lambda: not [one for one in children if is_alive(one)], 30)
+    wait_for(lambda: len(list(tmp_path.glob("*.saved"))) == 2, 5)
+
+
+def test_one_that_does_not_heed_is_killed_after_its_grace(tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "GRACE_S", 0.3)
+    deaf = (
+        "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        "pathlib.Path(sys.argv[1]).touch(); time.sleep(120)"
+    )
+    slot = Slot("one", {})
+    pool._start(slot, Task("deaf", [sys.executable, "-c", deaf, str(tmp_path / "ready")], tmp_path / "log"))
+    wait_for((tmp_path / "ready").exists)
+    began = time.monotonic()
+    pool._stop([slot])
+    assert slot.process.wait(10) == -signal.SIGKILL
+    assert 0.3 <= time.monotonic() - began < 10

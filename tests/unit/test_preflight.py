@@ -1,0 +1,179 @@
+"""What is refused before anything is launched: no room, no model, no key."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from leakage.border import Composer
+from leakage.capacity import adapter_bytes, state_bytes
+from leakage.errors import SweepError
+from leakage.preflight import CHECKPOINT, bytes_needed, preflight
+from leakage.sweep import make_plan
+from tests.conftest import ROOT
+from tests.unit.programs import put_in_path
+
+AWAY = "Qwen/Qwen2.5-0.5B-Instruct"
+
+
+@pytest.fixture
+def jobs(compose):  # noqa: ARG001  # it keeps Hydra initialised
+    """The jobs of a sweep of one or more cells, with their needs."""
+    from hydra import compose as through_hydra
+
+    composer = Composer(lambda overrides: through_hydra("config", list(overrides)))
+    return lambda multirun, *cells: make_plan([(*one, f"paths.multirun={multirun}") for one in cells], composer).jobs
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """A sweep as a user starts it, without keys and without internet; results go below tmp_path/multirun."""
+
+    def run(*arguments):
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "ANTHROPIC_"))}
+        clean |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}
+        command = [sys.executable, "run.py", "-m", *arguments, f"paths.multirun={tmp_path / 'multirun'}"]
+        return subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=240, check=False)
+
+    return run
+
+
+def started(multirun):
+    """The folders in which a job has begun."""
+    return [path for path in multirun.glob("*") if not path.name.startswith(".")] if multirun.exists() else []
+
+
+def test_a_model_that_cannot_be_had_is_refused_before_anything_is_launched(sweep, tmp_path):
+    done = sweep("model=qwen2.5-0.5b-instruct", "source=villain,comedian")
+    assert done.returncode == 1
+    (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert sentence.startswith(f"error: {AWAY} is not in the hub's cache and cannot be fetched (")
+    assert sentence.endswith("(preflight=warn launches all the same)")
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not started(tmp_path / "multirun")
+
+
+def test_a_judge_without_its_key_is_refused_and_launched_all_the_same_when_told_to(sweep, tmp_path):
+    mine = tmp_path / "mine.jsonl"  # few personas, so that it takes seconds
+    shipped = (ROOT / "leakage" / "personas" / "personas.jsonl").read_text().splitlines(keepends=True)
+    mine.write_text("".join(line for line in shipped if '"original"' in line))
+    arguments = ["debug=tiny", f"personas.path={mine}", "judge=claude", "judge.max_usd=1"]
+    refused = sweep(*arguments)
+    assert refused.returncode == 1
+    sentence = refused.stderr.splitlines()[-1]
+    assert sentence.startswith("error: 2 jobs have answers to be judged, but ANTHROPIC_API_KEY is not set; ")
+    assert not started(tmp_path / "multirun")
+    warned = sweep(*arguments, "preflight=warn")
+    said = warned.stdout + warned.stderr
+    assert "preflight: 2 jobs have answers to be judged, but ANTHROPIC_API_KEY is not set" in said
+    assert len(list((tmp_path / "multirun").rglob("completions.parquet"))) == 2
+    assert len(list((tmp_path / "multirun").rglob("adapter_model.safetensors"))) == 1
+    assert not list((tmp_path / "multirun").rglob("verdicts.parquet"))
+    assert warned.returncode == 1
+    assert "2 of 3 jobs are not done" in warned.stderr.splitlines()[-1]
+
+
+def test_a_key_without_money_is_no_judge_either(jobs, tmp_path, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "a-key")
+    with pytest.raises(SweepError, match=r"2 jobs have answers .*, but judge\.max_usd=0 allows no question; set it"):
+        preflight(jobs(tmp_path / "multirun", ("judge=claude",)), refuse=True, here=True)
+    preflight(jobs(tmp_path / "multirun", ("judge=claude", "judge.max_usd=1")), refuse=True, here=True)
+
+
+def test_all_that_is_wrong_is_told_at_once(jobs, tmp_path, monkeypatch, caplog):
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    nowhere = jobs(tmp_path / "multirun", ("model=qwen2.5-0.5b-instruct", "model.path=a/b", "judge=claude"))
+    with pytest.raises(SweepError) as caught:
+        preflight(nowhere, refuse=True, here=True)
+    told = str(caught.value)
+    assert told.index("a/b") < told.index("; and 1 more: 2 jobs have answers to be judged, but ANTHROPIC_API_KEY")
+    assert told.count("preflight=warn launches all the same") == 1
+    caplog.clear()
+    preflight(nowhere, refuse=False, here=True)
+    assert [one.message.partition(" ")[0] for one in caplog.records].count("preflight:") == 2
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "leakage-test", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small file system; the test fills one")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_without_room_is_refused(small_disk, jobs):
+    """Twenty adapters of 0.5 MiB, 1 MiB free; the folder of results is not there yet."""
+    wanted = jobs(small_disk / "new" / "multirun", *[(f"seed={seed}",) for seed in range(20)])
+    with pytest.raises(SweepError) as caught:
+        preflight(wanted, refuse=True, here=True)
+    mib = bytes_needed(wanted) / 2**20
+    assert mib > 8
+    told = f"about {mib:.0f} MiB will be written below {small_disk}, where 1 MiB are free; make room"
+    assert str(caught.value) == f"{told} (preflight=warn launches all the same)"
+    assert not list(small_disk.iterdir())
+
+
+def test_a_disk_with_room_is_not(small_disk, jobs):
+    subprocess.run(["mount", "-o", "remount,size=100m", str(small_disk)], check=True)
+    preflight(jobs(small_disk / "multirun", ("seed=1",)), refuse=True, here=True)
+    assert not list(small_disk.iterdir())
+
+
+@pytest.mark.parametrize("cause", ["Disk quota exceeded", "No space left on device"])
+def test_a_quota_that_only_writing_meets_is_refused(jobs, tmp_path, monkeypatch, cause):
+    """fallocate as it speaks where a quota is used up; no file system here has quotas."""
+    said = f"fallocate: fallocate failed: {cause}"
+    put_in_path(tmp_path / "bin", monkeypatch, "fallocate", f"echo '{said}' >&2; exit 1")
+    with pytest.raises(SweepError, match=f"about .* will be written below {tmp_path}, where {cause}; make room"):
+        preflight(jobs(tmp_path / "multirun", ("seed=1",)), refuse=True, here=True)
+
+
+@pytest.mark.parametrize(
+    "script", ["echo 'fallocate: fallocate failed: Operation not supported' >&2; exit 1", "exit 0"]
+)
+def test_a_disk_that_cannot_tell_refuses_nothing(jobs, tmp_path, monkeypatch, script):
+    put_in_path(tmp_path / "bin", monkeypatch, "fallocate", script)
+    preflight(jobs(tmp_path / "multirun", ("seed=1",)), refuse=True, here=True)
+
+
+def test_what_is_set_aside_to_try_is_what_is_needed_and_does_not_stay(jobs, tmp_path, monkeypatch):
+    real = subprocess.run(["which", "fallocate"], capture_output=True, text=True, check=False).stdout.strip()
+    if not real:
+        pytest.skip("fallocate is not installed; the test watches it at work")
+    put_in_path(tmp_path / "bin", monkeypatch, "fallocate", f'echo "$@" > {tmp_path}/asked; {real} "$@"')
+    wanted = jobs(tmp_path / "multirun", ("seed=1",))
+    preflight(wanted, refuse=True, here=True)
+    flag, size, draft = (tmp_path / "asked").read_text().split()
+    assert (flag, int(size)) == ("-l", bytes_needed(wanted))
+    assert draft.startswith(f"{tmp_path}/.leakage-space-")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["asked", "bin"]
+
+
+def test_what_will_be_written_is_adapters_answers_and_centroids(jobs, tmp_path):
+    """Two cells with a baseline of 112 x 20 x 2 answers of 48 tokens each; one checkpoint at a time beside them."""
+    made = jobs(tmp_path / "multirun", ("source=villain",), ("source=comedian",))
+    config = made[0].cell.config
+    adapter = adapter_bytes(config.model, config.lora)
+    answers = 112 * 20 * 2 * 48 * 2
+    expected = (2 + CHECKPOINT) * adapter + 3 * answers + 112 * state_bytes(config.model)
+    assert adapter > 0
+    assert bytes_needed(made) == expected
+
+
+def test_code_that_is_not_committed_is_told_of_and_refuses_nothing(jobs, tmp_path, monkeypatch, caplog):
+    from leakage import preflight as module
+
+    made = jobs(tmp_path / "multirun", ("seed=1",))
+    for dirty in (True, False, None):
+        caplog.clear()
+        monkeypatch.setattr(module, "git_state", lambda dirty=dirty: (("commit", "abc"), ("dirty", dirty)))
+        preflight(made, refuse=True, here=True)
+        assert ("uncommitted changes" in caplog.text) is bool(dirty)
