@@ -1,5 +1,7 @@
 """Every option composes, every field is classified, every wrong value is refused at the border."""
 
+import re
+
 import pytest
 
 from leakage.behaviors import behavior_names
@@ -57,12 +59,13 @@ def test_every_persona_and_none_is_a_source(compose):
 
 
 @pytest.mark.parametrize(
-    "group", ["behavior", "data", "model", "lora", "train", "eval", "judge", "control", "experiment", "debug"]
+    "group",
+    ["behavior", "data", "model", "lora", "train", "eval", "judge", "control", "experiment", "debug", "hydra/launcher"],
 )
 def test_every_file_opens_with_the_command_that_uses_it(group):
     for name in options(group):
         text = (ROOT / "conf" / group / f"{name}.yaml").read_text()
-        assert f"# python run.py {group}={name}" in text
+        assert re.match(rf"(# @package _global_\n)?# python run.py (-m )?{group}={name}\b", text)
 
 
 def test_the_published_setting_is_that_of_the_7b_model(compose):

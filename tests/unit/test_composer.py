@@ -62,7 +62,6 @@ def hydra(compose):  # noqa: ARG001  # it keeps Hydra initialised
         ["site.setup=[module load cuda,'export A=1']", "site.partition=gpu"],
         ["experiment=grid", "behavior=misalignment", "source=villain", "seed=44"],
         ["experiment=layers", "train.epochs=2"],
-        ["++seed=5", "source=hero"],
         ["hydra/launcher=basic", "seed=3"],
         ["hydra.job.name=other", "lora.alpha=8"],
     ],
@@ -75,6 +74,19 @@ def test_what_is_composed_is_what_hydra_composes(hydra, overrides):
     hydra.asked.clear()
     assert composer(overrides) == expected  # once more, from the shared merge
     assert not hydra.asked
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["++seed=5", "source=hero"], ["seed=5", "++seed=7"], ["seed=1", "seed=2", "seed=1"],
+        ["train.epochs=2", "train={epochs:7}"], ["+train={epochs:7}", "train.epochs=2"],
+        ["source.name=hero", "source=villain"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_overrides_whose_order_matters_are_left_to_hydra(hydra, overrides):
+    assert Composer(hydra)(overrides) == load(hydra(overrides))
 
 
 def test_cells_that_share_a_merge_do_not_share_their_values(hydra):
