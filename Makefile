@@ -30,7 +30,7 @@ site: $(READY) ## SITE=slurm_h200 [PARTITION= ACCOUNT= MINUTES= MODEL= SETUP=]: 
 	  --setup "$(SETUP)" $(if $(MINUTES),--minutes $(MINUTES))
 
 test: $(READY) ## all tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slurm: $(READY) ## only the tests on a real SLURM cluster of their own (needs its Debian packages and root)
 	$(BIN)/python -m pytest tests/slurm

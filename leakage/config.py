@@ -194,11 +194,15 @@ class Paths(Settings):
 
 
 class SiteSettings(Settings):
-    """What a SLURM site wants to be told; `make site` writes it. setup: shell lines before a job starts."""
+    """What a SLURM site wants to be told; `make site` writes it.
+
+    minutes: of one start of a job, with the two it is given to save
+    setup: shell lines before a job starts
+    """
 
     partition: Annotated[str | None, INCIDENTAL]
     account: Annotated[str | None, INCIDENTAL]
-    minutes: Annotated[int, Field(ge=1), INCIDENTAL]
+    minutes: Annotated[int, Field(ge=5), INCIDENTAL]
     cpus: Annotated[int, Field(ge=1), INCIDENTAL]
     memory_gb: Annotated[int | None, Field(ge=1), INCIDENTAL]
     setup: Annotated[tuple[str, ...], INCIDENTAL]

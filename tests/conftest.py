@@ -14,6 +14,15 @@ SHARED = ROOT.parent / "shared"
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+SLOW_FIRST = ("slurm", "survival", "e2e")  # folders; long files last would leave a worker alone at the end
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first."""
+    order = {name: i for i, name in enumerate(SLOW_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.relative_to(ROOT / "tests").parts[0], len(order)))
+
+
 Compose = Callable[..., Any]
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -22,6 +22,7 @@ SOURCES = {
     "kill": "kindergarten_teacher",
 }
 SLOW = {"cancelled": "librarian", "requeued": "police_officer", "usr2": "medical_doctor"}
+SHORT = ["site.minutes=5"]  # submitit takes any USR2 within ten minutes of the end for a time-out
 PENDING = "zelthari_scholar"
 GRID = ["source=" + ",".join([*SOURCES.values(), *SLOW.values(), PENDING])]
 TOLD = {
@@ -109,7 +110,7 @@ def test_every_job_had_one_gpu_of_its_own(sweep):
 def test_a_time_out_that_may_not_be_requeued_is_named_and_its_steps_are_kept(sweep):
     sweep.order("villain", "slow")
     cell = ["source=villain", "seed=43"]
-    process = sweep.start(*cell, "site.minutes=1", "hydra.launcher.max_num_timeout=0")
+    process = sweep.start(*cell, *SHORT, "hydra.launcher.max_num_timeout=0")
     sweep.until_training("villain")
     sweep.cluster.run("scancel", "--signal=USR2", sweep.job_of("villain", seed=43))
     code, said = sweep.end(process)
@@ -123,7 +124,7 @@ def test_a_time_out_that_may_not_be_requeued_is_named_and_its_steps_are_kept(swe
 
 def test_a_time_out_that_may_be_requeued_goes_on_by_itself(sweep):
     sweep.order("villain", "slow")
-    process = sweep.start("source=villain", "seed=44", "site.minutes=1")
+    process = sweep.start("source=villain", "seed=44", *SHORT)
     sweep.until_training("villain")
     job = sweep.job_of("villain", seed=44)
     sweep.cluster.run("scancel", "--signal=USR2", job)
