@@ -71,6 +71,8 @@ def do(cell: Cell) -> None:
     except BaseException as error:  # a sys.exit from anywhere below is a failure to be named as well
         if (left := cell.open_stage()) and not left[1].has_failed():
             left[1].fail(error, stage=left[0])
+        if cell.config.planned:  # alone, the error is the last word anyway
+            log.error("%s: failed: %s", cell.label, error)
         raise
 
 

@@ -135,14 +135,15 @@ def _changes(override: str, keys: set[str]) -> bool:
 
 
 def hold_to_plan(cell: Cell) -> None:
-    """Refuse to run what was not planned; the failure is told where the planned result was to be."""
+    """Refuse to run what was not planned; the failure is told where the first planned result is wanting."""
     multirun = Path(cell.config.paths.multirun)
     job = planned_job(multirun, str(cell.config.planned))
     now = cell.planned
     try:
         as_planned(job, now.folder, now.config, now.identity)
     except Exception as error:
-        Record(multirun / job.folder).fail(error, stage="plan")
+        planned = [Record(multirun / folder) for folder in job.stages.values()]
+        next((one for one in planned if one.status() is not Status.DONE), planned[-1]).fail(error, stage="plan")
         raise
 
 

@@ -45,6 +45,10 @@ class Claim(BaseModel):
     since: str
     progress: str = ""
 
+    def is_own(self) -> bool:
+        """Whether it is of the process that asks."""
+        return (self.machine, self.pid) == (_machine(), os.getpid())
+
     def where(self) -> str:
         """The process, for a message."""
         return f"{self.host}, " + (f"job {self.job}" if self.job else f"process {self.pid}")
@@ -68,17 +72,17 @@ class Held:
     def __init__(self, folder: Path, claim: Claim) -> None:
         self.folder, self.claim = folder, claim
         self.number = 0
+        self.waited = False
         self._over = Event()
         self._thread = Thread(target=self._beat, daemon=True)
 
     def take(self) -> None:
         """Make the claim, as soon as nobody alive has one."""
-        told = False
         while not self._try():
             other = current(self.folder)
-            if other and not told:
+            if other and not self.waited:
                 log.info("%s: waits for %s, which is at it", self.claim.label, other.where())
-            told = told or other is not None
+            self.waited = True
             sleep(1.0)
         self._thread.start()
 

@@ -25,6 +25,11 @@ class PlannedJob(BaseModel):
     config: dict[str, Any]
     identity: dict[str, Any]
 
+    @classmethod
+    def of_record(cls, folder: str) -> "PlannedJob":
+        """A record that lies there without a plan: copied from elsewhere, or made for several cells at once."""
+        return cls(label=folder, kind="record", folder=folder, stages={"record": folder}, config={}, identity={})
+
 
 class Plan(BaseModel):
     """The jobs of one sweep."""

@@ -126,7 +126,7 @@ class Record:
         self.__dict__.pop("manifest", None)
         if (self.folder / MANIFEST).exists() and not self.damage():
             return Status.DONE
-        if self.claim():
+        if (claim := self.claim()) and not claim.is_own():
             return Status.RUNNING
         if (self.folder / MANIFEST).exists():
             return Status.DAMAGED
@@ -161,12 +161,14 @@ class Record:
         self, kind: str, id: str, make: Callable[["Draft"], None], *,
         identity: Mapping[str, Any], label: str, wanted: Callable[[], bool],
     ) -> None:  # fmt: skip
-        """Make the record if it is wanted, alone: what another process is making is waited for, not made twice."""
-        if not wanted():
-            return
+        """Make the record if it is wanted, alone: what another process is making is waited for, not made twice.
+
+        wanted: asked by whoever holds the folder, so that it may set a damaged record aside
+        """
         with claimed(self.folder, label=label, stage=kind) as held:
             if not wanted():
-                log.info("%s: another process has done it meanwhile", label)
+                if held.waited:
+                    log.info("%s: done meanwhile by the process that was waited for", label)
                 return
             (self.folder / FAILED).unlink(missing_ok=True)
             with self.writing(kind, id, identity=identity) as draft:

@@ -43,7 +43,7 @@ class Found:
 def find(multirun: Path) -> list[Found]:
     """Every folder below `multirun` that holds, or was to hold, a record; in the folders' order."""
     found = []
-    for folder in sorted(_record_folders(multirun)):
+    for folder in sorted(record_folders(multirun)):
         record = Record(folder)
         status = record.status()
         if status is Status.MISSING:  # Hydra has made the folder, and nothing has come of it
@@ -54,7 +54,7 @@ def find(multirun: Path) -> list[Found]:
     return found
 
 
-def _record_folders(multirun: Path) -> Iterator[Path]:
+def record_folders(multirun: Path) -> Iterator[Path]:
     """Folders with a sign of a record in them; what is inside one (an adapter, checkpoints, parts) is no other."""
     for folder, inner, files in os.walk(multirun):
         signs = (name in {MANIFEST, FAILED} or name.startswith(".claim-") for name in files)

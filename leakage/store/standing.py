@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from leakage.store.plans import PlannedJob, planned_jobs
 from leakage.store.record import Record, Status
+from leakage.store.results import record_folders
 
 WEIGHTS = "adapter/adapter_model.safetensors"  # as peft saves them, below the adapter's folder
 COMPLETIONS = "completions.parquet"
@@ -29,8 +31,13 @@ class Standing:
 
 
 def standings(multirun: Path) -> list[Standing]:
-    """Every job that was ever planned below a folder of results."""
-    return [stand(multirun, job) for job in planned_jobs(multirun)]
+    """Every job that was ever planned below a folder of results, and every record there that no plan knows of."""
+    jobs = planned_jobs(multirun)
+    known = {multirun / folder for job in jobs for folder in job.stages.values()}
+    others = (folder for folder in sorted(record_folders(multirun)) if folder not in known)
+    unplanned = (PlannedJob.of_record(str(folder.relative_to(multirun))) for folder in others)
+    begun = (one for one in map(partial(stand, multirun), unplanned) if one.status is not Status.MISSING)
+    return [*(stand(multirun, job) for job in jobs), *begun]
 
 
 def stand(multirun: Path, job: PlannedJob) -> Standing:
@@ -68,7 +75,7 @@ def _explained(standing: Standing, record: Record, job_folder: Path) -> Standing
         error = record.damage() or "it was made from other files than those beside it"
     own_log = job_folder / "run.log"
     log = (failure and failure.log) or (str(own_log) if own_log.exists() else "")
-    return replace(standing, error=error, log=log)
+    return replace(standing, stage=failure.stage if failure else standing.stage, error=error, log=log)
 
 
 def counted(found: Iterable[Standing]) -> str:

@@ -39,13 +39,14 @@ def test_a_claim_says_who_and_is_gone_afterwards(tmp_path):
     with claimed(tmp_path, label="refusal x villain", stage="adapter"):
         found = current(tmp_path)
         assert (found.label, found.stage, found.pid) == ("refusal x villain", "adapter", os.getpid())
-        assert Record(tmp_path).status() is Status.RUNNING
+        assert Record(tmp_path).status() is Status.MISSING  # to its holder a claim is no news
     assert current(tmp_path) is abandoned(tmp_path) is None
     assert not list(tmp_path.iterdir())
 
 
 def test_a_living_process_is_waited_for(tmp_path):
     other = holder(tmp_path, 1.5)
+    assert Record(tmp_path).status() is Status.RUNNING
     started = time.monotonic()
     with claimed(tmp_path, label="mine", stage="adapter"):
         assert other.wait(10) == 0

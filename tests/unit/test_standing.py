@@ -9,10 +9,10 @@ import pytest
 
 from leakage.board import as_text, outcome, page
 from leakage.errors import StoreError
-from leakage.store.claim import claimed
 from leakage.store.plans import PlannedJob, as_planned, keep_plan, planned_job, planned_jobs
 from leakage.store.record import Record, Status
 from leakage.store.standing import WEIGHTS, stand, standings
+from tests.unit.test_claims import holder
 
 
 def planned(name="villain", **changes):
@@ -38,10 +38,13 @@ def finish(multirun, job, stage, *, made_from=None, text="x"):
 def test_a_job_goes_from_missing_through_partial_to_done(tmp_path):
     job = planned()
     assert stand(tmp_path, job).status is Status.MISSING
-    with claimed(tmp_path / "villain", label=job.label, stage="adapter"):
-        found = stand(tmp_path, job)
-        assert (found.status, found.stage) == (Status.RUNNING, "adapter")
-        assert 0 <= found.age < 60
+    (tmp_path / "villain").mkdir()
+    other = holder(tmp_path / "villain", 60)
+    found = stand(tmp_path, job)
+    other.kill()
+    other.wait(10)
+    assert (found.status, found.stage) == (Status.RUNNING, "adapter")
+    assert 0 <= found.age < 60
     adapter = finish(tmp_path, job, "adapter")
     assert (stand(tmp_path, job).status, stand(tmp_path, job).stage) == (Status.PARTIAL, "completions")
     answers = finish(tmp_path, job, "completions", made_from=adapter)
