@@ -8,6 +8,7 @@ from pathlib import Path
 
 from leakage.cell import Cell
 from leakage.config import Config
+from leakage.progress import progress
 from leakage.store.plans import PlannedJob, as_planned, keep_plan, planned_job
 from leakage.store.record import Record, Status
 from leakage.store.standing import Standing, stand
@@ -104,17 +105,19 @@ def _word(job: Job) -> str:
     return "to do" if status is Status.MISSING else str(status)
 
 
-def make_plan(wanted: Iterable[Overrides], compose: Compose) -> Plan:
+def make_plan(wanted: Sequence[Overrides], compose: Compose) -> Plan:
     """Compose every cell, put what it needs before it, and drop what comes twice."""
     found: dict[str, tuple[Overrides, Cell]] = {}
     asked: set[str] = set()
     composed = lru_cache(maxsize=None)(lambda overrides: Cell(compose(overrides)))  # cells share most of their needs
-    for overrides in wanted:
-        cell = Cell(compose(overrides))
-        needs = [(needed, composed(needed)) for needed in need_overrides(overrides, cell)] if cell.needs() else []
-        for one in (*needs, (overrides, cell)):
-            found.setdefault(str(one[1].job_folder), one)
-        asked.add(str(cell.job_folder))
+    with progress(len(wanted), "planning", "cell") as advance:
+        for overrides in wanted:
+            cell = Cell(compose(overrides))
+            needs = [(needed, composed(needed)) for needed in need_overrides(overrides, cell)] if cell.needs() else []
+            for one in (*needs, (overrides, cell)):
+                found.setdefault(str(one[1].job_folder), one)
+            asked.add(str(cell.job_folder))
+            advance(1)
     first = sorted(found.items(), key=lambda item: (item[1][1].config.job != "geometry", not item[1][1].is_baseline))
     return Plan(tuple(Job(*pair, done=pair[1].is_done(), asked=folder in asked) for folder, pair in first))
 

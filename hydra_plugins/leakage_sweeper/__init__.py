@@ -23,25 +23,32 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
     """Adds what cells need, leaves out what is done, launches the rest and tells from their records how it went."""
 
     def sweep(self, arguments: list[str]) -> object:
-        """Plan, check, launch. One job that fails stops no other; any that is not done at the end is an error."""
+        """Plan, look, launch. One job that fails stops no other; any that is not done at the end is an error."""
         assert self.config is not None
         plan = make_plan(self._cells(arguments), Composer(self._through_hydra))
-        mode = self.config.mode
         if len({job.cell.config.paths.multirun for job in plan.jobs}) > 1:
             raise ConfigError("paths.multirun has several values; a sweep has one folder, so start one sweep for each")
         if self.config.plan:
             log.info("%s\n%s\nplan=true: nothing was run", plan.shown(), estimate(plan))
             return []
+        mode = self.config.mode
         jobs = plan.launched(mode)
         log.info(plan.summary() + ("" if mode == "resume" else f"; mode={mode} launches {len(jobs)}"))
-        if not jobs:
-            return []
+        return self._launch(plan, jobs) if jobs else []
+
+    def _launch(self, plan: Plan, jobs: list[Job]) -> object:
+        """Hand the jobs to the launcher, each held to its place in the plan; their records tell how it went."""
+        assert self.config is not None
+        assert self.launcher is not None
         here = not getattr(self.launcher, "ELSEWHERE", False)
         preflight(jobs, refuse=self.config.preflight == "refuse", here=here)
-        if mode == "force":
+        if self.config.mode == "force":
             set_aside(job.cell for job in jobs if job.asked)
+        name = plan.keep()
+        place = {job.planned.folder: i for i, job in enumerate(plan.jobs)}
+        batch = [[*job.overrides, f"planned={name}/{place[job.planned.folder]}"] for job in jobs]
         try:
-            results = self._launch(plan, jobs)
+            results = self.launcher.launch(batch, initial_job_idx=0)
         finally:
             left = missed(jobs)
             log.info(outcome(left, of=len(jobs)))
@@ -65,11 +72,3 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
         assert self.hydra_context is not None
         composed: DictConfig = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
         return composed
-
-    def _launch(self, plan: Plan, jobs: list[Job]) -> object:
-        """Hand the jobs to the launcher, each held to its place in the plan."""
-        assert self.launcher is not None
-        name = plan.keep()
-        place = {job.planned.folder: i for i, job in enumerate(plan.jobs)}
-        batch = [[*job.overrides, f"planned={name}/{place[job.planned.folder]}"] for job in jobs]
-        return self.launcher.launch(batch, initial_job_idx=0)
