@@ -135,14 +135,17 @@ def show_status(given: argparse.Namespace) -> None:
 
 def watch(multirun: Path) -> None:
     """Keep the status on the screen until Ctrl-C."""
+    from contextlib import suppress
     from time import sleep
 
+    from rich.console import Console
     from rich.live import Live
 
     from leakage.board import page
     from leakage.store.standing import standings
 
-    with Live(page(standings(multirun)), auto_refresh=False) as live:
+    console = Console(highlight=False)
+    with suppress(KeyboardInterrupt), Live(page(standings(multirun)), console=console, auto_refresh=False) as live:
         while True:
             sleep(WATCH_S)
             live.update(page(standings(multirun)), refresh=True)

@@ -124,7 +124,9 @@ def test_figures_are_drawn_without_torch(multirun):
 
 
 @pytest.mark.usefixtures("main_job")
-def test_status_lists_every_folder(multirun):
+def test_status_counts_jobs_and_lists_every_folder(multirun):
     done, _ = run(multirun, "-m", "leakage", "status")
+    assert done.stdout == "7 done\n"
+    done, _ = run(multirun, "-m", "leakage", "status", "--folders")
     assert done.stdout.count("done     nano/") == 17
     assert "17 done" in done.stdout

@@ -14,7 +14,7 @@ def test_a_plan_names_every_job_and_runs_none(program, tmp_path, mode):
     assert done.returncode == 0
     assert "1 cell (0 done), 1 baseline (0 done), 1 geometry (0 done): 3 to run" in said
     for job in ("geometry of nano", "baseline of refusal on nano", "refusal x villain on nano, seed 42"):
-        assert f"to do  {job}" in said
+        assert f"to do    {job}" in said
     assert not list((tmp_path / "multirun").rglob("*.parquet"))
     assert not list((tmp_path / "multirun").rglob("manifest.json"))
 
