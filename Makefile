@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-MULTIRUN ?= multirun
+export MULTIRUN ?= multirun
 export OMP_WAIT_POLICY ?= PASSIVE # idle threads that spin slow a busy machine down by far more than a second thread helps
 
 .PHONY: help run test check figures table status site test-slurm clean-venv
@@ -13,21 +13,21 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## the main job on the embedded model: 4 cells, figures, table (about two minutes)
-	$(BIN)/python run.py -m behavior=refusal,sycophancy source=villain,comedian paths.multirun="'$(MULTIRUN)'"
+	$(BIN)/python run.py -m behavior=refusal,sycophancy source=villain,comedian 'paths.multirun="'"$$MULTIRUN"'"'
 	@$(MAKE) --no-print-directory figures table
 
 figures: $(READY) ## draw the figures of all results (PNG and PDF in multirun/figures)
-	@$(BIN)/python -m leakage figures --multirun "$(MULTIRUN)"
+	@$(BIN)/python -m leakage figures --multirun "$$MULTIRUN"
 
 table: $(READY) ## the headline table of all results
-	@$(BIN)/python -m leakage table --multirun "$(MULTIRUN)"
+	@$(BIN)/python -m leakage table --multirun "$$MULTIRUN"
 
 status: $(READY) ## how every job stands; WATCH=1 keeps it on the screen
-	@$(BIN)/python -m leakage status --multirun "$(MULTIRUN)" $(if $(WATCH),--watch)
+	@$(BIN)/python -m leakage status --multirun "$$MULTIRUN" $(if $(WATCH),--watch)
 
-site: $(READY) ## SITE=slurm_h200 [PARTITION= ACCOUNT= MINUTES= MODEL= SETUP=]: from now on commands run on that cluster
-	@$(BIN)/python -m leakage site "$(SITE)" --partition "$(PARTITION)" --account "$(ACCOUNT)" --model "$(MODEL)" \
-	  --setup "$(SETUP)" $(if $(MINUTES),--minutes $(MINUTES))
+site: $(READY) ## SITE=slurm_h200 [PARTITION= ACCOUNT= MINUTES= MODEL= SETUP=]: from now on sweeps run on that cluster
+	@$(BIN)/python -m leakage site "$$SITE" --partition "$$PARTITION" --account "$$ACCOUNT" --model "$$MODEL" \
+	  --setup "$$SETUP" $(if $(MINUTES),--minutes "$$MINUTES")
 
 test: $(READY) ## all tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

@@ -3,9 +3,12 @@
 import sys
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from leakage.border import load
+from leakage.errors import ConfigError
 from leakage.guard import guarded, sweep_flag_first
 from leakage.register import register
 
@@ -17,7 +20,11 @@ def main(cfg: DictConfig) -> str:
     """Run one composed job; alone, it also does the baseline and the geometry it is read against."""
     from leakage.pipeline import run
 
-    return run(load(cfg))
+    config, hydra_config = load(cfg), HydraConfig.get()
+    launcher = hydra_config.runtime.choices["hydra/launcher"]
+    if hydra_config.mode == RunMode.RUN and launcher != "basic" and not config.planned:
+        raise ConfigError(f"hydra/launcher={launcher} is for sweeps: add -m, or hydra/launcher=basic to run it here")
+    return run(config)
 
 
 if __name__ == "__main__":

@@ -34,9 +34,10 @@ def page(found: Sequence[Standing]) -> Any:
     """What `status` shows: every job that is not done, and how many stand how."""
     from rich.console import Group
 
-    rows = [one for one in found if one.status is not Status.DONE]
+    order = [Status.RUNNING, Status.FAILED, Status.DAMAGED, Status.PARTIAL, Status.MISSING]
+    rows = sorted((one for one in found if one.status is not Status.DONE), key=lambda one: order.index(one.status))
     total = counted(found) or "nothing planned yet"
-    return Group(board(rows), "", total) if rows else Group(total)
+    return Group(total, "", board(rows)) if rows else Group(total)  # the total first: a screen may be short
 
 
 def as_text(shown: Any) -> str:

@@ -19,6 +19,7 @@ from leakage.store.plans import FOLDER
 log = logging.getLogger(__name__)
 DEFAULT_ARRAY = 1001  # SLURM's own MaxArraySize
 SAY_EVERY_S = 30.0
+ASK_TIMES = 3  # accounting is a little late
 Item = TypeVar("Item")
 
 
@@ -110,11 +111,18 @@ def _counted(left: Sequence[QueuedJob], of: int) -> str:
     return f"{of - len(left)} of {of} jobs have ended, {told}" + (f" ({', '.join(reasons)})" if reasons else "")
 
 
-def last_words(ids: Collection[str]) -> str:
-    """What the accounting says of jobs that did not end well; "" where there is none. For information only."""
-    try:
-        rows = _ask("sacct", "-X", "-n", "-P", "-o", "JobID,State,ExitCode", "-j", ",".join(sorted(ids))).splitlines()
-    except SweepError:
-        return ""
-    told = [row.replace("|", " ") for row in rows if "|COMPLETED|" not in row]
-    return "; ".join(told)
+def last_words(ids: Collection[str]) -> dict[str, str]:
+    """State and exit code of jobs, as the accounting has them by now, a moment after the fact. For information only."""
+    found: dict[str, str] = {}
+    question = ["sacct", "-X", "-n", "-P", "-o", "JobID,State,ExitCode", "-j", ",".join(sorted(ids))]
+    for _ in range(ASK_TIMES):
+        try:
+            rows = _ask(*question).splitlines()
+        except SweepError:
+            return {}
+        told = (row.split("|") for row in rows if row.count("|") == 2)
+        found = {id: f"{state}, exit {code}" for id, state, code in told if state not in {"RUNNING", "PENDING"}}
+        if found.keys() >= set(ids):
+            break
+        sleep(1.0)
+    return found

@@ -45,6 +45,8 @@ def explain(error: BaseException) -> str | None:
         return _explain_hydra(error)
     if type(error).__module__.partition(".")[0] == "yaml":
         return f"a config file is no YAML: {' '.join(str(error).split())}; mend it there"
+    if isinstance(error, PermissionError):
+        return f"cannot use {error.filename}: {error.strerror}; make it readable and writable, or name another folder"
     if isinstance(error, OSError):
         where = error.filename or error.filename2 or "a file"
         return f"cannot use {where}: {error.strerror or error}; name a folder that can be written (paths.multirun=…)"

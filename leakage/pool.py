@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 
 from leakage.devices import gpu_memory
-from leakage.errors import ConfigError
 from leakage.store.claim import LOG_VARIABLE
 
 log = logging.getLogger(__name__)
+SAY_EVERY_S = 30.0
 GRACE_S = 60.0  # for a process to save what it has, before it is killed
 _PR_SET_PDEATHSIG = 1  # Linux: the signal a process gets when its parent dies
 
@@ -43,8 +43,6 @@ class Slot:
 
 def make_slots(most: int | None = None) -> list[Slot]:
     """One for each GPU that is visible, or where there is none, for each core; at most so many."""
-    if most is not None and most < 1:
-        raise ConfigError(f"hydra.launcher.slots={most}: there must be at least 1")
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     shown = takewhile(lambda name: name not in {"", "-1"}, visible.split(",")) if visible is not None else _gpus()
     names = list(shown)  # as CUDA reads the list, up to the first that is none
@@ -61,20 +59,29 @@ def _gpus() -> list[str]:
     return [str(i) for i in range(len(gpu_memory()))]
 
 
-def run_all(tasks: Sequence[Task], slots: Sequence[Slot]) -> None:
-    """Run every task in the first slot that is free; one that fails or is killed frees its slot, and the rest go on."""
+def run_all(tasks: Sequence[Task], slots: Sequence[Slot]) -> list[tuple[Task, str]]:
+    """Run every task in the first slot that is free; one that fails or is killed frees its slot, and the rest go on.
+
+    Returns those that ended badly, and how: "exit 1", "killed by SIGKILL".
+    """
     waiting, total = deque(tasks), len(tasks)
-    ended = 0
+    bad: list[tuple[Task, str]] = []
+    ended, said = 0, monotonic()
     try:
         while ended < total:
             for slot in slots:
                 if slot.process and slot.process.poll() is not None:
                     ended += 1
-                    _tell_end(slot, f"{ended} of {total}")
-                    slot.process = None
+                    bad += _tell_end(slot, f"{ended} of {total}")
+                    slot.process, said = None, monotonic()
                 if slot.process is None and waiting:
                     _start(slot, waiting.popleft())
+            if monotonic() - said >= SAY_EVERY_S:
+                said = monotonic()
+                running = "; ".join(slot.task.label for slot in slots if slot.process and slot.task)
+                log.info("%d of %d have ended, %d wait; at work: %s", ended, total, len(waiting), running)
             sleep(0.1)
+        return bad
     finally:
         _stop(slots)
 
@@ -104,15 +111,17 @@ def _die_with_parent() -> Callable[[], object] | None:
     return lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _tell_end(slot: Slot, how_many: str) -> None:
+def _tell_end(slot: Slot, how_many: str) -> list[tuple[Task, str]]:
+    """Say how a task ended; the task and that, if it was badly."""
     assert slot.process is not None
     assert slot.task is not None
     code = slot.process.returncode
     if code == 0:
         log.info("%s: done (%s)", slot.task.label, how_many)
-    else:
-        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
-        log.warning("%s: %s (%s); see %s", slot.task.label, how, how_many, slot.task.log)
+        return []
+    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
+    log.warning("%s: %s (%s); see %s", slot.task.label, how, how_many, slot.task.log)
+    return [(slot.task, how)]
 
 
 def _stop(slots: Sequence[Slot]) -> None:

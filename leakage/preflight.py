@@ -18,7 +18,6 @@ from leakage.store.standing import COMPLETIONS
 from leakage.sweep import Job
 
 log = logging.getLogger(__name__)
-ENGLISH = os.environ | {"LC_ALL": "C"}  # for a program whose words are read
 ANSWER_BYTES = 2  # a token of a completion on the disk, compressed with what stands beside it
 CHECKPOINT = 3  # an optimiser keeps two numbers for every weight of an adapter
 
@@ -99,7 +98,9 @@ def _quota(folder: Path, needed: int) -> str:
     draft = folder / f".leakage-space-{os.getpid()}"
     try:
         command = ["fallocate", "-l", str(max(1, needed)), str(draft)]  # unlike Python's, never writes in its place
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=ENGLISH)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=30, check=False, env=os.environ | {"LC_ALL": "C"}
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     finally:
@@ -109,4 +110,4 @@ def _quota(folder: Path, needed: int) -> str:
 
 
 def _giga(size: float) -> str:
-    return f"{size / 2**30:.1f} GiB" if size >= 2**28 else f"{size / 2**20:.0f} MiB"
+    return f"{size / 2**30:.1f} GiB" if size >= 2**28 else f"{size / 2**20:.1f} MiB"

@@ -43,7 +43,9 @@ class Site:
 def write_site(name: str, site: Site) -> Path:
     """Write conf/local/default.yaml; one that is there is kept."""
     if name not in SITES:
-        raise ConfigError(f"no site '{name}'; there is {', '.join(SITES)}")
+        raise ConfigError(f"no site '{name}'; give SITE={' or SITE='.join(SITES)}")
+    if site.minutes < 5:
+        raise ConfigError(f"minutes={site.minutes}: a job is given two minutes to save, so give it at least 5")
     models = sorted(path.stem for path in CONF.glob("model/*.yaml"))
     if site.model is not None and site.model not in models:
         raise ConfigError(f"unknown model '{site.model}'{nearest(site.model, models)}; there are {', '.join(models)}")

@@ -86,10 +86,14 @@ class Plan:
         counted = ", ".join(parts)
         return f"{counted}: {len(self.todo)} to run" if self.todo else f"{counted}: nothing to compute"
 
-    def shown(self) -> str:
+    def shown(self, mode: str) -> str:
         """The summary and a line a job, for plan=true."""
         lines = [f"  {_word(job):8} {job.cell.label:55} {job.planned.folder}" for job in self.jobs]
-        return "\n".join([self.summary(), *lines])
+        return "\n".join([self.told(mode), *lines])
+
+    def told(self, mode: str) -> str:
+        """The summary, with what another mode than resume makes of it."""
+        return self.summary() + ("" if mode == "resume" else f"; mode={mode} launches {len(self.launched(mode))}")
 
 
 def missed(jobs: Iterable[Job]) -> list[Standing]:

@@ -10,8 +10,10 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from leakage.errors import ConfigError
 from leakage.pool import Task, make_slots, run_all
-from leakage.store.plans import planned_job
+from leakage.store.plans import PlannedJob, planned_job
+from leakage.store.standing import note_unbegun
 
 OWN = ("hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweeper", "hydra.sweep", "hydra.mode")
 
@@ -20,6 +22,8 @@ class PoolLauncher(Launcher):  # type: ignore[misc]  # hydra is untyped
     """Starts `run.py` once for each job, so that a crash takes nothing else with it."""
 
     def __init__(self, slots: int | None = None) -> None:
+        if slots is not None and (not isinstance(slots, int) or slots < 1):
+            raise ConfigError(f"hydra.launcher.slots={slots}: give a whole number from 1 on, or null for all there are")
         self.slots = slots
         self.config: DictConfig | None = None
 
@@ -29,14 +33,21 @@ class PoolLauncher(Launcher):  # type: ignore[misc]  # hydra is untyped
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:  # noqa: ARG002
         """Run all jobs; how each ended is in its records."""
-        run_all([self._task(overrides) for overrides in job_overrides], make_slots(self.slots))
-        return []
-
-    def _task(self, overrides: Sequence[str]) -> Task:
         assert self.config is not None
         multirun = Path(self.config.paths.multirun)
-        (reference,) = [one.partition("=")[2] for one in overrides if one.startswith("planned=")]
-        job = planned_job(multirun, reference)
+        references = [one.partition("=")[2] for overrides in job_overrides for one in overrides if _is_reference(one)]
+        jobs = [planned_job(multirun, reference) for reference in references]
+        tasks = [self._task(job, overrides, multirun) for job, overrides in zip(jobs, job_overrides, strict=True)]
+        for task, how in run_all(tasks, make_slots(self.slots)):
+            note_unbegun(multirun, jobs[tasks.index(task)], f"it ended before it began: {how}", task.log)
+        return []
+
+    def _task(self, job: PlannedJob, overrides: Sequence[str], multirun: Path) -> Task:
+        assert self.config is not None
         hydras: list[Any] = [one for one in self.config.hydra.overrides.hydra if not one.startswith(OWN)]
         command = [sys.executable, str(Path(sys.argv[0]).resolve()), "--config-name", self.config.hydra.job.config_name]
         return Task(job.label, [*command, *overrides, *hydras, "hydra.mode=RUN"], multirun / job.folder / "console.log")
+
+
+def _is_reference(override: str) -> bool:
+    return override.startswith("planned=")

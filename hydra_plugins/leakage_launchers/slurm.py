@@ -17,7 +17,8 @@ from hydra_plugins.hydra_submitit_launcher.submitit_launcher import SlurmLaunche
 from leakage.cluster import Submissions, arrays, last_words, max_array_size, wait
 from leakage.errors import SweepError
 from leakage.store.claim import LOG_VARIABLE
-from leakage.store.plans import planned_job
+from leakage.store.plans import PlannedJob, planned_job
+from leakage.store.standing import note_unbegun
 
 log = logging.getLogger(__name__)
 INIT = {"max_num_timeout", "submitit_folder"}
@@ -32,6 +33,7 @@ class LeakageSlurmLauncher(SlurmLauncher):  # type: ignore[misc]  # hydra is unt
         """In the job: run it; a failure is SLURM's to know as well."""
         import submitit
 
+        logging.getLogger("submitit").propagate = False  # it has a handler of its own, and would say all twice
         os.environ[LOG_VARIABLE] = str(submitit.JobEnvironment().paths.stdout)
         ended = super().__call__(*arguments, **named)
         if ended.status != JobStatus.COMPLETED:
@@ -43,29 +45,35 @@ class LeakageSlurmLauncher(SlurmLauncher):  # type: ignore[misc]  # hydra is unt
         """Submit what SLURM does not have already, and wait until it has none of the jobs any more."""
         assert self.config is not None
         multirun = Path(self.config.paths.multirun)
-        folders = {_folder(multirun, overrides): overrides for overrides in job_overrides}
+        planned = {job.folder: job for job in (_planned(multirun, one) for one in job_overrides)}
+        folders = dict(zip(planned, job_overrides, strict=True))
         submissions = Submissions(multirun)
         active = {folder: id for folder, id in submissions.active().items() if folder in folders}
         if active:
             log.info("%d of the jobs are in SLURM's hands since an earlier start: %s", len(active), _short(active))
         todo = {folder: overrides for folder, overrides in folders.items() if folder not in active}
-        ids = [*active.values(), *self._submit(todo, submissions, initial_job_idx)]
+        by_folder = active | self._submit(todo, submissions, initial_job_idx)
+        ids = list(by_folder.values())
         try:
             wait(ids)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             numbers = " ".join(sorted({id.partition("_")[0] for id in ids}))
             log.warning("the jobs go on: make status shows them, scancel %s ends them", numbers)
             raise
-        if said := last_words(ids):
-            log.info("SLURM says: %s", said)
+        words = last_words(list(by_folder.values()))
+        for folder, id in by_folder.items():
+            cause = f"it ended before it began: SLURM says {words.get(id, 'nothing of it, so it was cancelled')}"
+            log_file = Path(self.params["submitit_folder"].replace("%j", id), f"{id}_0_log.out")
+            note_unbegun(multirun, planned[folder], cause, log_file)
         return []
 
-    def _submit(self, todo: dict[str, Sequence[str]], submissions: Submissions, start: int) -> list[str]:
+    def _submit(self, todo: dict[str, Sequence[str]], submissions: Submissions, start: int) -> dict[str, str]:
+        """Job ids by folder."""
         if not todo:
-            return []
+            return {}
         size = max_array_size()
         executor = self._executor(parts=-(-len(todo) // size))
-        ids: list[str] = []
+        ids: dict[str, str] = {}
         for array in arrays(list(todo.items()), size):
             calls = [
                 (list(overrides), "hydra.sweep.dir", start + len(ids) + i, "", Singleton.get_state())
@@ -74,13 +82,13 @@ class LeakageSlurmLauncher(SlurmLauncher):  # type: ignore[misc]  # hydra is unt
             try:
                 jobs = executor.map_array(self, *zip(*calls, strict=True))
             except Exception as error:  # submitit gives sbatch's own words
-                cause = " ".join(str(error).split()).rpartition("sbatch: error: ")[2]
+                cause = "; ".join(" ".join(str(error).split()).split("sbatch: error: ")[1:]) or str(error)
                 raise SweepError(
-                    f"SLURM refused the jobs: {cause}; mend site.partition, site.account or the like in "
-                    f"conf/local/default.yaml ({len(ids)} of {len(todo)} jobs are submitted and go on)"
+                    f"SLURM refused the jobs: {cause}; mend site.{{partition,account,cpus,memory_gb}} or "
+                    f"hydra.launcher.… ({len(ids)} of {len(todo)} jobs are submitted and go on)"
                 ) from error
             submissions.note({job.job_id: folder for job, (folder, _) in zip(jobs, array, strict=True)})
-            ids += [job.job_id for job in jobs]
+            ids |= {folder: job.job_id for job, (folder, _) in zip(jobs, array, strict=True)}
         log.info("%d jobs submitted to SLURM: %s; logs in %s", len(ids), _short(ids), executor.folder.parent)
         return ids
 
@@ -101,13 +109,12 @@ class LeakageSlurmLauncher(SlurmLauncher):  # type: ignore[misc]  # hydra is unt
         return executor
 
 
-def _folder(multirun: Path, overrides: Sequence[str]) -> str:
-    """The folder of a job, by its place in the plan."""
+def _planned(multirun: Path, overrides: Sequence[str]) -> PlannedJob:
+    """A job by its place in the plan."""
     (reference,) = [one.partition("=")[2] for one in overrides if one.startswith("planned=")]
-    return planned_job(multirun, reference).folder
+    return planned_job(multirun, reference)
 
 
-def _short(ids: Sequence[str] | dict[str, str]) -> str:
+def _short(ids: dict[str, str]) -> str:
     """The arrays of job ids."""
-    values = ids.values() if isinstance(ids, dict) else ids
-    return ", ".join(sorted({id.partition("_")[0] for id in values}))
+    return ", ".join(sorted({id.partition("_")[0] for id in ids.values()}))

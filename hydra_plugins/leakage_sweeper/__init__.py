@@ -13,6 +13,7 @@ from leakage.border import Composer
 from leakage.errors import ConfigError, SweepError
 from leakage.estimate import estimate
 from leakage.preflight import preflight
+from leakage.stopping import stopping_softly
 from leakage.sweep import Job, Overrides, Plan, make_plan, missed, set_aside
 
 log = logging.getLogger(__name__)
@@ -29,11 +30,10 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
         if len({job.cell.config.paths.multirun for job in plan.jobs}) > 1:
             raise ConfigError("paths.multirun has several values; a sweep has one folder, so start one sweep for each")
         if self.config.plan:
-            log.info("%s\n%s\nplan=true: nothing was run", plan.shown(), estimate(plan))
+            log.info("%s\n%s\nplan=true: nothing was run", plan.shown(self.config.mode), estimate(plan))
             return []
-        mode = self.config.mode
-        jobs = plan.launched(mode)
-        log.info(plan.summary() + ("" if mode == "resume" else f"; mode={mode} launches {len(jobs)}"))
+        jobs = plan.launched(self.config.mode)
+        log.info(plan.told(self.config.mode))
         return self._launch(plan, jobs) if jobs else []
 
     def _launch(self, plan: Plan, jobs: list[Job]) -> object:
@@ -48,7 +48,8 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
         place = {job.planned.folder: i for i, job in enumerate(plan.jobs)}
         batch = [[*job.overrides, f"planned={name}/{place[job.planned.folder]}"] for job in jobs]
         try:
-            results = self.launcher.launch(batch, initial_job_idx=0)
+            with stopping_softly():
+                results = self.launcher.launch(batch, initial_job_idx=0)
         finally:
             left = missed(jobs)
             log.info(outcome(left, of=len(jobs)))

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryFile
-from threading import Event, Thread
+from threading import Event, Thread, get_ident
 from time import sleep, time
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -81,7 +81,8 @@ class Held:
         while not self._try():
             other = current(self.folder)
             if other and not self.waited:
-                log.info("%s: waits for %s, which is at it", self.claim.label, other.where())
+                end = "" if other.machine == _machine() else f", or for {LEASE_S:.0f} s without a sign of life"
+                log.info("%s: waits for %s, which is at it%s", self.claim.label, other.where(), end)
             self.waited = True
             sleep(1.0)
         self._thread.start()
@@ -100,7 +101,7 @@ class Held:
 
     @contextmanager
     def _draft(self, claim: Claim) -> Iterator[Path]:
-        path = self.folder / f"{_PREFIX}{os.getpid()}.draft"
+        path = self.folder / f"{_PREFIX}{os.getpid()}-{get_ident()}.draft"
         try:
             path.write_text(claim.model_dump_json(), encoding="utf-8")
             yield path
@@ -118,6 +119,8 @@ class Held:
 
     def check(self) -> None:
         """Refuse to go on where another process has taken over; only a process that was stopped for long gets here."""
+        if _last(self.folder) is None:
+            raise StoreError(f"{self.folder} was emptied while this job filled it; the same command makes it again")
         if not self.is_held():
             raise StoreError(
                 f"{self.folder} was taken over by another process because this one gave no sign of life for "
@@ -203,7 +206,7 @@ def _is_alive(path: Path) -> bool:
     if claim is not None and claim.machine == _machine():
         return _born(claim.pid) == claim.born
     try:
-        return _disk_time(path.parent) - path.stat().st_mtime < LEASE_S
+        return abs(_disk_time(path.parent) - path.stat().st_mtime) < LEASE_S
     except OSError:
         return False
 

@@ -1,6 +1,6 @@
 """What was asked for: the jobs of every sweep, kept so that a job can be held to its plan and a lost one be missed."""
 
-import os
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from leakage.errors import StoreError
 from leakage.store.files import canonical, digest, replacing
 
+log = logging.getLogger(__name__)
 FOLDER = ".plans"
 
 
@@ -43,12 +44,8 @@ def keep_plan(multirun: Path, jobs: Sequence[PlannedJob]) -> str:
     """Write a plan; its name is a digest, so that the same sweep started again has the same."""
     content = {"jobs": [job.model_dump(mode="json") for job in jobs]}
     name = digest(content)[:12]
-    file = multirun / FOLDER / f"{name}.json"
-    if file.exists():
-        os.utime(file)  # the latest word about its jobs
-    else:
-        with replacing(file) as draft:
-            draft.write_text(canonical(content), encoding="utf-8")
+    with replacing(multirun / FOLDER / f"{name}.json") as draft:  # also in the place of one that is damaged or old
+        draft.write_text(canonical(content), encoding="utf-8")
     return name
 
 
@@ -59,17 +56,20 @@ def planned_job(multirun: Path, reference: str) -> PlannedJob:
     try:
         return Plan.model_validate_json(file.read_bytes()).jobs[int(place)]
     except (OSError, ValueError, IndexError) as error:
-        raise StoreError(f"the plan of this job, {file}, cannot be read: {error}; start the sweep again") from error
+        cause = "it is gone" if not file.exists() else "it is damaged"
+        raise StoreError(f"the plan of this job, {file}, cannot be read: {cause}; start the sweep again") from error
 
 
 def planned_jobs(multirun: Path) -> list[PlannedJob]:
     """The jobs of all plans, each folder once, in the order in which they were asked for."""
     found: dict[str, PlannedJob] = {}
-    for file in sorted(multirun.glob(f"{FOLDER}/*.json"), key=lambda file: file.stat().st_mtime):
+    folder = multirun / FOLDER
+    files = [file for file in folder.iterdir() if file.suffix == ".json"] if folder.exists() else []
+    for file in sorted(files, key=lambda file: file.stat().st_mtime):
         try:
             found |= {job.folder: job for job in Plan.model_validate_json(file.read_bytes()).jobs}
-        except (OSError, ValidationError):
-            continue  # a plan only remembers; without it the folders still speak
+        except ValidationError:
+            log.warning("the plan %s is damaged; what it promised is not missed until its sweep is started again", file)
     return list(found.values())
 
 

@@ -145,6 +145,7 @@ class Record:
             and not (path / MANIFEST).exists()
             and not (path / ".hydra").exists()
             and not any(path.glob("*/.hydra"))
+            and not any(path.glob("*/*.log"))
         ]
 
     def set_aside(self) -> Path:
@@ -194,12 +195,12 @@ class Record:
             self.fail(error, stage=kind)
             raise
 
-    def fail(self, error: BaseException, *, stage: str) -> None:
+    def fail(self, error: BaseException, *, stage: str, log: str | None = None) -> None:
         """Leave a note of what went wrong; a full disk must not hide the error itself."""
         note = {
             "error": f"{type(error).__name__}: {error}",
             "stage": stage,
-            "log": os.environ.get(LOG_VARIABLE),
+            "log": log or os.environ.get(LOG_VARIABLE),
             "traceback": traceback.format_exception(error),
             "host": socket.gethostname(),
             "job": job_id(),

@@ -12,6 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leakage.errors import StoreError
 from leakage.store.files import canonical
 from leakage.store.record import FAILED, MANIFEST, Manifest, Record, Status
 
@@ -56,13 +57,19 @@ def find(multirun: Path) -> list[Found]:
 
 def record_folders(multirun: Path) -> Iterator[Path]:
     """Folders with a sign of a record in them; what is inside one (an adapter, checkpoints, parts) is no other."""
-    for folder, inner, files in os.walk(multirun):
+    for folder, inner, files in os.walk(multirun, onerror=_refuse):
         signs = (name in {MANIFEST, FAILED} or name.startswith(".claim-") for name in files)
         inside: tuple[str, ...] = (".",)
         if ".hydra" in inner or any(signs):
             yield Path(folder)
             inside = INSIDE
         inner[:] = [name for name in inner if not name.startswith(inside)]
+
+
+def _refuse(error: OSError) -> None:
+    if isinstance(error, FileNotFoundError):  # removed meanwhile, or never there
+        return
+    raise StoreError(f"cannot read {error.filename}: {error.strerror}; make it readable") from error
 
 
 def results(multirun: str | Path) -> "pd.DataFrame":

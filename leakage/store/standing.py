@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from leakage.errors import SweepError
 from leakage.store.plans import PlannedJob, planned_jobs
 from leakage.store.record import Record, Status
 from leakage.store.results import record_folders
@@ -76,6 +77,15 @@ def _explained(standing: Standing, record: Record, job_folder: Path) -> Standing
     own_log = job_folder / "run.log"
     log = (failure and failure.log) or (str(own_log) if own_log.exists() else "")
     return replace(standing, stage=failure.stage if failure else standing.stage, error=error, log=log)
+
+
+def note_unbegun(multirun: Path, job: PlannedJob, cause: str, log: Path) -> None:
+    """Leave a note for a job that ended before it could leave one itself: its launcher alone knows."""
+    standing = stand(multirun, job)
+    if standing.status in {Status.MISSING, Status.PARTIAL} and not standing.error:
+        record = Record(multirun / job.stages[standing.stage])
+        record.folder.mkdir(parents=True, exist_ok=True)
+        record.fail(SweepError(cause), stage="launch", log=str(log) if log.exists() else None)
 
 
 def counted(found: Iterable[Standing]) -> str:

@@ -5,6 +5,7 @@ A folder of a thousand finished cells holds gigabytes, and its status must not t
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from time import time_ns
 
@@ -53,4 +54,5 @@ class Verified:
             draft.write_text(json.dumps(self._known))
             draft.replace(self.folder / NAME)
         except OSError:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()

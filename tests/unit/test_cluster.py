@@ -71,7 +71,7 @@ def test_where_slurm_is_not_installed_one_sentence_says_so(tmp_path, monkeypatch
             "(hydra/launcher=pool or basic)"
         )
         assert not isinstance(caught.value, SlurmError)  # nothing to wait for
-    assert last_words(["1"]) == ""
+    assert last_words(["1"]) == {}
 
 
 @pytest.mark.parametrize(
@@ -131,10 +131,11 @@ def test_jobs_of_an_earlier_start_are_found_while_slurm_has_them(slurm, tmp_path
     assert Submissions(tmp_path / "another").active() == {}
 
 
-def test_the_last_words_are_of_those_that_did_not_end_well(slurm, tmp_path):
-    ended = "12_0|COMPLETED|0:0\n12_1|FAILED|1:0\n12_2|CANCELLED by 0|0:15\n12_3|TIMEOUT|0:0\n"
+def test_the_last_words_of_jobs_are_those_of_the_accounting(slurm, tmp_path):
+    ended = "12_0|COMPLETED|0:0\n12_1|FAILED|1:0\n12_2|CANCELLED by 0|0:15\n12_3|RUNNING|0:0\n"
     slurm("sacct", f"echo $@ > {tmp_path}/asked\n{says(ended)}")
-    assert last_words({"12_1", "12_0"}) == "12_1 FAILED 1:0; 12_2 CANCELLED by 0 0:15; 12_3 TIMEOUT 0:0"
+    words = {"12_0": "COMPLETED, exit 0:0", "12_1": "FAILED, exit 1:0", "12_2": "CANCELLED by 0, exit 0:15"}
+    assert last_words({"12_1", "12_0"}) == words
     assert (tmp_path / "asked").read_text().split()[-1] == "12_0,12_1"
     slurm("sacct", "echo 'Slurm accounting storage is disabled' >&2; exit 1")
-    assert last_words({"12_1"}) == ""
+    assert last_words({"12_1"}) == {}

@@ -131,7 +131,7 @@ def test_a_thousand_cells_are_planned_in_seconds_and_hydra_is_asked_once_a_behav
     started, worked = time.perf_counter(), time.process_time()
     plan = make_plan(cells, Composer(hydra))
     plan.keep()
-    shown = plan.shown()
+    shown = plan.shown("resume")
     seconds = time.process_time() - worked  # of this process alone: another test beside it makes it no slower
     wall = time.perf_counter() - started
     told = {"seconds": round(seconds, 1), "wall": round(wall, 1), "through_hydra": len(hydra.asked)}

@@ -116,7 +116,7 @@ def test_a_disk_without_room_is_refused(small_disk, jobs):
         preflight(wanted, refuse=True, here=True)
     mib = bytes_needed(wanted) / 2**20
     assert mib > 8
-    told = f"about {mib:.0f} MiB will be written below {small_disk}, where 1 MiB are free; make room"
+    told = f"about {mib:.1f} MiB will be written below {small_disk}, where 1.0 MiB are free; make room"
     assert str(caught.value) == f"{told} (preflight=warn launches all the same)"
     assert not list(small_disk.iterdir())
 

@@ -99,7 +99,7 @@ def test_a_second_time_the_file_is_kept(project):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["slurm_a100"], "error: no site 'slurm_a100'; there is slurm_h200\n"),
+        (["slurm_a100"], "error: no site 'slurm_a100'; give SITE=slurm_h200\n"),
         (["slurm_h200", "--model", "qwen2.5-7b"],
          "error: unknown model 'qwen2.5-7b'; nearest: qwen2.5-7b-instruct, "),
     ],
