@@ -153,7 +153,7 @@ def watch(multirun: Path) -> None:
 
 def show_folders(multirun: Path) -> None:
     """Print how every result folder stands, failures with their reason."""
-    from leakage.store.results import find
+    from leakage.store.find import find
 
     found = find(multirun)
     for one in found:

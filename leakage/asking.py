@@ -32,20 +32,17 @@ def ask(cell: Cell, engine: Engine, model: Any, tokenizer: Any, parts: Parts) ->
     asked = [(persona, i, item) for persona in cell.personas.members for i, item in enumerate(cell.prompts)]
     tokens = encode(tokenizer, [render(tokenizer, Prompt(persona.prompt, item.prompt)) for persona, _, item in asked])
     choices = cell.evaluated.choices
-    room, what = (1, "question") if choices else (cell.config.eval.max_new_tokens, "answer")
+    make, room, what = (choose, 1, "question") if choices else (complete, cell.config.eval.max_new_tokens, "answer")
     check_context(model, max(map(len, tokens)) + room, f"the longest prompt with room for its {what}")
     samples = 1 if choices else cell.config.eval.samples
     size = len(cell.prompts) * ceil(BLOCK * cell.config.eval.batch_size / (len(cell.prompts) * samples))
     frames = []
     with progress(len(asked) * samples, f"{cell.label}: asking", what) as advance:
         for start in range(0, len(asked), size):
-            block = slice(start, start + size)
-            frame = parts.read(f"{start}-{size}")
+            name, block = f"{start}-{size}", slice(start, start + size)
+            frame = parts.read(name)
             if frame is None:
-                one = choose if choices else complete
-                frame = parts.keep(
-                    f"{start}-{size}", one(cell, engine, tokenizer, asked[block], tokens[block], advance)
-                )
+                frame = parts.keep(name, make(cell, engine, tokenizer, asked[block], tokens[block], advance))
             else:
                 advance(len(frame))
             frames.append(frame)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from leakage.cell import Cell
+from leakage.store.find import find
 from leakage.store.record import Manifest, Status
-from leakage.store.results import find
 from leakage.sweep import Job, Plan
 
 Rates = dict[tuple[str, str, str], list[float]]  # seconds a unit, by model, kind and behavior

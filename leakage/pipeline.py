@@ -17,13 +17,7 @@ from leakage.config import Config
 from leakage.engine import engine_for
 from leakage.errors import DataError
 from leakage.lint import Finding, TrainingSet, as_rows, lint, refuse_errors, shared_prompts
-from leakage.models import (
-    attach,
-    check_context,
-    load_base,
-    load_tokenizer,
-    measured_layers,
-)
+from leakage.models import attach, check_context, load_base, load_tokenizer, measured_layers
 from leakage.progress import progress
 from leakage.scoring import score
 from leakage.stopping import Stopped, stopping_softly
@@ -34,6 +28,8 @@ from leakage.sweep import Job, Plan, hold_to_plan, set_aside
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from leakage.training.sft import Trained
 
 log = logging.getLogger(__name__)
 
@@ -129,10 +125,6 @@ def run_geometry(cell: Cell) -> None:
 
 def teach(cell: Cell, loaded: Loaded, draft: Draft) -> None:
     """Contrastive LoRA SFT on the cell's examples, if their lint finds no error."""
-    from leakage.training.checkpoints import Checkpoints
-    from leakage.training.sft import train_adapter
-
-    config, record = cell.config, cell.record(cell.train_folder)
     examples = training_examples(cell, loaded)
     base, tokenizer = loaded()
     log.info("%s: training on %d examples", cell.label, len(examples))
@@ -142,28 +134,11 @@ def teach(cell: Cell, loaded: Loaded, draft: Draft) -> None:
     write_json(draft.path("lint.json"), as_rows(findings))
     refuse_errors(findings, cell.label)
     check_context(base, max(len(one.input_ids) for one in tokens), "the longest training example")
-    made_from = cell.made_from(record)
-    checkpoints = Checkpoints(
-        record.folder / "checkpoints",
-        {"train_id": cell.train_id, "made_from": made_from},
-        every_s=config.train.checkpoint_s,
-    )
-    trained = train_adapter(
-        base,
-        tokens,
-        draft.path("adapter"),
-        lora=config.lora,
-        train=config.train,
-        seed=config.seed,
-        checkpoints=checkpoints,
-        label=cell.label,
-    )
-    write_jsonl(draft.path("train_log.jsonl"), trained.log)
-    checkpoints.drop()
-    _save_config(draft, config)
+    trained = train(cell, base, tokens, draft)
+    _save_config(draft, cell.config)
     draft.facts |= {
-        "made_from": made_from,
-        "model": config.model.name,
+        "made_from": cell.made_from(cell.record(cell.train_folder)),
+        "model": cell.config.model.name,
         "behavior": cell.behavior.name,
         "source": cell.source.name,
         "bystanders": [persona.name for persona in cell.bystanders],
@@ -173,6 +148,23 @@ def teach(cell: Cell, loaded: Loaded, draft: Draft) -> None:
         "trainable_parameters": trained.trainable_parameters,
         "final_loss": trained.log[-1]["loss"],
     }
+
+
+def train(cell: Cell, base: Any, tokens: Sequence[Tokens], draft: Draft) -> "Trained":
+    """Train from the last whole checkpoint, if there is one of these very examples."""
+    from leakage.training.checkpoints import Checkpoints
+    from leakage.training.sft import train_adapter
+
+    config, record = cell.config, cell.record(cell.train_folder)
+    made_of = {"train_id": cell.train_id, "made_from": cell.made_from(record)}
+    checkpoints = Checkpoints(record.folder / "checkpoints", made_of, every_s=config.train.checkpoint_s)
+    trained = train_adapter(
+        base, tokens, draft.path("adapter"), lora=config.lora, train=config.train, seed=config.seed,
+        checkpoints=checkpoints, label=cell.label,
+    )  # fmt: skip
+    write_jsonl(draft.path("train_log.jsonl"), trained.log)
+    checkpoints.drop()
+    return trained
 
 
 def check(cell: Cell, examples: Sequence[Example], tokens: Sequence[Tokens], tokenizer: Any) -> list[Finding]:

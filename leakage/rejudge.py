@@ -9,8 +9,9 @@ from leakage.behaviors import behavior
 from leakage.errors import JudgeError, StoreError
 from leakage.judges import Judge, ask_ahead, judge_for
 from leakage.scoring import score
+from leakage.store.find import find
 from leakage.store.record import Record, Status
-from leakage.store.results import find, is_of
+from leakage.store.results import is_of
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Event, Thread, get_ident
@@ -21,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leakage.errors import StoreError
 from leakage.progress import latest
+from leakage.store.processes import born, job_id, machine
 
 log = logging.getLogger(__name__)
 BEAT_S = 5.0  # seconds between two signs of life
@@ -47,7 +47,7 @@ class Claim(BaseModel):
 
     def is_own(self) -> bool:
         """Whether it is of the process that asks."""
-        return (self.machine, self.pid) == (_machine(), os.getpid())
+        return (self.machine, self.pid) == (machine(), os.getpid())
 
     def where(self) -> str:
         """The process, for a message."""
@@ -81,7 +81,7 @@ class Held:
         while not self._try():
             other = current(self.folder)
             if other and not self.waited:
-                end = "" if other.machine == _machine() else f", or for {LEASE_S:.0f} s without a sign of life"
+                end = "" if other.machine == machine() else f", or for {LEASE_S:.0f} s without a sign of life"
                 log.info("%s: waits for %s, which is at it%s", self.claim.label, other.where(), end)
             self.waited = True
             sleep(1.0)
@@ -165,19 +165,13 @@ def _own_claim(label: str, stage: str) -> Claim:
         label=label,
         stage=stage,
         host=socket.gethostname(),
-        machine=_machine(),
+        machine=machine(),
         pid=os.getpid(),
-        born=_born(os.getpid()) or "",
+        born=born(os.getpid()) or "",
         job=job_id(),
         log=os.environ.get(LOG_VARIABLE),
         since=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def job_id() -> str | None:
-    """SLURM's name of this job, as squeue and scancel know it."""
-    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID")
 
 
 def _claims(folder: Path) -> list[Path]:
@@ -203,8 +197,8 @@ def _read(path: Path) -> Claim | None:
 def _is_alive(path: Path) -> bool:
     """On this machine the process itself is asked; of another one only its last sign of life is known."""
     claim = _read(path)
-    if claim is not None and claim.machine == _machine():
-        return _born(claim.pid) == claim.born
+    if claim is not None and claim.machine == machine():
+        return born(claim.pid) == claim.born
     try:
         return abs(_disk_time(path.parent) - path.stat().st_mtime) < LEASE_S
     except OSError:
@@ -218,33 +212,6 @@ def _disk_time(folder: Path) -> float:
             return os.fstat(stream.fileno()).st_mtime
     except OSError:
         return time()
-
-
-@lru_cache(maxsize=1)
-def _machine() -> str:
-    """Host, boot and process namespace: within these a process number means one process."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{socket.gethostname()} {boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:  # no Linux
-        return socket.gethostname()
-
-
-def _born(pid: int) -> str | None:
-    """When a process began, in the kernel's ticks; "" where only its being there can be told, None if it is dead."""
-    try:
-        state, *_, started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:20]
-        return None if state in {"Z", "X"} else started
-    except OSError:
-        if Path("/proc/self").exists():
-            return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    return ""
 
 
 def describe(claim: Claim) -> str:

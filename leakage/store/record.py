@@ -17,8 +17,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leakage.errors import StoreError
-from leakage.store.claim import LOG_VARIABLE, Claim, abandoned, claimed, current, describe, job_id
+from leakage.store.claim import LOG_VARIABLE, Claim, abandoned, claimed, current, describe
 from leakage.store.files import file_digest, write_json
+from leakage.store.processes import job_id
 from leakage.store.provenance import provenance
 from leakage.store.verified import Verified
 

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from leakage.errors import SweepError
+from leakage.store.find import record_folders
 from leakage.store.plans import PlannedJob, planned_jobs
 from leakage.store.record import Record, Status
-from leakage.store.results import record_folders
 
 WEIGHTS = "adapter/adapter_model.safetensors"  # as peft saves them, below the adapter's folder
 COMPLETIONS = "completions.parquet"

@@ -13,8 +13,9 @@ from leakage.engine import Request, Sampling
 from leakage.engine.fast import FastEngine
 from leakage.engine.reference import ReferenceEngine
 from leakage.models import for_inference, load_base, load_tokenizer, stop_tokens
+from leakage.store.find import find
 from leakage.store.record import Status
-from leakage.store.results import find, results
+from leakage.store.results import results
 from tests.conftest import ROOT
 
 BLOCKS = 4

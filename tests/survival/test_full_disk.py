@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from leakage.store.find import find
 from leakage.store.record import Status
-from leakage.store.results import find
 from tests.conftest import ROOT
 from tests.survival.helpers import few_personas, tables
 from tests.survival.test_damage import CELL

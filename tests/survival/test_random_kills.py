@@ -4,8 +4,9 @@ import random
 
 import pytest
 
+from leakage.store.find import find
 from leakage.store.record import Record
-from leakage.store.results import find, results
+from leakage.store.results import results
 from tests.survival.helpers import few_personas, same_frame, tables
 
 SEED = 20261121  # of the moments; recorded, so that a failure can be had again

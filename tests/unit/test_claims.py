@@ -71,7 +71,7 @@ def test_a_killed_process_is_succeeded_at_once_and_told_of(tmp_path):
 def test_a_process_of_another_machine_is_dead_after_its_last_sign_of_life_is_old(tmp_path, monkeypatch):
     other = holder(tmp_path, 60)
     try:
-        monkeypatch.setattr(claims, "_machine", lambda: "elsewhere")
+        monkeypatch.setattr(claims, "machine", lambda: "elsewhere")
         assert current(tmp_path)
         (file,) = tmp_path.glob(".claim-1")
         old = time.time() - claims.LEASE_S - 1
