@@ -60,8 +60,13 @@ def test_whatever_ends_a_job_is_named_and_stops_no_other(sweep):
         (SLOW["usr2"], ["scancel", "--signal=USR2"]),
     ):
         sweep.until_training(source)
-        sweep.cluster.run(*command, sweep.job_of(source))
-        if command != ["scancel"]:
+        job = sweep.job_of(source)
+        sweep.cluster.run(*command, job)
+        if command == [
+            "scancel"
+        ]:  # a job told to end goes on until it is killed, and this one must not come to its end
+            until(lambda job=job: job not in {one.id for one in sweep.cluster.jobs()}, f"{job} is gone", seconds=60)
+        else:
             time.sleep(2)
         sweep.hurry(source)
     code, said = sweep.end(process)
