@@ -55,9 +55,9 @@ def test_whatever_ends_a_job_is_named_and_stops_no_other(sweep):
     until(lambda: list(sweep.multirun.glob(".plans/submitted/*")), "the jobs are submitted", seconds=60)
     sweep.cluster.run("scancel", sweep.job_of(PENDING))
     for source, command in (
-        (SLOW["cancelled"], ["scancel"]),
-        (SLOW["requeued"], ["scontrol", "requeue"]),
         (SLOW["usr2"], ["scancel", "--signal=USR2"]),
+        (SLOW["requeued"], ["scontrol", "requeue"]),
+        (SLOW["cancelled"], ["scancel"]),
     ):
         sweep.until_training(source)
         job = sweep.job_of(source)

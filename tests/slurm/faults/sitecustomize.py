@@ -43,13 +43,13 @@ def happen(label, module):
 
 
 def slow_down(module, order):
-    """A second a step, so that a test can meet the job in the midst of its training."""
+    """Two seconds a step, so that a test can meet the job in the midst of its training."""
     loss = module.completion_loss
 
     def slow_loss(*arguments):
         order.with_name(f"{order.name}.training").touch()
         if order.exists():
-            time.sleep(1)
+            time.sleep(2)
         return loss(*arguments)
 
     module.completion_loss = slow_loss
