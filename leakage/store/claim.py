@@ -1,7 +1,7 @@
 """Claims: who is filling a folder now and how far they are; what a killed process leaves behind is taken over.
 
-A claim is a file `.claim-<n>` in the folder; the highest n counts. It is made with O_EXCL, which also holds on network
-disks, where locks often do not. Nobody deletes another's claim: a dead one is outbid with n + 1, and of two
+A claim is a file `.claim-<n>` in the folder; the highest n counts. It is made with a link, which also holds on
+network disks, where locks often do not. Nobody deletes another's claim: a dead one is outbid with n + 1, and of two
 who try only one succeeds.
 """
 
