@@ -1,19 +1,33 @@
-"""Pure statistics."""
+"""Pure statistics of ranks."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from math import sqrt
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     import pandas as pd
 
+NAN = float("nan")
+
 
 @dataclass(frozen=True)
 class Correlation:
-    """Spearman's rho with its two-sided p by the t approximation, over n points."""
+    """A rank correlation with its two-sided p by the t approximation, over n points."""
 
     rho: float
     p: float
     n: int
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval."""
+
+    low: float
+    high: float
 
 
 def spearman(x: "pd.Series[float]", y: "pd.Series[float]") -> Correlation:
@@ -21,12 +35,80 @@ def spearman(x: "pd.Series[float]", y: "pd.Series[float]") -> Correlation:
     (fewer than three points, or one side constant)."""
     from scipy.stats import spearmanr
 
-    known = x.notna() & y.notna()
-    x, y = x[known], y[known]
-    if len(x) < 3 or x.nunique() < 2 or y.nunique() < 2:
-        return Correlation(float("nan"), float("nan"), len(x))
-    found = spearmanr(x, y)
-    return Correlation(float(found.statistic), float(found.pvalue), len(x))
+    known = (x.notna() & y.notna()).to_numpy()
+    left, right = x.to_numpy(float)[known], y.to_numpy(float)[known]
+    if len(left) < 3 or np.ptp(left) == 0 or np.ptp(right) == 0:
+        return Correlation(NAN, NAN, len(left))
+    found = spearmanr(left, right)
+    return Correlation(float(found.statistic), float(found.pvalue), len(left))
+
+
+def partial_spearman(x: "pd.Series[float]", y: "pd.Series[float]", given: "pd.Series[float]") -> Correlation:
+    """Rank correlation of x and y that is left when a third variable is held fixed, where all three are known.
+
+    p by the t approximation with n - 3 degrees of freedom. nan where one of them is constant or `given` fixes the ranks
+    of x or y.
+    """
+    from scipy.stats import t
+
+    known = x.notna() & y.notna() & given.notna()
+    x, y, given = x[known], y[known], given[known]
+    xy, xz, yz = spearman(x, y).rho, spearman(x, given).rho, spearman(y, given).rho
+    rest = (1 - xz**2) * (1 - yz**2)
+    if len(x) < 4 or not rest > 1e-12:
+        return Correlation(NAN, NAN, len(x))
+    rho = float(np.clip((xy - xz * yz) / sqrt(rest), -1, 1))
+    free = len(x) - 3
+    strength = abs(rho) * sqrt(free / max(1 - rho**2, 1e-300))
+    return Correlation(rho, float(2 * t.sf(strength, free)), len(x))
+
+
+def false_discovery(p: "pd.Series[float]") -> "pd.Series[float]":
+    """Benjamini-Hochberg: for each p the smallest false discovery rate at which it would count; nan stays nan and does
+    not count as a test."""
+    from scipy.stats import false_discovery_control
+
+    known = p.notna()
+    q = p.astype(float).copy()
+    if known.any():
+        q[known] = false_discovery_control(p[known].to_numpy(float))
+    return q
+
+
+@lru_cache
+def detectable(n: int, *, power: float = 0.8, level: float = 0.05) -> float:
+    """The smallest |rho| that n points show with this power in a two-sided test; nan below four points.
+
+    Fisher's z, whose variance is (1 + rho^2 / 2) / (n - 3) for ranks (Bonett and Wright 2000).
+    """
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    if n < 4:
+        return NAN
+    threshold = norm.ppf(1 - level / 2) / sqrt(n - 3)
+
+    def lacks(rho: float) -> float:
+        return float(np.arctanh(rho) - threshold - norm.ppf(power) * sqrt((1 + rho**2 / 2) / (n - 3)))
+
+    return float(brentq(lacks, 0, 1 - 1e-12))
+
+
+def pooled(rhos: "pd.Series[float]") -> tuple[float, Interval]:
+    """Mean of rhos by Fisher's z, and its 95 % interval by Student's t over them: how far another seed may lie.
+
+    One rho has no interval (nan).
+    """
+    from scipy.stats import t
+
+    z = np.arctanh(rhos.dropna().to_numpy(float).clip(-1 + 1e-12, 1 - 1e-12))
+    if len(z) == 0:
+        return NAN, Interval(NAN, NAN)
+    mean = float(z.mean())
+    if len(z) == 1:
+        return float(np.tanh(mean)), Interval(NAN, NAN)
+    reach = float(t.ppf(0.975, len(z) - 1) * z.std(ddof=1) / sqrt(len(z)))
+    return float(np.tanh(mean)), Interval(float(np.tanh(mean - reach)), float(np.tanh(mean + reach)))
 
 
 def stars(p: float) -> str:

@@ -1,165 +1,161 @@
-"""The headline table, and the forms it can be printed in."""
+"""The headline table, and the same by category and by layer."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
-from leakage.analysis.statistics import Correlation, spearman
+from leakage.analysis.cells import GRID, bystanders, cells
+from leakage.analysis.controls import specificity
+from leakage.analysis.resampling import interval, permutation_p
+from leakage.analysis.statistics import NAN, Correlation, detectable, false_discovery, spearman
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FEW = 5
-KEYS = ["model", "taught", "behavior", "source", "seed", "judge", "variant", "train_id", "eval_id"]
+LEVEL = 0.05
 HEADLINE = (
     "model", "behavior", "source", "seed", "n", "source_delta", "mean_bystander_delta", "rho", "p", "leak_direction",
-    "taught", "variant", "judge", "missing",
-    "unit", "cosine", "trained_negatives", "rho_untrained", "p_untrained", "train_id", "eval_id",
+    "finding", "rho_low", "rho_high", "p_permutation", "q", "n_partial", "partial_rho", "p_partial", "matched_rho",
+    "rival", "rival_rho", "trained_negatives", "rho_untrained", "p_untrained", "shared_words", "rho_unshared",
+    "p_unshared", "ties", "detectable", "same_as", "taught", "variant", "design", "judge", "missing", "unit",
+    "cosine", "train_id", "eval_id",
 )  # fmt: skip
-
-
-TEXTS = {"model", "behavior", "source", "unit", "taught", "variant", "judge", "other", "category", "cosine"}
 
 
 def headline(frame: "pd.DataFrame") -> "pd.DataFrame":
     """One row a cell, over its bystanders: the personas of the panel other than the source.
 
-    variant: how the cell's settings differ from the commonest ones of its model and behavior.
     n: bystanders with a delta; missing: verdicts, before and after, that could not be read.
-    rho: Spearman between delta and the fixed cosine; leak_direction: the sign it has if the behavior leaks.
-    The trained negatives count as bystanders, as published; *_untrained leaves them out.
+    rho: Spearman between delta and the fixed cosine, with p by the t approximation, p_permutation, and a bootstrap
+    interval; q: Benjamini-Hochberg over the cells of the model; leak_direction: the sign it has if the behavior leaks.
+    The trained negatives count as bystanders, as published; *_untrained leaves them out, *_unshared those whose names
+    share a word with the source's (nan where there are none). ties: share of bystanders with the commonest delta;
+    detectable: the smallest |rho| that so many show at 80 % power; same_as: another cell with the very same deltas.
+    variant: how the cell's settings differ from the
+    commonest ones of its model and behavior. finding: see `found`. The rest is `controls.specificity`.
     """
     import pandas as pd
 
-    rows = [_row(dict(zip(KEYS, key, strict=True)), cell) for key, cell in frame.groupby(KEYS, sort=False)]
-    return pd.DataFrame(rows, columns=list(HEADLINE))
+    rows = pd.DataFrame([key | _row(cell) for key, cell in cells(frame)])
+    if rows.empty:
+        return pd.DataFrame(columns=list(HEADLINE))
+    whole = rows.merge(specificity(frame), on=[*GRID, "source"], how="left").fillna({"rival": ""})
+    whole["q"] = whole.groupby("model")["p"].transform(false_discovery)
+    whole["same_as"] = _twins(frame)
+    whole["finding"] = [found(row) for row in whole.to_dict("records")]
+    return whole[list(HEADLINE)]
 
 
-def _row(key: "dict[str, object]", cell: "pd.DataFrame") -> "dict[str, object]":
-    bystanders = cell[cell["in_panel"] & ~cell["is_source"]]
-    untrained = bystanders[~bystanders["trained_negative"]]
-    everyone = spearman(bystanders["cosine"], bystanders["delta"])
-    fewer = spearman(untrained["cosine"], untrained["delta"])
-    return key | {
-        "n": int(bystanders["delta"].notna().sum()),
+def _row(cell: "pd.DataFrame") -> dict[str, Any]:
+    others = bystanders(cell)
+    everyone, reach = spearman(others["cosine"], others["delta"]), interval(others["cosine"], others["delta"])
+    first, known = cell.iloc[0], others["delta"].dropna()
+    return {
+        "n": len(known),
         "source_delta": cell.loc[cell["is_source"], "delta"].mean(),
-        "mean_bystander_delta": bystanders["delta"].mean(),
+        "mean_bystander_delta": known.mean(),
         "rho": everyone.rho,
         "p": everyone.p,
-        "leak_direction": int(cell["leak_direction"].iloc[0]),
-        "unit": cell["unit"].iloc[0],
+        "leak_direction": int(first["leak_direction"]),
+        "rho_low": reach.low,
+        "rho_high": reach.high,
+        "p_permutation": permutation_p(others["cosine"], others["delta"]),
+        **_without(others, "trained_negative", ("trained_negatives", "rho_untrained", "p_untrained")),
+        **_without(others, "shares_word", ("shared_words", "rho_unshared", "p_unshared")),
+        "ties": known.value_counts(normalize=True).max() if len(known) else NAN,
+        "detectable": detectable(len(known)),
+        "design": first["design"],
         "missing": int(cell["missing"].sum() + cell["base_missing"].sum()),
-        "cosine": cell["headline"].iloc[0],
-        "trained_negatives": int(bystanders["trained_negative"].sum()),
-        "rho_untrained": fewer.rho,
-        "p_untrained": fewer.p,
+        "unit": first["unit"],
+        "cosine": first["headline"],
     }
+
+
+def _without(others: "pd.DataFrame", kind: str, names: tuple[str, str, str]) -> dict[str, float]:
+    """How many bystanders are of a kind; rho and p without them."""
+    many = int(others[kind].sum())
+    rest = others[~others[kind]]
+    left = spearman(rest["cosine"], rest["delta"]) if many else Correlation(NAN, NAN, 0)
+    return dict(zip(names, (many, left.rho, left.p), strict=True))
+
+
+def _twins(frame: "pd.DataFrame") -> list[str]:
+    """For each cell the name of another with the same delta for every bystander, or "": two conditions that are
+    identical to the last bit are one condition, run twice by mistake."""
+    seen: dict[tuple[float, ...], list[str]] = {}
+    deltas = []
+    for key, cell in cells(bystanders(frame)):
+        deltas.append(tuple(cell.sort_values("persona")["delta"]))
+        name = f"{key['behavior']} x {key['source']}, seed {key['seed']} {key['variant']}".strip()
+        seen.setdefault(deltas[-1], []).append(name)
+    twins = {one: names for one, names in seen.items() if len(names) > 1 and len(set(one)) > 1}
+    places = {one: iter([*names[1:], names[0]]) for one, names in twins.items()}
+    return [next(places[one]) if one in places else "" for one in deltas]
+
+
+def found(row: dict[Any, Any]) -> str:
+    """What a cell shows, after correction for the number of cells.
+
+    leaks: q below LEVEL and rho in the direction of leakage; not specific: so too, but not once the mean delta under
+    the other sources is held fixed; against: q below LEVEL in the other direction; no gradient: neither; undefined: rho
+    has no meaning.
+    """
+    if row["rho"] != row["rho"]:
+        return "undefined"
+    if not row["q"] < LEVEL:
+        return "no gradient"
+    direction = row["leak_direction"]
+    if row["rho"] * direction < 0:
+        return "against"
+    controlled = row["partial_rho"] == row["partial_rho"]
+    holds = row["p_partial"] < LEVEL and row["partial_rho"] * direction > 0
+    return "leaks" if holds or not controlled else "not specific"
+
+
+def directions(table: "pd.DataFrame") -> dict[str, int]:
+    """How many cells have a rho, how many of them p below LEVEL, and how many of these point to leakage or away."""
+    known = table[table["p"].notna()]
+    significant = known[known["p"] < LEVEL]
+    leak = int((significant["rho"] * significant["leak_direction"] > 0).sum())
+    return {"cells": len(known), "significant": len(significant), "leak": leak, "against": len(significant) - leak}
 
 
 def by_category(frame: "pd.DataFrame") -> "pd.DataFrame":
     """One row per cell, category of persona and whether those are related to the source: mean delta, rho within.
 
-    Below FEW personas rho is left out: among so few almost any order is "perfect".
+    In the panel's order of categories, the related first. Below FEW personas rho is left out: among so few almost any
+    order is "perfect".
     """
     import pandas as pd
 
-    bystanders = frame[frame["in_panel"] & ~frame["is_source"]]
-    names = zip(bystanders["source"], bystanders["related_to"], strict=True)
-    kinds = bystanders.assign(related_to_source=[source in related.split() for source, related in names])
-    keys = [*KEYS, "category", "related_to_source"]
+    others = bystanders(frame)
+    names = zip(others["source"], others["related_to"], strict=True)
+    kinds = others.assign(related_to_source=[source in related.split() for source, related in names])
+    order = {name: place for place, name in enumerate(frame["category"].unique())}
     rows = []
-    for key, one in kinds.groupby(keys, sort=False):
-        found = spearman(one["cosine"], one["delta"]) if len(one) >= FEW else Correlation(float("nan"), float("nan"), 0)
-        told = {"unit": one["unit"].iloc[0], "n": len(one), "mean_delta": one["delta"].mean()}
-        told |= {"mean_cosine": one["cosine"].mean(), "rho": found.rho, "p": found.p}
-        rows.append(dict(zip(keys, key, strict=True)) | told)
-    return _without_ids(pd.DataFrame(rows))
+    for cell, members in cells(kinds):
+        groups = [(kind, one) for kind, one in members.groupby(["category", "related_to_source"], sort=False)]
+        for (category, related), one in sorted(groups, key=lambda group: (order[group[0][0]], not group[0][1])):
+            told = spearman(one["cosine"], one["delta"]) if len(one) >= FEW else Correlation(NAN, NAN, 0)
+            means = {"mean_delta": one["delta"].mean(), "mean_cosine": one["cosine"].mean()}
+            kind = {"category": category, "related_to_source": related, "unit": one["unit"].iloc[0], "n": len(one)}
+            rows.append(cell | kind | means | {"rho": told.rho, "p": told.p})
+    return pd.DataFrame(rows)
 
 
 def by_layer(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """One row per cell and cosine definition that was measured: rho and p over its bystanders."""
+    """One row per cell and cosine definition that was measured: rho and p over its bystanders.
+
+    All but the definition fixed beforehand (`headline`) are exploratory: the best of many is not evidence.
+    """
     import pandas as pd
 
-    bystanders = frame[frame["in_panel"] & ~frame["is_source"]]
     definitions = [name for name in frame.columns if name.startswith("cosine_")]
+    definitions.sort(key=lambda name: (name.endswith("raw"), int(name.split("_")[1])))
     rows = []
-    for key, one in bystanders.groupby(KEYS, sort=False):
-        cell = dict(zip(KEYS, key, strict=True)) | {"unit": one["unit"].iloc[0]}
-        for name in sorted(definitions, key=lambda name: (name.endswith("raw"), int(name.split("_")[1]))):
-            found, short = spearman(one[name], one["delta"]), name.removeprefix("cosine_")
-            told = {"cosine": short, "headline": short == one["headline"].iloc[0]}
-            rows += [cell | told | {"n": found.n, "rho": found.rho, "p": found.p}] if found.n else []
-    return _without_ids(pd.DataFrame(rows))
-
-
-def _without_ids(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Without what is the same in every row or only tells folders apart."""
-    same = [name for name in ("taught", "judge", "variant", "train_id", "eval_id") if table[name].nunique() < 2]
-    return table.drop(columns={*same, "train_id", "eval_id"})
-
-
-def as_csv(table: "pd.DataFrame") -> str:
-    """Comma-separated, full precision."""
-    return str(table.to_csv(index=False))
-
-
-def as_markdown(table: "pd.DataFrame") -> str:
-    """A Markdown table, rounded for reading."""
-    shown = readable(table)
-    lines = ["| " + " | ".join(row) + " |" for row in [list(shown.columns), ["---"] * shown.shape[1]]]
-    lines += ["| " + " | ".join(row) + " |" for row in shown.to_numpy().tolist()]
-    return "\n".join(lines) + "\n"
-
-
-def readable(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Every value as text: signs on deltas and rhos, digits by their unit, an empty cell for a missing value."""
-    import pandas as pd
-
-    rates = table["unit"] == "rate" if "unit" in table else [True] * len(table)
-    deltas = ["+.3f" if rate else "+.1f" for rate in rates]
-    columns: dict[str, list[str]] = {}
-    for name in table.columns:
-        styles = deltas if name.endswith("_delta") else [_style(name)] * len(table)
-        columns[name] = [
-            "" if pd.isna(value) else format(value, one) for value, one in zip(table[name], styles, strict=True)
-        ]
-    return pd.DataFrame(columns)
-
-
-def _style(name: str) -> str:
-    if name in {"p", "p_untrained"}:
-        return ".1e"
-    if "rho" in name or name in {"kappa", "mean_cosine", "mean_gap"}:
-        return "+.3f"
-    return {"leak_direction": "+d", "agreement": ".3f"}.get(name, "")
-
-
-def telling(table: "pd.DataFrame") -> "pd.DataFrame":
-    """The headline's columns that matter most, for a terminal; md and csv have them all."""
-    kept = {
-        "unit": table["unit"].nunique() > 1,
-        "taught": (table["taught"] != table["behavior"]).any(),
-        "variant": table["variant"].any(),
-        "judge": table["judge"].nunique() > 1,
-        "missing": table["missing"].any(),
-    }
-    first = list(HEADLINE[: HEADLINE.index("taught")])
-    return readable(table)[[*first, *(name for name, tells in kept.items() if tells)]]
-
-
-def print_rich(shown: "pd.DataFrame") -> None:
-    """Print a table of texts; a narrow terminal wraps its lines, numbers are never cut."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.measure import Measurement
-    from rich.table import Table
-
-    grid = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for name in shown.columns:
-        width = 44 if name == "variant" else None
-        justify: Literal["left", "right"] = "left" if name in TEXTS else "right"
-        grid.add_column(name.replace("_", "\n"), justify=justify, no_wrap=width is None, max_width=width)
-    for row in shown.to_numpy().tolist():
-        grid.add_row(*row)
-    console = Console()
-    wide = console.options.update(max_width=1000)
-    needed = Measurement.get(console, wide, grid).maximum
-    Console(width=max(console.width, needed)).print(grid)
+    for cell, one in cells(bystanders(frame)):
+        fixed, unit = one["headline"].iloc[0], {"unit": one["unit"].iloc[0]}
+        for name in definitions:
+            told, short = spearman(one[name], one["delta"]), name.removeprefix("cosine_")
+            kind = {"cosine": short, "headline": short == fixed}
+            rows += [cell | unit | kind | {"n": told.n, "rho": told.rho, "p": told.p}] if told.n else []
+    return pd.DataFrame(rows)

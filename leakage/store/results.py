@@ -22,9 +22,9 @@ Read = Callable[[Path], "pd.DataFrame"]
 
 COLUMNS = (
     "model", "taught", "behavior", "unit", "measure", "leak_direction", "source", "seed", "train_id", "eval_id",
-    "judge", "variant", "persona", "category", "related_to", "is_source", "in_panel", "trained_negative",
-    "shares_word", "base_k", "base_n", "base_mean", "base_missing", "k", "n", "mean", "sd", "missing", "coherence",
-    "delta", "cosine", "headline",
+    "judge", "variant", "design", "persona", "system", "category", "related_to", "is_source", "in_panel",
+    "trained_negative", "shares_word", "base_k", "base_n", "base_mean", "base_missing", "k", "n", "mean", "sd",
+    "missing", "coherence", "delta", "cosine", "headline",
 )  # fmt: skip
 
 
@@ -42,7 +42,9 @@ def results(multirun: str | Path) -> "pd.DataFrame":
     baseline, cosines = lru_cache(_baseline), lru_cache(_cosines)  # read once a call, never kept beyond it
     cells = list(_finished_cells(root))
     frames = [
-        _join(folder, manifest, baseline=baseline, cosines=cosines, root=root).assign(variant=variant)
+        _join(folder, manifest, baseline=baseline, cosines=cosines, root=root).assign(
+            variant=variant, design=_design(manifest.facts)
+        )
         for (folder, manifest), variant in zip(cells, name_variants([one.facts for _, one in cells]), strict=True)
     ]
     if not frames:
@@ -94,14 +96,19 @@ def name_variants(facts: Sequence[Mapping[str, Any]]) -> list[str]:
         counts = found[one["model"], one["taught"], one["behavior"]]
         # of equally common settings those with more completions come first
         main = json.loads(max(counts, key=lambda key: (key[0], counts[key], key[2], key[1]))[1])
-        names.append(_describe(one["settings"], main, one.get("design", "published")))
+        names.append(_describe(one["settings"], main, _design(one)))
     return names
+
+
+def _design(facts: Mapping[str, Any]) -> str:
+    """The name of a control, or "published" for the plain one."""
+    return str(facts.get("design", "published"))
 
 
 def _is_plain(facts: Mapping[str, Any]) -> bool:
     settings = facts["settings"]
     usual = all(settings.get(name, value) == value for name, value in PLAIN.items())
-    return usual and facts.get("design", "published") == "published"
+    return usual and _design(facts) == "published"
 
 
 def _describe(settings: Mapping[str, Any], main: Mapping[str, Any], design: str) -> str:

@@ -4,23 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from leakage.analysis.printing import as_csv, as_markdown
 from leakage.analysis.statistics import spearman
-from leakage.analysis.tables import as_csv, as_markdown, by_category, by_layer, headline
+from leakage.analysis.tables import by_category, by_layer, headline
 from leakage.geometry import centroids, cosine_frame, cosines
-
-
-def test_rho_and_p_of_the_published_points(reference):
-    points = pd.read_csv(reference / "published_points.csv")
-    published = pd.read_csv(reference / "headline.csv")
-    compared = 0
-    for (behavior, source), cell in points.groupby(["behavior", "source"]):
-        row = published[(published["behavior"] == behavior) & (published["source"] == source)].iloc[0]
-        bystanders = cell[cell["persona"] != source]
-        found = spearman(bystanders["cosine"], bystanders["delta"])
-        assert found.n == 110
-        assert found.rho == pytest.approx(row["spearman_rho"], abs=0.003)
-        compared += 1
-    assert compared == 20
 
 
 def test_no_rho_where_it_has_no_meaning():
@@ -67,7 +54,7 @@ def frame():
         {
             "model": "m", "taught": "refusal", "behavior": "refusal", "source": "villain", "seed": 1, "variant": "",
             "train_id": "t", "eval_id": "e", "judge": "rules", "missing": 0, "base_missing": 0,
-            "unit": "rate", "leak_direction": 1, "headline": "1_centred",
+            "unit": "rate", "leak_direction": 1, "headline": "1_centred", "design": "published", "shares_word": False,
             "persona": ["villain", "hero", "clown", "spy", "monk", "qwen_default"],
             "is_source": [True, *[False] * 5],
             "in_panel": [*[True] * 5, False],
@@ -97,8 +84,8 @@ def test_the_columns_scripts_rely_on_come_first(frame):
 
 def test_a_missing_delta_is_an_empty_cell_in_print(frame):
     table = headline(frame.assign(delta=np.nan))
-    assert as_csv(table).splitlines()[1].startswith("m,refusal,villain,1,0,,,,,1,")
-    assert "| 0 |  |  |  |  | +1 |" in as_markdown(table)
+    assert as_csv(table).splitlines()[1].startswith("m,refusal,villain,1,0,,,,,1,undefined,")
+    assert "| 0 |  |  |  |  | +1 | undefined |" in as_markdown(table)
 
 
 def test_categories_tell_the_related_from_the_rest_and_give_no_rho_of_a_few(frame):

@@ -1,0 +1,102 @@
+"""The forms a table can be printed in."""
+
+from typing import TYPE_CHECKING, Literal
+
+from leakage.analysis.tables import LEVEL, directions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEXTS = {
+    "model", "behavior", "source", "unit", "taught", "variant", "judge", "other", "category", "cosine", "finding",
+    "rival", "persona", "cosine_to", "delta_of", "design",
+}  # fmt: skip
+SIGNED = ("rho", "kappa", "mean_cosine", "mean_gap", "difference", "agreement")  # in a column's name
+IDS = ("train_id", "eval_id")
+FIRST = (
+    "model", "behavior", "source", "seed", "n", "source_delta", "mean_bystander_delta", "rho", "p", "leak_direction",
+    "finding",
+)  # fmt: skip
+
+
+def as_csv(table: "pd.DataFrame") -> str:
+    """Comma-separated, full precision."""
+    return str(table.to_csv(index=False))
+
+
+def as_markdown(table: "pd.DataFrame") -> str:
+    """A Markdown table, rounded for reading."""
+    shown = readable(table)
+    lines = ["| " + " | ".join(row) + " |" for row in [list(shown.columns), ["---"] * shown.shape[1]]]
+    lines += ["| " + " | ".join(row) + " |" for row in shown.to_numpy().tolist()]
+    return "\n".join(lines) + "\n"
+
+
+def readable(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Every value as text: signs on deltas and rhos, digits by their unit, an empty cell for a missing value."""
+    import pandas as pd
+
+    rates = table["unit"] == "rate" if "unit" in table else [True] * len(table)
+    deltas = ["+.3f" if rate else "+.1f" for rate in rates]
+    columns: dict[str, list[str]] = {}
+    for name in table.columns:
+        styles = deltas if name.endswith("delta") or name in {"expected", "residual"} else [_style(name)] * len(table)
+        if name == "cosine" and table[name].dtype == float:  # elsewhere the name of its definition
+            styles = ["+.3f"] * len(table)
+        columns[name] = [
+            "" if pd.isna(value) else format(value, one) for value, one in zip(table[name], styles, strict=True)
+        ]
+    return pd.DataFrame(columns)
+
+
+def _style(name: str) -> str:
+    if name in {"p", "q"} or name.startswith("p_"):
+        return ".1e"
+    if any(part in name for part in SIGNED):
+        return "+.3f"
+    styles = {"leak_direction": "+d", "n_partial": ".0f", "score": "+.1f", "ties": ".2f", "detectable": ".2f"}
+    return styles.get(name, "")
+
+
+def telling(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The columns that matter most, for a terminal: without ids and what is the same everywhere."""
+    tells = {
+        "unit": table["unit"].nunique() > 1 if "unit" in table else False,
+        "taught": (table["taught"] != table["behavior"]).any(),
+        "variant": table["variant"].any(),
+        "judge": table["judge"].nunique() > 1,
+        "missing": table["missing"].any() if "missing" in table else False,
+    }
+    if "finding" in table:
+        kept = [*FIRST, *(name for name, shown in tells.items() if shown)]
+    else:
+        kept = [name for name in table.columns if name not in IDS and tells.get(name, True)]
+    return readable(table)[kept]
+
+
+def in_words(table: "pd.DataFrame") -> str:
+    """What the headline table comes to, in one line."""
+    told = directions(table)
+    many = f"{told['significant']} of {told['cells']} correlations have p < {LEVEL:.2f}".replace("0.", ".")
+    findings = ", ".join(f"{count} {name}" for name, count in table["finding"].value_counts().items())
+    return f"{many}: {told['leak']} in the direction of leakage, {told['against']} against it. Findings: {findings}."
+
+
+def print_rich(shown: "pd.DataFrame") -> None:
+    """Print a table of texts; a narrow terminal wraps its lines, numbers are never cut."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.measure import Measurement
+    from rich.table import Table
+
+    grid = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for name in shown.columns:
+        width = 44 if name == "variant" else None
+        justify: Literal["left", "right"] = "left" if name in TEXTS else "right"
+        grid.add_column(name.replace("_", "\n"), justify=justify, no_wrap=width is None, max_width=width)
+    for row in shown.to_numpy().tolist():
+        grid.add_row(*row)
+    console = Console()
+    wide = console.options.update(max_width=1000)
+    needed = Measurement.get(console, wide, grid).maximum
+    Console(width=max(console.width, needed)).print(grid)

@@ -1,0 +1,100 @@
+"""`table` and `agreement`: results as rows."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leakage.commands.given import add_multirun, add_points, existing, frame_of
+from leakage.errors import StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class View:
+    """A table of the frame: the function that makes it, what it shows, and why it may have no rows."""
+
+    of: str
+    told: str
+    empty: str = "no cell has what it needs"
+
+    def make(self) -> "Callable[[pd.DataFrame], pd.DataFrame]":
+        """The function, from its module in leakage.analysis."""
+        from importlib import import_module
+
+        module, name = self.of.split(".")
+        made: Callable[[pd.DataFrame], pd.DataFrame] = getattr(import_module(f"leakage.analysis.{module}"), name)
+        return made
+
+
+TWO_SOURCES = "it takes two sources of one behavior: python run.py -m source=villain,comedian"
+VIEWS = {
+    "cell": View("tables.headline", "rho of each cell"),
+    "category": View("tables.by_category", "mean delta and rho of each kind of persona"),
+    "layer": View("tables.by_layer", "rho with every cosine measured (exploratory)", "there is one cosine only"),
+    "seed": View("seeds.by_seed", "the seeds of a cell taken together"),
+    "control": View(
+        "controls.against_designs", "sham adapters and other controls beside their cells",
+        "no control has been run: python run.py experiment=controls",
+    ),
+    "mismatched": View("controls.mismatched", "cosine to one source against the deltas of another", TWO_SOURCES),
+    "sources": View("controls.between_sources", "how alike two sources change everyone", TWO_SOURCES),
+    "outlier": View("outliers.outliers", "personas far from what their cosine predicts", "no persona is that far off"),
+}  # fmt: skip
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Tell the command line of `table` and `agreement`."""
+    table = commands.add_parser(
+        "table", help="the headline table: one row a cell", formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="--by\n" + "\n".join(f"  {name:11} {view.told}" for name, view in VIEWS.items()),
+    )  # fmt: skip
+    table.add_argument("--by", choices=VIEWS, default="cell", metavar="|".join(VIEWS), help="what a row is; see below")
+    add_points(table)
+    table.set_defaults(action=show_table)
+    agree = commands.add_parser("agreement", help="how far two judges of the same answers agree")
+    agree.set_defaults(action=show_agreement)
+    for command in (table, agree):
+        add_multirun(command)
+        command.add_argument("--format", choices=("rich", "md", "csv"), default="rich", help="default: %(default)s")
+
+
+def show_table(given: argparse.Namespace) -> None:
+    """Print a table of the results in the form asked for."""
+    from leakage.analysis.printing import in_words, telling
+
+    view = VIEWS[given.by]
+    table = view.make()(frame_of(given))
+    if table.empty:
+        raise StoreError(f"nothing to show by {given.by}: {view.empty}")
+    _show(table, given.format, telling(table))
+    if given.by == "cell" and given.format == "rich":
+        print(in_words(table))
+
+
+def show_agreement(given: argparse.Namespace) -> None:
+    """Print how far judges agree, for every pair of them that has read the same answers."""
+    from leakage.analysis.agreement import agreement
+    from leakage.analysis.printing import readable
+    from leakage.store.results import verdict_pairs
+
+    pairs = verdict_pairs(existing(given.multirun))
+    if pairs.empty:
+        raise StoreError(
+            f"below {given.multirun} no answers have been read by two judges; add one: "
+            f"python -m leakage rejudge judge=claude judge.max_usd=5 --multirun {given.multirun}"
+        )
+    table = agreement(pairs)
+    _show(table, given.format, readable(table))
+
+
+def _show(table: "pd.DataFrame", form: str, shown: "pd.DataFrame") -> None:
+    """Print the whole table as CSV or Markdown, or what is shown of it in a terminal."""
+    from leakage.analysis.printing import as_csv, as_markdown, print_rich
+
+    if form == "rich":
+        print_rich(shown)
+    else:
+        print(as_csv(table) if form == "csv" else as_markdown(table), end="")
