@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leakage.analysis.cells import CELL, bystanders, cells
+from leakage.analysis.statistics import varied
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,24 +22,27 @@ def outliers(frame: "pd.DataFrame") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    found = [_far(rows).assign(**key) for key, rows in cells(bystanders(frame))]
-    whole = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(OUTLIERS))
-    return whole[list(OUTLIERS)]
+    found = [key | one for key, rows in cells(bystanders(frame)) for one in _far(rows)]
+    return pd.DataFrame(found, columns=list(OUTLIERS))
 
 
-def _far(rows: "pd.DataFrame") -> "pd.DataFrame":
+def _far(rows: "pd.DataFrame") -> list[dict[str, Any]]:
     """The outliers of one cell."""
     from scipy.stats import theilslopes
 
-    known = rows.dropna(subset=["cosine", "delta"])[["unit", "persona", "cosine", "delta"]].astype({"delta": float})
-    if len(known) < 3 or known["cosine"].nunique() < 2:
-        return known[:0].assign(expected=0.0, residual=0.0, score=0.0)
-    line = theilslopes(known["delta"], known["cosine"])
-    told = known.assign(expected=line.intercept + line.slope * known["cosine"])
-    told["residual"] = told["delta"] - told["expected"]
-    told["score"] = robust_z(told["residual"].to_numpy())
-    far = told[told["score"].abs() >= FAR]
-    return far.loc[far["score"].abs().sort_values(ascending=False, kind="stable").index]
+    both = rows.dropna(subset=["cosine", "delta"])
+    cosine, delta = both["cosine"].to_numpy(float), both["delta"].to_numpy(float)
+    if not varied(cosine):
+        return []
+    line = theilslopes(delta, cosine)
+    expected = line.intercept + line.slope * cosine
+    score = robust_z(delta - expected)
+    order = np.argsort(-np.abs(score), kind="stable")
+    return [
+        {"unit": both["unit"].iloc[i], "persona": both["persona"].iloc[i], "cosine": cosine[i], "delta": delta[i]}
+        | {"expected": expected[i], "residual": delta[i] - expected[i], "score": score[i]}
+        for i in order[np.abs(score[order]) >= FAR]
+    ]
 
 
 def robust_z(values: "np.ndarray[Any, np.dtype[np.float64]]") -> "np.ndarray[Any, np.dtype[np.float64]]":

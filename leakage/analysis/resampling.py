@@ -10,51 +10,40 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leakage.analysis.statistics import NAN, Interval
+from leakage.analysis.statistics import NAN, Interval, known, varied
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    Array = np.ndarray[Any, np.dtype[np.float64]]
+    from leakage.analysis.statistics import Array, Values
 
 DRAWS, SHUFFLES, SEED = 1_000, 4_999, 20_251
 TAIL = 0.025
 
 
-def interval(x: "pd.Series[float]", y: "pd.Series[float]") -> Interval:
+def interval(x: "Values", y: "Values") -> Interval:
     """Percentile bootstrap interval of Spearman's rho over the pairs where both are known; nan where rho is."""
-    left, right = _known(x, y)
-    return _percentiles(_drawn_rhos(left, right)) if _varied(left, right) else Interval(NAN, NAN)
+    left, right = known(x, y)
+    return _percentiles(_drawn_rhos(left, right)) if varied(left, right) else Interval(NAN, NAN)
 
 
-def interval_of_difference(x: "pd.Series[float]", y: "pd.Series[float]", other: "pd.Series[float]") -> Interval:
+def interval_of_difference(x: "Values", y: "Values", other: "Values") -> Interval:
     """Bootstrap interval of rho(x, y) - rho(x, other), both of the same drawn points; all three must be known."""
-    left, right, third = _known(x, y, other)
-    if not _varied(left, right, third):
+    left, right, third = known(x, y, other)
+    if not varied(left, right, third):
         return Interval(NAN, NAN)
     return _percentiles(_drawn_rhos(left, right) - _drawn_rhos(left, third))
 
 
-def permutation_p(x: "pd.Series[float]", y: "pd.Series[float]") -> float:
+def permutation_p(x: "Values", y: "Values") -> float:
     """Two-sided p of Spearman's rho: how often a shuffled y gives as large a one. At least 1 / (SHUFFLES + 1)."""
     from scipy.stats import rankdata
 
-    left, right = _known(x, y)
-    if not _varied(left, right):
+    left, right = known(x, y)
+    if not varied(left, right):
         return NAN
     ranks, others = (rankdata(one) - (len(left) + 1) / 2 for one in (left, right))
     # float noise must not keep a shuffle that restores the order from being as large
     as_large = np.abs(others[_shuffles(len(left))] @ ranks) >= abs(others @ ranks) * (1 - 1e-9)
     return float((as_large.sum() + 1) / (SHUFFLES + 1))
-
-
-def _known(*series: "pd.Series[float]") -> "list[Array]":
-    values = np.stack([one.to_numpy(float) for one in series])
-    return list(values[:, ~np.isnan(values).any(axis=0)])
-
-
-def _varied(*series: "Array") -> bool:
-    return len(series[0]) >= 3 and all(np.ptp(one) > 0 for one in series)
 
 
 def _percentiles(rhos: "Array") -> Interval:

@@ -1,10 +1,11 @@
 """Does it replicate? The same cell under several seeds."""
 
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from leakage.analysis.cells import bystanders
-from leakage.analysis.statistics import NAN, pooled, spearman
+from leakage.analysis.statistics import pooled, spearman
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ def by_seed(frame: "pd.DataFrame") -> "pd.DataFrame":
         deltas = _by_persona(cell)
         rhos = pd.Series([spearman(one["cosine"], one["delta"]).rho for _, one in cell.groupby("seed")])
         mean, reach = pooled(rhos)
-        alike = [spearman(deltas[one], deltas[other]).rho for one, other in combinations(deltas.columns, 2)] or [NAN]
+        alike = deltas.corr("spearman").to_numpy()[np.triu_indices(deltas.shape[1], k=1)]
         told: dict[str, Any] = {"seeds": deltas.shape[1], "mean_rho": mean, "rho_low": reach.low}
         told |= {"rho_high": reach.high, "sd_rho": rhos.std()}
         told |= {"agreement": pd.Series(alike).mean(), "lowest_agreement": pd.Series(alike).min()}
@@ -40,16 +41,11 @@ def by_seed(frame: "pd.DataFrame") -> "pd.DataFrame":
 
 def seed_pairs(frame: "pd.DataFrame") -> "pd.DataFrame":
     """One row per bystander and pair of seeds: its delta under the one and under the other."""
-    import pandas as pd
-
-    found = []
-    for key, cell in bystanders(frame).groupby(REPEATED, sort=False):
-        deltas = _by_persona(cell)
-        told = dict(zip(REPEATED, key, strict=True)) | _units(cell)
-        for one, other in combinations(deltas.columns, 2):
-            both = pd.DataFrame({"delta": deltas[one], "other_delta": deltas[other]}).reset_index()
-            found.append(both.assign(**told, seed=one, other_seed=other))
-    return pd.concat(found, ignore_index=True)[list(PAIRS)] if found else pd.DataFrame(columns=list(PAIRS))
+    told = [*REPEATED, "persona", "seed", "delta", "unit", "leak_direction"]
+    one = bystanders(frame)[told]
+    other = one.drop(columns=["unit", "leak_direction"]).rename(columns={"seed": "other_seed", "delta": "other_delta"})
+    pairs = one.merge(other, on=[*REPEATED, "persona"])
+    return pairs[pairs["seed"] < pairs["other_seed"]][list(PAIRS)].reset_index(drop=True)
 
 
 def _by_persona(cell: "pd.DataFrame") -> "pd.DataFrame":
