@@ -5,7 +5,6 @@ import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,18 +38,38 @@ def results(multirun: str | Path) -> "pd.DataFrame":
     import pandas as pd
 
     root = Path(multirun)
-    baseline, cosines = lru_cache(_baseline), lru_cache(_cosines)  # read once a call, never kept beyond it
     cells = list(_finished_cells(root))
-    frames = [
-        _join(folder, manifest, baseline=baseline, cosines=cosines, root=root).assign(
-            variant=variant, design=_design(manifest.facts)
-        )
-        for (folder, manifest), variant in zip(cells, name_variants([one.facts for _, one in cells]), strict=True)
-    ]
-    if not frames:
+    if not cells:
         return pd.DataFrame(columns=list(COLUMNS))
-    whole = pd.concat(frames, ignore_index=True)
+    variants = name_variants([manifest.facts for _, manifest in cells])
+    facts = pd.DataFrame([_facts(*cell, variant, root) for cell, variant in zip(cells, variants, strict=True)])
+    scores = [pd.read_parquet(folder / "scores.parquet").assign(cell=place) for place, (folder, _) in enumerate(cells)]
+    # joined once, not cell by cell: a thousand small merges take longer than all the rest
+    whole = pd.concat(scores, ignore_index=True).join(facts, on="cell")
+    whole = _beside(whole, "baseline", _baseline, on=["persona"])
+    whole = _beside(whole, "geometry", _cosines, on=["source", "persona"])
+    whole["delta"], whole["cosine"] = _delta(whole), _headline_cosine(whole)
     return whole[[*COLUMNS, *(name for name in whole.columns if name.startswith("cosine_"))]]
+
+
+def _facts(folder: Path, manifest: Manifest, variant: str, root: Path) -> dict[str, Any]:
+    """What the frame tells of a cell, and the folders it is read against."""
+    facts = manifest.facts
+    told = ("model", "taught", "behavior", "unit", "measure", "leak_direction", "source", "seed", "train_id", "eval_id")
+    return {name: facts[name] for name in (*told, "judge", "headline")} | {
+        "variant": variant,
+        "design": _design(facts),
+        "baseline": root / facts["baseline"] / folder.name,
+        "geometry": root / facts["geometry"],
+    }
+
+
+def _beside(whole: "pd.DataFrame", place: str, read: Read, *, on: list[str]) -> "pd.DataFrame":
+    """The frame with what is read from the folders in column `place`, each of which is read once."""
+    import pandas as pd
+
+    found = [read(folder).assign(**{place: folder}) for folder in whole[place].unique()]
+    return whole.merge(pd.concat(found, ignore_index=True), on=[place, *on], how="left", validate="m:1")
 
 
 def _finished_cells(root: Path) -> Iterator[tuple[Path, Manifest]]:
@@ -125,30 +144,23 @@ def _cut(value: Any) -> Any:
     return value[:8] if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) else value
 
 
-def _join(folder: Path, manifest: Manifest, *, baseline: "Read", cosines: "Read", root: Path) -> "pd.DataFrame":
-    """The rows of one cell: its scores, the counts before training, the cosines to its source."""
+def _headline_cosine(frame: "pd.DataFrame") -> "pd.Series[float]":
+    """Of each row the cosine that its model's config fixed for headlines; missing where that was not measured."""
     import pandas as pd
 
-    facts, definition = manifest.facts, manifest.facts["headline"]
-    told = ("model", "taught", "behavior", "unit", "measure", "leak_direction", "source", "seed", "train_id", "eval_id")
-    scores = pd.read_parquet(folder / "scores.parquet").assign(**{name: facts[name] for name in (*told, "judge")})
-    before = baseline(root / facts["baseline"] / folder.name)
-    frame = scores.merge(before, on="persona", how="left", validate="1:1").assign(headline=definition)
-    frame["delta"] = _delta(frame, facts["measure"], facts["unit"])
-    pairs = cosines(root / facts["geometry"])
-    own = pairs[pairs["source"] == facts["source"]].drop(columns="source")
-    frame = frame.merge(own, on="persona", how="left", validate="1:1")
-    frame["cosine"] = frame.get(f"cosine_{definition}", float("nan"))
-    return frame
+    cosine = pd.Series(float("nan"), index=frame.index)
+    for definition, rows in frame.groupby("headline", sort=False):
+        if f"cosine_{definition}" in frame:
+            cosine[rows.index] = rows[f"cosine_{definition}"]
+    return cosine
 
 
-def _delta(frame: "pd.DataFrame", measure: str, unit: str) -> "pd.Series[float]":
+def _delta(frame: "pd.DataFrame") -> "pd.Series[float]":
     """The change from before to after. Equal changes must give equal numbers, or float noise would rank them."""
-    if measure == "scores":
-        return (frame["mean"] - frame["base_mean"]).round(9)
-    full = 1 if unit == "rate" else 100
     gained = frame["k"] * frame["base_n"] - frame["base_k"] * frame["n"]
-    return full * gained / (frame["n"] * frame["base_n"])
+    full = frame["unit"].map({"rate": 1}).fillna(100)
+    of_hits = full * gained / (frame["n"] * frame["base_n"])
+    return of_hits.where(frame["measure"] == "hits", (frame["mean"] - frame["base_mean"]).round(9))
 
 
 def _baseline(folder: Path) -> "pd.DataFrame":

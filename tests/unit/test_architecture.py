@@ -18,6 +18,9 @@ NO_TORCH = {
     "guard",
     "analysis",
     "figures",
+    "report",
+    "points",
+    "commands",
 }
 
 
