@@ -21,9 +21,14 @@ def cautions(table: "pd.DataFrame", designs: "pd.DataFrame | None" = None) -> li
         shams = {_key(row): row for row in designs.to_dict("records") if row["design"] == "sham"}
     told = []
     for row in table.to_dict("records"):
-        sentences = [*_of_data(row), *_of_source(row), *_of_chance(row), *_of_controls(row)]
-        told.append((*sentences, *_of_sham(row, shams.get(_key(row)))))
+        sentences = [*_of_data(row), *_of_source(row), *_of_chance(row)]
+        told.append((*sentences, *doubts(row, shams.get(_key(row)))))
     return told
+
+
+def doubts(row: Row, sham: Row | None = None) -> tuple[str, ...]:
+    """The controls that a row of the headline table does not survive, its sham adapter's among them."""
+    return (*_of_controls(row), *_of_sham(row, sham))
 
 
 def _key(row: Row) -> tuple[Any, ...]:
@@ -70,24 +75,20 @@ def _of_chance(row: Row) -> Iterator[str]:
 
 def _of_controls(row: Row) -> Iterator[str]:
     """Whether it is the source, or only some personas."""
-    direction = row["leak_direction"]
     if row["finding"] == "not specific":
         yield (
             f"given the mean delta under the other sources, rho falls from {row['matched_rho']:+.2f} to "
             f"{row['partial_rho']:+.2f} (p = {row['p_partial']:.2g})"
         )
-    if (
-        row["finding"] in {"leaks", "not specific"}
-        and row["rival_rho"] * direction > row["matched_rho"] * direction - CLOSE
-    ):
+    lead = (row["rival_rho"] - row["matched_rho"]) * row["leak_direction"]
+    if row["finding"] in {"leaks", "not specific"} and lead > -CLOSE:
         yield (
-            f"cosine to {row['rival']} predicts these deltas as well ({row['rival_rho']:+.2f}) as cosine to "
-            f"{row['source']} ({row['matched_rho']:+.2f})"
+            f"cosine to {row['rival']} predicts these deltas {'better' if lead > CLOSE else 'as well'} "
+            f"({row['rival_rho']:+.2f}) {'than' if lead > CLOSE else 'as'} cosine to {row['source']} "
+            f"({row['matched_rho']:+.2f})"
         )
-    for kind, who in (
-        ("untrained", "the trained negatives"),
-        ("unshared", "names that share a word with the source's"),
-    ):
+    left_out = {"untrained": "the trained negatives", "unshared": "names that share a word with the source's"}
+    for kind, who in left_out.items():
         if row["p"] < LEVEL <= row[f"p_{kind}"]:
             yield f"without {who} rho is {row[f'rho_{kind}']:+.2f} (p = {row[f'p_{kind}']:.2g})"
 
