@@ -1,33 +1,117 @@
 """All figures of a set of results."""
 
+from __future__ import annotations
+
+import multiprocessing
+import os
 import re
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leakage.analysis.tables import headline
+from leakage.analysis import controls, outliers, seeds, tables
+from leakage.progress import progress
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
     import pandas as pd
+    from matplotlib.figure import Figure
+
+Drawing = Callable[[], "Figure"]
+WORKERS = 4  # each takes some 200 MB
+LONG = 60  # characters of a file's name that tell a variant
 
 
-def draw_all(frame: "pd.DataFrame", folder: Path) -> Iterator[Path]:
-    """Draw and save the figures of each model, of each variant of its settings, and of what was taught where something
-    else was measured; yields the files as written."""
+def draw_all(frame: pd.DataFrame, folder: Path) -> Iterator[Path]:
+    """Draw and save every figure that the data give something to show in; yields the files written.
+
+    Each model, each variant of its settings, and each behavior that was taught where another was measured has its own;
+    variants have the grid and the rhos only.
+    """
+    drawing = drawings(frame)
+    workers = max(1, min(len(drawing), os.cpu_count() or 1, WORKERS))
+    written: list[Path] = []
+    with progress(len(drawing), "drawing", "figure") as done, ProcessPoolExecutor(workers, initializer=_follow) as pool:
+        for paths in pool.map(partial(_save, folder), drawing, drawing.values()):
+            written += paths
+            done(1)
+    yield from written
+
+
+def _follow() -> None:
+    """Leave Ctrl-C to the process that draws with this one's help, and end when it ends, however it does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+
+
+def _end_with(leader: BaseProcess) -> None:
+    leader.join()
+    os._exit(1)
+
+
+def _save(folder: Path, name: str, draw: Drawing) -> tuple[Path, Path]:
     from leakage.figures import style
+
+    return style.save(draw(), folder, name)
+
+
+def drawings(frame: pd.DataFrame) -> dict[str, Drawing]:
+    """The name of each figure that the data give something to show in, and how to draw it."""
+    return dict(_drawings(frame))
+
+
+def _drawings(frame: pd.DataFrame) -> Iterator[tuple[str, Drawing]]:
+    from leakage.figures.intervals import rho_intervals
     from leakage.figures.scatter import scatter_grid
 
-    other = frame["taught"].where(frame["taught"] != frame["behavior"], "")
-    for (model, variant, taught), rows in frame.groupby(["model", "variant", other], sort=False):
-        told = " ".join(filter(None, [f"taught={taught}" if taught else "", str(variant)]))
-        figure = scatter_grid(rows, headline(rows), variant=told)
-        yield from style.save(figure, folder, f"{model}-scatter{_suffix(told)}")
+    cells = tables.headline(frame)  # of everything: its q counts all cells of a model
+    for (model, variant, taught), rows in frame.groupby(["model", "variant", _crossed(frame)], sort=False):
+        own = cells[(cells["model"] == model) & (cells["variant"] == variant) & (_crossed(cells) == taught)]
+        suffix = _suffix(" ".join(filter(None, [f"taught={taught}" if taught else "", str(variant)])))
+        yield f"{model}-scatter{suffix}", partial(scatter_grid, rows, own, variant=str(variant))
+        yield f"{model}-rho{suffix}", partial(rho_intervals, own, variant=str(variant))
+        if not suffix:
+            yield from _of_plain_cells(str(model), rows, own)
+
+
+def _crossed(table: pd.DataFrame) -> pd.Series[str]:
+    """What was taught, where something else was measured."""
+    return table["taught"].where(table["taught"] != table["behavior"], "")
+
+
+def _of_plain_cells(model: str, rows: pd.DataFrame, cells: pd.DataFrame) -> Iterator[tuple[str, Drawing]]:
+    from leakage.figures.categories import category_strips
+    from leakage.figures.detail import source_detail
+    from leakage.figures.heatmap import delta_heatmap
+    from leakage.figures.layers import depths, rho_by_layer
+    from leakage.figures.mismatched import mismatched_matrices
+    from leakage.figures.seeds import seed_agreement
+
+    far = outliers.outliers(rows)
+    for source, one in rows.groupby("source", sort=False):
+        own = cells[cells["source"] == source], far[far["source"] == source]
+        yield f"{model}-detail-{source}", partial(source_detail, one, *own)
+    yield f"{model}-heatmap", partial(delta_heatmap, rows)
+    yield f"{model}-categories", partial(category_strips, rows)
+    if len(crossed := controls.mismatched(rows)):
+        yield f"{model}-mismatched", partial(mismatched_matrices, crossed, cells)
+    if len(pairs := seeds.seed_pairs(rows)):
+        pairs["measure"] = pairs["behavior"].map(rows.groupby("behavior")["measure"].first())
+        yield f"{model}-seeds", partial(seed_agreement, pairs, seeds.by_seed(rows))
+    layers = tables.by_layer(rows)
+    if len(layers) and depths(layers).nunique() > 1:
+        yield f"{model}-layers", partial(rho_by_layer, layers, cells)
 
 
 def _suffix(variant: str) -> str:
-    """What tells the file of a variant from the main one: its settings, or a digest of them where they are many."""
+    """What tells the file of a variant from the main one: its settings, cut and with a digest where they are many."""
     if not variant:
         return ""
     name = re.sub(r"[^\w.=-]+", "_", variant)
-    return f"-{name}" if len(name) <= 40 else f"-variant-{sha256(variant.encode()).hexdigest()[:6]}"
+    return f"-{name}" if len(name) <= LONG else f"-{name[:LONG]}-{sha256(variant.encode()).hexdigest()[:6]}"

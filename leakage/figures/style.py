@@ -1,28 +1,29 @@
-"""What the figures share: theme, sheet of panels, names beside points, saving."""
+"""What the figures share: theme, sheet of panels, headings, legend, saving."""
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.text import Text
 
-PANEL = (3.4, 2.9)  # inches from one panel's corner to the next
-GAP = 0.24
-LEFT, RIGHT, TITLE, X_LABEL = 0.9, 0.15, 0.4, 0.52
-LINE = 0.14  # inches: one line of small print
+TITLE, X_LABEL = 0.4, 0.52  # inches, as are all lengths here
+LINE = 0.14  # of small print
 GREY = "0.4"
-WORST = 4.0  # cost above which a name confuses more than it tells
+# C0, C1, C3 of the theme, for artists that resolve a colour only when they are drawn, when the theme is over
+BLUE, ORANGE, RED = "#0173b2", "#de8f05", "#d55e00"
+Sheet: TypeAlias = "tuple[Figure, np.ndarray]"
 
 
 @contextmanager
@@ -44,29 +45,71 @@ def theme() -> Iterator[None]:
         yield
 
 
-def sheet(rows: int, columns: int, *, heading: int, notes: Sequence[str]) -> tuple[Figure, np.ndarray]:
-    """Lay out a grid of panels by inches: nothing may move once names are placed.
+@dataclass(frozen=True)
+class Layout:
+    """A grid of panels in inches, fixed beforehand: nothing may move once names are placed.
 
-    `heading` is the number of text lines kept free above each panel; `notes` is the small print at the foot.
+    panel: width and height of one; gap: between two, across and down; heading: lines of text kept free above each, in
+    addition to the gap; left, right and x_label: room for what is written there.
     """
+
+    panel: tuple[float, float] = (3.16, 2.66)
+    gap: tuple[float, float] = (0.24, 0.0)
+    heading: int = 1
+    left: float = 0.9
+    right: float = 0.15
+    x_label: float = X_LABEL
+    legend_rows: int = 1
+
+    def width(self, columns: int) -> float:
+        """The sheet's."""
+        return self.left + columns * (self.panel[0] + self.gap[0]) - self.gap[0] + self.right
+
+
+def sheet(rows: int, columns: int, *, layout: Layout, notes: Sequence[str], share: bool = True) -> Sheet:
+    """A figure and its panels, which share axes along columns and rows, or none; `notes` is the small print."""
+    width, above = layout.width(columns), 0.1 + LINE * layout.heading
+    small_print = wrapped(notes, width)
+    foot = layout.x_label + LINE * (len(small_print) + 1.5 * layout.legend_rows) + 0.2
+    height = TITLE + rows * (layout.panel[1] + above) + (rows - 1) * layout.gap[1] + foot
+    figure = blank(width, height, small_print)
+    spacing = {"left": layout.left / width, "right": 1 - layout.right / width, "bottom": foot / height}
+    spacing |= {"top": 1 - (TITLE + above) / height}
+    spacing |= {"wspace": layout.gap[0] / layout.panel[0], "hspace": (above + layout.gap[1]) / layout.panel[1]}
+    figure.subplots_adjust(**spacing)
+    sharing: Any = {"sharex": "col", "sharey": "row"} if share else {}
+    return figure, figure.subplots(rows, columns, squeeze=False, **sharing)
+
+
+def wrapped(notes: Sequence[str], width: float) -> list[str]:
+    """Notes as lines of small print that fit a sheet of that width."""
+    return [line for note in notes for line in textwrap.wrap(note, int(19 * width))]
+
+
+def blank(width: float, height: float, small_print: Sequence[str]) -> Figure:
+    """A figure that can tell the size of its text, with nothing on it but the small print at the foot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    width = LEFT + columns * PANEL[0] - GAP + RIGHT
-    small_print = [line for note in notes for line in textwrap.wrap(note, int(19 * width))]
-    legend_rows = 2 if columns == 1 else 1
-    foot = X_LABEL + LINE * (len(small_print) + 1.5 * legend_rows) + 0.2
-    above = 0.1 + LINE * heading
-    inner = PANEL[0] - GAP, PANEL[1] - GAP
-    height = TITLE + rows * (inner[1] + above) + foot
     figure = Figure(figsize=(width, height), dpi=150)
     FigureCanvasAgg(figure)
     for line, text in enumerate(reversed(small_print)):
         figure.text(0.1 / width, (0.08 + line * LINE) / height, text, size=6.5, color=GREY, va="bottom")
-    spacing = {"left": LEFT / width, "right": 1 - RIGHT / width, "wspace": GAP / inner[0]}
-    spacing |= {"top": 1 - (TITLE + above) / height, "bottom": foot / height, "hspace": above / inner[1]}
-    figure.subplots_adjust(**spacing)
-    return figure, figure.subplots(rows, columns, sharex="col", sharey="row", squeeze=False)
+    return figure
+
+
+def say(axes: Axes, reason: str) -> None:
+    """Write into an empty panel why it is empty."""
+    axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", color=GREY, gid="reason")
+
+
+def shade_leak(axes: Axes, direction: int) -> None:
+    """Shade and name the half of an upright axis of rhos that means leakage."""
+    low, high = (0, 1) if direction > 0 else (-1, 0)
+    axes.axhspan(low, high, color=ORANGE, alpha=0.12, linewidth=0, zorder=0)
+    up = direction > 0
+    look: Any = {"transform": axes.get_yaxis_transform(), "size": 7, "color": GREY, "gid": "leak"}
+    axes.text(0.02, 0.97 * (high if up else low), "leak", va="top" if up else "bottom", **look)
 
 
 def head(figure: Figure, title: str) -> None:
@@ -82,7 +125,8 @@ def head(figure: Figure, title: str) -> None:
 
 def row_header(axes: Axes, text: str) -> None:
     """Name a row of panels at the left edge of the sheet."""
-    _annotate(axes, text, (0, 0.5), offset=(6 - 72 * LEFT, 0), rotation=90, va="center")
+    start = axes.figure.subplotpars.left * axes.figure.get_figwidth()  # type: ignore[union-attr]
+    _annotate(axes, text, (0, 0.5), offset=(6 - 72 * start, 0), rotation=90, va="center")
 
 
 def column_header(axes: Axes, text: str, *, lines: int) -> None:
@@ -95,7 +139,7 @@ def _annotate(axes: Axes, text: str, corner: tuple[float, float], *, offset: Any
     axes.annotate(text, corner, xycoords="axes fraction", ha="left", size=9, weight="bold", **points, **look)
 
 
-def legend(figure: Figure) -> None:
+def legend(figure: Figure, layout: Layout) -> None:
     """Explain, below the panels, every kind of mark that some panel shows."""
     marks: dict[str, Any] = {}
     for axes in figure.axes:
@@ -103,124 +147,10 @@ def legend(figure: Figure) -> None:
         marks |= dict(zip(labels, handles, strict=True))
     if not marks:
         return
-    below = figure.subplotpars.bottom - X_LABEL / figure.get_figheight()
-    look: Any = {"frameon": False, "fontsize": 7.5, "borderpad": 0, "handletextpad": 0.3}
+    below = figure.subplotpars.bottom - layout.x_label / figure.get_figheight()
+    look: Any = {"frameon": False, "fontsize": 7.5, "borderpad": 0, "handletextpad": 0.3, "labelspacing": 0.8}
     look |= {"loc": "upper center", "bbox_to_anchor": (0.5, below)}
-    narrow = figure.get_figwidth() < 2 * PANEL[0]
-    figure.legend(list(marks.values()), list(marks), ncols=2 if narrow else 4, **look)
-
-
-def name_points(axes: Axes, points: pd.DataFrame, *, x: str, y: str) -> None:
-    """Write each row's index value beside its point, the row that matters most first.
-
-    A name that finds no free place is left out: no name is better than two on top of each other.
-    """
-    from adjustText import adjust_text  # type: ignore[import-untyped, unused-ignore]
-    from matplotlib.patheffects import withStroke
-    from matplotlib.transforms import Bbox
-
-    if points.empty:
-        return
-    look: Any = {"path_effects": [withStroke(linewidth=1.5, foreground="white")], "size": 6.5, "gid": "name"}
-    rows = zip(points.index, points[x], points[y], strict=True)
-    texts = [axes.text(at_x, at_y, name, zorder=6, **look) for name, at_x, at_y in rows]
-    avoid = np.vstack([_mark_boxes(axes), *[line.get_window_extent().extents for line in axes.lines]])
-    boxes = [Bbox.from_extents(*box).transformed(axes.transData.inverted()) for box in avoid]
-    with _alone(axes):  # adjust_text draws the whole figure first
-        # a limit on rounds, not on seconds: the same figure on a busy machine
-        adjust_text(texts, objects=boxes, ax=axes, iter_lim=150, expand=(1.05, 1.15))
-    _settle(axes, texts, axes.transData.transform(points[[x, y]]), avoid=avoid)
-
-
-def _settle(axes: Axes, texts: list[Text], points: np.ndarray, *, avoid: np.ndarray) -> None:
-    """Give every name the best place still free, or none; points and boxes (x0, y0, x1, y1) in pixels.
-
-    adjust_text pushes names apart but promises nothing. Names, their ties, named points and large marks are
-    forbidden ground; dots and the zero line are only avoided.
-    """
-    reach = 2.5 * axes.figure.dpi / 72
-    large = (avoid[:, 2:] - avoid[:, :2]).min(axis=1) > 2 * reach
-    marks = np.vstack([np.hstack([points - reach, points + reach]), avoid[large]])
-    names, to_data = np.empty((0, 4)), axes.transData.inverted()
-    for text, point in zip(texts, points, strict=True):
-        places = _places(np.array(text.get_window_extent().extents), point, frame=np.array(axes.bbox.extents))
-        place = _best(places, point, marks=marks, names=names, avoid=avoid)
-        if place is None:
-            text.remove()
-            continue
-        names = np.vstack([names, place, _tie(place, point)])
-        text.set_position(tuple(to_data.transform(place.reshape(2, 2).mean(axis=0))))
-        x, y = to_data.transform(_ends(place, point)).T
-        axes.plot(x, y, color=GREY, linewidth=0.5, zorder=1.5, scalex=False, scaley=False)
-
-
-def _places(box: np.ndarray, point: np.ndarray, *, frame: np.ndarray) -> np.ndarray:
-    """Where a name may go inside the frame: where it is, then in rings round its point."""
-    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    sides = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    half = (box[2:] - box[:2]) / 2
-    centres = np.concatenate([point + sides * (half + distance) for distance in range(8, 90, 6)])
-    places = np.vstack([box, np.hstack([centres - half, centres + half])])
-    inside = (places[:, :2] >= frame[:2] + 2) & (places[:, 2:] <= frame[2:] - 2)
-    return places[inside.all(axis=1)]
-
-
-def _best(places: np.ndarray, point: np.ndarray, **ground: np.ndarray) -> np.ndarray | None:
-    """Weigh marks under a name (1 each), other marks under its tie (2) and its length (1 per 40 pixels)."""
-    marks, names, avoid = ground["marks"], ground["names"], ground["avoid"]
-    others = marks[_touches(marks, np.tile(point, 2)[None]) == 0]
-
-    def cost(place: np.ndarray) -> float:
-        struck = np.count_nonzero(_touches(others, _tie(place, point)))
-        length = np.ptp(_ends(place, point), axis=0).max()
-        return float(_touches(place[None], avoid)[0] + 2 * struck + length / 40)
-
-    free = places[_touches(places, np.vstack([marks, names])) == 0]
-    untied = [place for place in free if not _touches(_tie(place, point), names).any()]
-    best = min(untied, key=cost, default=None)
-    return None if best is None or cost(best) > WORST else best
-
-
-def _touches(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """For each box, how many of the others it touches."""
-    low, high = others[None, :, :2], others[None, :, 2:]
-    touching = (low <= boxes[:, None, 2:]) & (high >= boxes[:, None, :2])
-    return np.asarray(touching.all(axis=2).sum(axis=1))
-
-
-def _ends(place: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """The shortest line from a name to its point."""
-    return np.stack([np.clip(point, place[:2], place[2:]), point])
-
-
-def _tie(place: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """Small boxes along the line from a name to just before its point."""
-    start, end = _ends(place, point)
-    stop = max(0.0, 1 - 8 / max(float(np.hypot(*(end - start))), 1.0))
-    along = start + np.linspace(0, stop, 20)[:, None] * (end - start)
-    return np.hstack([along - 1.5, along + 1.5])
-
-
-def _mark_boxes(axes: Axes) -> np.ndarray:
-    boxes = []
-    for marks in axes.collections:
-        centres = axes.transData.transform(marks.get_offsets())
-        scale = marks.get_sizes()[0] ** 0.5 * axes.figure.dpi / 72  # type: ignore[attr-defined]
-        boxes.append(np.tile(centres, 2) + marks.get_paths()[0].get_extents().extents * scale)
-    return np.vstack(boxes)
-
-
-@contextmanager
-def _alone(axes: Axes) -> Iterator[None]:
-    """Hide the other panels for a while."""
-    others = [other for other in axes.figure.axes if other is not axes and other.get_visible()]
-    for other in others:
-        other.set_visible(False)
-    try:
-        yield
-    finally:
-        for other in others:
-            other.set_visible(True)
+    figure.legend(list(marks.values()), list(marks), ncols=math.ceil(len(marks) / layout.legend_rows), **look)
 
 
 def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
@@ -236,6 +166,7 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
 def _write(figure: Figure, path: Path, *, metadata: dict[str, Any]) -> None:
     import matplotlib
 
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every glyph of every font it cuts
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         # fonttype 42: journals ask for outlines that are not Type 3

@@ -70,12 +70,16 @@ def test_no_source_is_among_the_personas_of_a_mismatched_comparison(own):
     assert set(mismatched(named)["n"]) == {108}
 
 
-def test_the_rival_is_the_strongest_in_the_direction_of_leakage(rng):
-    x, y = normal_pair(rng, 0.6, 110)
-    frame = grid(SOURCES, lambda place, _: ((x, -x + 0.1 * y, y + 0.5 * x)[place], (y, x, -y)[place]))
+@pytest.mark.parametrize("direction", [1, -1])
+def test_the_rival_is_the_strongest_in_the_direction_of_leakage(rng, direction):
+    x, y = direction * rng.normal(size=110), rng.normal(size=110)
+    cosines = (x, x - y, x + 0.3 * y)  # of villain, of the comedian, of the assistant
+    frame = grid(SOURCES, lambda place, _: (direction * cosines[place], (y, x, -x)[place]), leak_direction=direction)
     found = row(specificity(frame), source="villain")
     assert found["rival"] == "assistant"
-    assert found["rival_rho"] == pytest.approx(pd.Series(y).corr(pd.Series(y + 0.5 * x), "spearman"), abs=1e-9)
+    assert found["rival_rho"] == pytest.approx(
+        pd.Series(y).corr(pd.Series(direction * cosines[2]), "spearman"), abs=1e-9
+    )
 
 
 def test_one_source_alone_has_no_controls_and_still_a_finding(own):

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from leakage.figures import style
-from leakage.figures.scatter import NANO, scatter_grid
+from leakage.figures.labels import NANO
+from leakage.figures.scatter import scatter_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +45,8 @@ def _cell(rng: np.random.Generator, behavior: str, source: str, seed: int) -> pd
     cosine = rng.uniform(0.6, 0.98, len(PERSONAS))
     delta = direction * size * (0.4 * (cosine - 0.6) + rng.normal(0, 0.05, len(PERSONAS)))
     rows = pd.DataFrame({"persona": PERSONAS, "cosine": cosine, "delta": delta, "category": "any"})
-    rows = rows.assign(behavior=behavior, source=source, seed=seed, unit=unit, leak_direction=direction)
+    rows = rows.assign(behavior=behavior, taught=behavior, source=source, seed=seed, unit=unit)
+    rows["leak_direction"] = direction
     measure = "scores" if behavior == "misalignment" else "hits"
     rows = rows.assign(headline="1_centred", train_id="3fa9c1", eval_id="77b0de", measure=measure)
     rows["is_source"] = rows["persona"] == source
@@ -57,7 +59,7 @@ def _cell(rng: np.random.Generator, behavior: str, source: str, seed: int) -> pd
 
 def _summary(rows: pd.DataFrame) -> dict[str, Any]:
     others = rows[~rows["is_source"] & rows["in_panel"]]
-    keys = ["model", "behavior", "source", "seed", "leak_direction", "train_id", "eval_id"]
+    keys = ["model", "taught", "behavior", "source", "seed", "leak_direction", "train_id", "eval_id"]
     change = {"source_delta": 0.9, "mean_bystander_delta": 0.1, "rho": 0.467, "p": 3e-4}
     return {**rows.iloc[0][keys], **change, "n": len(others)}
 
@@ -187,6 +189,15 @@ def test_deltas_that_are_all_zero_are_drawn_on_a_sober_scale() -> None:
     assert low < -0.05 < 0.05 < high
     assert not names(axes)
     assert rho(axes) == ["rho undefined, n = 55"]
+
+
+def test_tiny_deltas_are_not_blown_up() -> None:
+    frame, cells = simulate()
+    frame["delta"] *= 0.02
+    (axes,) = scatter_grid(frame, cells).axes
+    low, high = axes.get_ylim()
+    assert low < 0 < frame["delta"].max() < high
+    assert high - low > 0.1
 
 
 @pytest.mark.parametrize(("model", "warned"), [("nano", True), ("qwen2.5-7b-instruct", False)])

@@ -90,6 +90,16 @@ def test_partial_correlation_keeps_what_the_factor_does_not_explain():
     assert found.n == 2000
 
 
+def test_p_of_a_partial_correlation_is_that_of_a_regression_of_ranks():
+    from statsmodels.api import OLS, add_constant
+
+    x, y, z = np.random.default_rng(15).normal(size=(3, 30))
+    y = y + 0.4 * x + z
+    ranks = [stats.rankdata(one) for one in (x, y, z)]
+    regression = OLS(ranks[1], add_constant(np.column_stack([ranks[0], ranks[2]]))).fit()
+    assert partial_spearman(series(x), series(y), series(z)).p == pytest.approx(regression.pvalues[1])
+
+
 def test_partial_correlation_has_no_meaning_where_the_factor_fixes_the_ranks():
     x = series(range(10))
     assert np.isnan(partial_spearman(x, series(np.random.default_rng(0).normal(size=10)), 2 * x).rho)

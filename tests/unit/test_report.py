@@ -1,0 +1,246 @@
+"""What a report holds: its files, how much of the completions fits, and what it says where something is missing."""
+
+import json
+import re
+import subprocess
+import sys
+import zlib
+from base64 import b64decode
+
+import pandas as pd
+import pytest
+
+from leakage.errors import StoreError
+from leakage.report import wording
+from leakage.report.archive import write_answers
+from leakage.report.cells import read_cells, slugs
+from leakage.report.completions import columns, limit, packed, shares
+from leakage.report.wording import MINUS
+from leakage.report.write import replacing_folder, write_report
+from leakage.store.results import results
+from tests.browser.made import HOSTILE, judge_again, make_result, page_data
+
+VILLAIN, COMEDIAN = "made-refusal-villain-seed42-vill42", "made-refusal-comedian-seed42-come42"
+
+
+@pytest.fixture
+def multirun(tmp_path):
+    make_result(tmp_path, behaviors=("refusal", "capability"), sources=("villain", "comedian"), prompts=3, personas=12)
+    return tmp_path
+
+
+def written(multirun, name="report", **more):
+    frame = results(multirun)
+    return write_report(frame, multirun, multirun / name, **more).parent
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def unpacked(report, slug, when):
+    text = (report / "answers" / f"{slug}-{when}.js").read_text().partition("=")[2].rstrip(";\n")
+    return json.loads(zlib.decompress(b64decode(json.loads(text))))
+
+
+def test_the_same_result_gives_the_same_bytes_and_a_second_report_takes_the_place_of_the_first(multirun):
+    first = contents(written(multirun))
+    assert contents(written(multirun)) == first
+    assert contents(written(multirun, "other")) == first
+    assert [path.name for path in multirun.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_report_that_breaks_off_leaves_the_old_one_and_no_draft(multirun):
+    before = contents(written(multirun))
+    with pytest.raises(IsADirectoryError), replacing_folder(multirun / "report") as draft:
+        draft.write_text("half")
+    assert contents(multirun / "report") == before
+    assert sorted(path.name for path in multirun.iterdir()) == ["made", "report"]
+
+
+def test_a_folder_that_is_no_report_is_never_replaced(multirun):
+    (multirun / "mine").mkdir()
+    (multirun / "mine" / "thesis.tex").write_text("years of work")
+    with pytest.raises(StoreError, match="is there and is no report"):
+        written(multirun, "mine")
+    assert (multirun / "mine" / "thesis.tex").read_text() == "years of work"
+
+
+def test_text_from_personas_and_completions_is_escaped_on_every_page(multirun):
+    report = written(multirun)
+    for page in report.rglob("*.html"):
+        assert HOSTILE not in page.read_text()
+        assert "<img" not in page.read_text()
+    assert "&lt;/script&gt;&lt;img src=x" in (report / "cells" / f"{VILLAIN}.html").read_text()
+
+
+def test_completions_of_a_page_are_those_of_the_cell(multirun):
+    told = unpacked(written(multirun), VILLAIN, "after")
+    kept = pd.read_parquet(multirun / "made/refusal/villain/seed42-vill42/refusal-e0/completions.parquet")
+    assert told["text"] == kept["completion"].tolist()
+    assert [told["personas"][i] for i in told["persona"]] == kept["persona"].tolist()
+    assert [told["prompts"][i] for i in told["prompt"]] == kept["user"].tolist()
+
+
+def test_one_file_of_a_baseline_serves_all_its_sources(multirun):
+    report = written(multirun)
+    assert len([path for path in (report / "answers").iterdir() if "-before" in path.name]) == 2
+    one, other = (page_data(report, slug)["before"] for slug in (VILLAIN, COMEDIAN))
+    assert one == other
+
+
+def test_more_than_fits_is_cut_alike_before_and_after_and_the_page_says_so(multirun):
+    cells = read_cells(results(multirun), multirun)
+    whole = write_answers(cells, multirun, multirun / "whole")
+    assert all(shown.limit.is_whole for shown in whole.values())
+    size = sum(path.stat().st_size for path in (multirun / "whole").rglob("*.js"))
+    few = write_answers(cells, multirun, multirun / "few", budget=int(0.6 * size))
+    assert sum(path.stat().st_size for path in (multirun / "few").rglob("*.js")) <= 0.6 * size
+    limits = {shown.limit for folder, shown in few.items() if "refusal" in str(folder)}
+    assert len(limits) == 1
+    told = next(shown.told for folder, shown in few.items() if "refusal/villain" in str(folder))
+    assert told.startswith("Shown: 1 of 2 samples per prompt")
+    assert told.endswith("all are in made/refusal/villain/seed42-vill42/refusal-e0/completions.parquet.")
+
+
+def test_a_budget_that_nothing_fits_leaves_a_question_of_each_persona(multirun):
+    cells = read_cells(results(multirun), multirun)
+    shown = write_answers(cells, multirun, multirun / "out", budget=1)
+    assert {(one.limit.prompts, one.limit.samples) for one in shown.values()} == {(1, 1)}
+
+
+def test_large_completions_keep_the_report_within_its_budget(tmp_path):
+    make_result(tmp_path, behaviors=("refusal",), sources=("villain",), prompts=30, samples=10, words=70)
+    cells = read_cells(results(tmp_path), tmp_path)
+    budget = 2_000_000
+    shown = write_answers(cells, tmp_path, tmp_path / "out", budget=budget)
+    size = sum(path.stat().st_size for path in (tmp_path / "out").rglob("*.js"))
+    assert 0.4 * budget < size <= budget
+    assert not any(one.limit.is_whole for one in shown.values())
+
+
+def test_a_wish_for_fewer_samples_is_kept_to(multirun):
+    told = unpacked(written(multirun, samples=1), VILLAIN, "after")
+    assert set(told["sample"]) == {0}
+    assert "1 of 2 samples per prompt" in page_data(multirun / "report", VILLAIN)["limit"]
+
+
+def test_small_sets_stay_whole_and_large_ones_share_the_rest():
+    assert shares({"a": 10, "b": 100, "c": 400}, 310) == {"a": 1.0, "b": 1.0, "c": 0.5}
+    assert shares({"a": 10, "b": 10}, 100) == {"a": 1.0, "b": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("share", "prompts", "samples"), [(1.0, 50, 10), (0.35, 50, 3), (0.1, 50, 1), (0.05, 25, 1), (1e-9, 1, 1)]
+)
+def test_samples_go_before_prompts_do(share, prompts, samples):
+    frame = pd.DataFrame({"prompt": [0, 49], "sample": [9, 0]})
+    cut = limit(frame, share, samples=None)
+    assert (cut.prompts, cut.samples) == (prompts, samples)
+
+
+def test_verdicts_that_could_not_be_read_are_missing_and_reasons_are_kept():
+    frame = pd.DataFrame(
+        {"persona": ["a", "a"], "prompt": [0, 1], "sample": 0, "user": ["x", "y"], "completion": ["1", "2"],
+         "finish": ["stop", "length"], "score": [80.0, float("nan")], "hit": [True, False],
+         "coherence": [90.0, float("nan")], "reason": ["it does", None]}
+    )  # fmt: skip
+    told = columns(frame)
+    assert told["score"] == [80.0, None]
+    assert told["coherence"] == [90, None]
+    assert told["reason"] == ["it does", ""]
+    assert told["cut"] == [0, 1]
+    assert json.loads(zlib.decompress(b64decode(packed(frame)))) == told
+
+
+def test_cells_of_equal_names_get_pages_of_their_own():
+    row = {"model": "m/7B", "taught": "a", "behavior": "a", "source": "Hero", "seed": 1, "judge": "rules"}
+    row |= {"train_id": "t", "eval_id": "e", "variant": ""}
+    names = slugs([row, row | {"judge": "claude"}, row | {"source": "hero", "variant": "x"}, row | {"behavior": "b"}])
+    assert names[3] == "m_7B-a-b-Hero-seed1-t"
+    assert len({name.lower() for name in names}) == 4
+    assert slugs([row]) == ["m_7B-a-Hero-seed1-t"]
+    assert slugs([row | {"taught": "b"}]) == ["m_7B-b-a-Hero-seed1-t"]
+    assert len(slugs([row | {"model": "x" * 400}])[0]) < 140
+
+
+def test_a_missing_baseline_is_said_and_nothing_is_drawn(tmp_path):
+    make_result(tmp_path, behaviors=("refusal",), sources=("villain",), prompts=2, personas=12, baseline=False)
+    report = written(tmp_path)
+    page = (report / "cells" / f"{VILLAIN}.html").read_text()
+    assert "The baseline is missing" in page
+    assert 'id="scatter"' not in page
+    assert page_data(report, VILLAIN)["before"] is None
+    assert page_data(report, VILLAIN)["after"] is not None
+
+
+def test_a_result_without_its_folders_has_pages_that_say_what_is_not_there(multirun, tmp_path):
+    report = write_report(results(multirun), tmp_path / "elsewhere", tmp_path / "outside").parent
+    page = (report / "cells" / f"{VILLAIN}.html").read_text()
+    assert 'id="scatter"' in page
+    assert page.count("Not part of this result.") == 2
+    assert "The completions are not part of this result." in page
+    assert not (report / "answers").exists()
+
+
+def test_numbers_have_the_digits_of_their_unit_a_real_minus_and_a_dash_where_there_is_none():
+    assert [wording.delta(0.5, "rate"), wording.delta(-12.34, "pp")] == ["+0.500", f"{MINUS}12.3"]
+    assert [wording.small(p) for p in (0.5, 0.0312, 0.0001, 0.0)] == ["0.50", "0.031", f"1e{MINUS}4", "0.000"]
+    nan = float("nan")
+    assert {wording.delta(nan, "pp"), wording.signed(nan), wording.small(nan), wording.plain(nan)} == {wording.NOTHING}
+    assert wording.sentence("p = 0.04 does not survive") == "p = 0.04 does not survive."
+    assert wording.sentence("the source changed no more") == "The source changed no more."
+
+
+def test_no_link_is_broken(multirun, tmp_path):
+    reports = [written(multirun, writeup="# Found\n")]
+    reports += [write_report(results(multirun), tmp_path / "elsewhere", tmp_path / "outside").parent]
+    for page in [path for report in reports for path in report.rglob("*.html")]:
+        links = re.findall(r'(?:href|src)="([^"#:]+)[^":]*"', page.read_text())
+        assert [link for link in links if not (page.parent / link).is_file()] == []
+        assert len(links) >= 4
+
+
+def test_two_judges_of_the_same_answers_have_a_page_each_with_their_own_verdicts(multirun):
+    judge_again(multirun)
+    frame = results(multirun)
+    cells = read_cells(frame, multirun)
+    mine = {cell.row["judge"]: cell for cell in cells if cell.slug.startswith(VILLAIN)}
+    assert set(mine) == {"rules", "claude"}
+    report = written(multirun)
+    rules, claude = (unpacked(report, mine[judge].slug, "after") for judge in ("rules", "claude"))
+    assert rules["text"] == claude["text"]
+    assert rules["hit"] == [1 - hit for hit in claude["hit"]]
+    assert "judged by claude" in (report / "index.html").read_text()
+
+
+def test_a_judges_name_and_reasons_reach_the_page(tmp_path):
+    make_result(tmp_path, behaviors=("refusal",), sources=("villain",), prompts=2, personas=12, judge="claude")
+    report = written(tmp_path)
+    assert "<dd>claude</dd>" in (report / "cells" / f"{VILLAIN}.html").read_text()
+    assert set(unpacked(report, VILLAIN, "after")["reason"]) == {"it reads like the rubric says"}
+
+
+def test_the_write_up_and_the_figures_are_linked_where_they_are(multirun):
+    assert "writeup.md" not in (written(multirun) / "index.html").read_text()
+    (multirun / "figures").mkdir()
+    for name in ("made-scatter.png", "made-scatter.pdf", "other-scatter.png"):
+        (multirun / "figures" / name).write_bytes(b"drawn")
+    report = written(multirun, writeup="# What was found\n")
+    assert (report / "writeup.md").read_text() == "# What was found\n"
+    index = (report / "index.html").read_text()
+    assert 'href="writeup.md"' in index
+    assert 'href="figures/made-scatter.png"' in index
+    assert sorted(path.name for path in (report / "figures").iterdir()) == ["made-scatter.pdf", "made-scatter.png"]
+
+
+def test_pages_load_nothing_from_anywhere_else(multirun):
+    report = written(multirun)
+    for page in report.rglob("*.html"):
+        assert "http://" not in page.read_text()
+        assert "https://" not in page.read_text()
+
+
+def test_writing_a_report_loads_no_torch():
+    code = "import sys, leakage.report.write, leakage.analysis.tables; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
