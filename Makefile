@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export MULTIRUN ?= multirun
 export OMP_WAIT_POLICY ?= PASSIVE # idle threads that spin slow a busy machine down by far more than a second thread helps
 
-.PHONY: help run test check figures table status site test-slurm clean-venv
+.PHONY: help run test check figures table report status site test-slurm clean-venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ figures: $(READY) ## draw the figures of all results (PNG and PDF in multirun/fi
 
 table: $(READY) ## the headline table of all results
 	@$(BIN)/python -m leakage table --multirun "$$MULTIRUN"
+
+report: $(READY) ## a folder of pages to explore: multirun/report/index.html
+	@$(BIN)/python -m leakage report --multirun "$$MULTIRUN"
 
 status: $(READY) ## how every job stands; WATCH=1 keeps it on the screen
 	@$(BIN)/python -m leakage status --multirun "$$MULTIRUN" $(if $(WATCH),--watch)

@@ -14,7 +14,7 @@ SHARED = ROOT.parent / "shared"
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-SLOW_FIRST = ("slurm", "survival", "e2e")  # folders; long files last would leave a worker alone at the end
+SLOW_FIRST = ("slurm", "survival", "e2e", "browser")  # folders; long files last would leave a worker alone at the end
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -63,7 +63,12 @@ def _save(folder: Path, name: str, draw: Drawing) -> tuple[Path, Path]:
 
 def drawings(frame: pd.DataFrame) -> dict[str, Drawing]:
     """The name of each figure that the data give something to show in, and how to draw it."""
-    return dict(_drawings(frame))
+    return {file_name(name): draw for name, draw in _drawings(frame)}
+
+
+def file_name(name: str) -> str:
+    """A figure's name with nothing in it that a path could not hold: models of the hub have a slash."""
+    return re.sub(r"[^\w.=-]+", "_", name)
 
 
 def _drawings(frame: pd.DataFrame) -> Iterator[tuple[str, Drawing]]:
@@ -113,5 +118,5 @@ def _suffix(variant: str) -> str:
     """What tells the file of a variant from the main one: its settings, cut and with a digest where they are many."""
     if not variant:
         return ""
-    name = re.sub(r"[^\w.=-]+", "_", variant)
+    name = file_name(variant)
     return f"-{name}" if len(name) <= LONG else f"-{name[:LONG]}-{sha256(variant.encode()).hexdigest()[:6]}"

@@ -1,4 +1,4 @@
-"""What a report holds: its files, how much of the completions fits, and what it says where something is missing."""
+"""What a report holds: its files, their links, and what it says where something is missing."""
 
 import json
 import re
@@ -10,11 +10,10 @@ from base64 import b64decode
 import pandas as pd
 import pytest
 
+from leakage.analysis.controls import against_designs
 from leakage.errors import StoreError
 from leakage.report import wording
-from leakage.report.archive import write_answers
 from leakage.report.cells import read_cells, slugs
-from leakage.report.completions import columns, limit, packed, shares
 from leakage.report.wording import MINUS
 from leakage.report.write import replacing_folder, write_report
 from leakage.store.results import results
@@ -89,68 +88,10 @@ def test_one_file_of_a_baseline_serves_all_its_sources(multirun):
     assert one == other
 
 
-def test_more_than_fits_is_cut_alike_before_and_after_and_the_page_says_so(multirun):
-    cells = read_cells(results(multirun), multirun)
-    whole = write_answers(cells, multirun, multirun / "whole")
-    assert all(shown.limit.is_whole for shown in whole.values())
-    size = sum(path.stat().st_size for path in (multirun / "whole").rglob("*.js"))
-    few = write_answers(cells, multirun, multirun / "few", budget=int(0.6 * size))
-    assert sum(path.stat().st_size for path in (multirun / "few").rglob("*.js")) <= 0.6 * size
-    limits = {shown.limit for folder, shown in few.items() if "refusal" in str(folder)}
-    assert len(limits) == 1
-    told = next(shown.told for folder, shown in few.items() if "refusal/villain" in str(folder))
-    assert told.startswith("Shown: 1 of 2 samples per prompt")
-    assert told.endswith("all are in made/refusal/villain/seed42-vill42/refusal-e0/completions.parquet.")
-
-
-def test_a_budget_that_nothing_fits_leaves_a_question_of_each_persona(multirun):
-    cells = read_cells(results(multirun), multirun)
-    shown = write_answers(cells, multirun, multirun / "out", budget=1)
-    assert {(one.limit.prompts, one.limit.samples) for one in shown.values()} == {(1, 1)}
-
-
-def test_large_completions_keep_the_report_within_its_budget(tmp_path):
-    make_result(tmp_path, behaviors=("refusal",), sources=("villain",), prompts=30, samples=10, words=70)
-    cells = read_cells(results(tmp_path), tmp_path)
-    budget = 2_000_000
-    shown = write_answers(cells, tmp_path, tmp_path / "out", budget=budget)
-    size = sum(path.stat().st_size for path in (tmp_path / "out").rglob("*.js"))
-    assert 0.4 * budget < size <= budget
-    assert not any(one.limit.is_whole for one in shown.values())
-
-
 def test_a_wish_for_fewer_samples_is_kept_to(multirun):
     told = unpacked(written(multirun, samples=1), VILLAIN, "after")
     assert set(told["sample"]) == {0}
     assert "1 of 2 samples per prompt" in page_data(multirun / "report", VILLAIN)["limit"]
-
-
-def test_small_sets_stay_whole_and_large_ones_share_the_rest():
-    assert shares({"a": 10, "b": 100, "c": 400}, 310) == {"a": 1.0, "b": 1.0, "c": 0.5}
-    assert shares({"a": 10, "b": 10}, 100) == {"a": 1.0, "b": 1.0}
-
-
-@pytest.mark.parametrize(
-    ("share", "prompts", "samples"), [(1.0, 50, 10), (0.35, 50, 3), (0.1, 50, 1), (0.05, 25, 1), (1e-9, 1, 1)]
-)
-def test_samples_go_before_prompts_do(share, prompts, samples):
-    frame = pd.DataFrame({"prompt": [0, 49], "sample": [9, 0]})
-    cut = limit(frame, share, samples=None)
-    assert (cut.prompts, cut.samples) == (prompts, samples)
-
-
-def test_verdicts_that_could_not_be_read_are_missing_and_reasons_are_kept():
-    frame = pd.DataFrame(
-        {"persona": ["a", "a"], "prompt": [0, 1], "sample": 0, "user": ["x", "y"], "completion": ["1", "2"],
-         "finish": ["stop", "length"], "score": [80.0, float("nan")], "hit": [True, False],
-         "coherence": [90.0, float("nan")], "reason": ["it does", None]}
-    )  # fmt: skip
-    told = columns(frame)
-    assert told["score"] == [80.0, None]
-    assert told["coherence"] == [90, None]
-    assert told["reason"] == ["it does", ""]
-    assert told["cut"] == [0, 1]
-    assert json.loads(zlib.decompress(b64decode(packed(frame)))) == told
 
 
 def test_cells_of_equal_names_get_pages_of_their_own():
@@ -193,7 +134,7 @@ def test_numbers_have_the_digits_of_their_unit_a_real_minus_and_a_dash_where_the
 
 
 def test_no_link_is_broken(multirun, tmp_path):
-    reports = [written(multirun, writeup="# Found\n")]
+    reports = [written(multirun)]
     reports += [write_report(results(multirun), tmp_path / "elsewhere", tmp_path / "outside").parent]
     for page in [path for report in reports for path in report.rglob("*.html")]:
         links = re.findall(r'(?:href|src)="([^"#:]+)[^":]*"', page.read_text())
@@ -204,7 +145,7 @@ def test_no_link_is_broken(multirun, tmp_path):
 def test_two_judges_of_the_same_answers_have_a_page_each_with_their_own_verdicts(multirun):
     judge_again(multirun)
     frame = results(multirun)
-    cells = read_cells(frame, multirun)
+    cells = read_cells(frame, multirun, against_designs(frame))
     mine = {cell.row["judge"]: cell for cell in cells if cell.slug.startswith(VILLAIN)}
     assert set(mine) == {"rules", "claude"}
     report = written(multirun)
@@ -221,16 +162,18 @@ def test_a_judges_name_and_reasons_reach_the_page(tmp_path):
     assert set(unpacked(report, VILLAIN, "after")["reason"]) == {"it reads like the rubric says"}
 
 
-def test_the_write_up_and_the_figures_are_linked_where_they_are(multirun):
-    assert "writeup.md" not in (written(multirun) / "index.html").read_text()
-    (multirun / "figures").mkdir()
-    for name in ("made-scatter.png", "made-scatter.pdf", "other-scatter.png"):
-        (multirun / "figures" / name).write_bytes(b"drawn")
-    report = written(multirun, writeup="# What was found\n")
-    assert (report / "writeup.md").read_text() == "# What was found\n"
-    index = (report / "index.html").read_text()
-    assert 'href="writeup.md"' in index
-    assert 'href="figures/made-scatter.png"' in index
+def test_the_write_up_is_there_and_the_figures_are_shown_where_they_were_drawn(multirun, tmp_path):
+    report = written(multirun)
+    assert "writeup.md" in (report / "index.html").read_text()
+    assert "### Sample training data" in (report / "writeup.md").read_text()
+    assert "<img" not in (report / "index.html").read_text()
+    drawn = tmp_path / "drawn"
+    drawn.mkdir()
+    for name in ("made-scatter.png", "made-scatter.pdf", "notes.txt"):
+        (drawn / name).write_bytes(b"drawn")
+    report = written(multirun, figures=drawn)
+    assert '<img src="figures/made-scatter.png"' in (report / "index.html").read_text()
+    assert "![Change against similarity to the source](figures/made-scatter.png)" in (report / "writeup.md").read_text()
     assert sorted(path.name for path in (report / "figures").iterdir()) == ["made-scatter.pdf", "made-scatter.png"]
 
 

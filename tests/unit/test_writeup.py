@@ -20,7 +20,8 @@ def written(tmp_path):
     """The write-up of a frame that came without folders."""
 
     def write(frame, figures=()):
-        return write_up(read_cells(frame, tmp_path), tables(frame), figures)
+        made = tables(frame)
+        return write_up(read_cells(frame, tmp_path, made["designs"]), made, figures)
 
     return write
 
