@@ -22,7 +22,9 @@ def outliers(frame: "pd.DataFrame") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    found = [key | one for key, rows in cells(bystanders(frame)) for one in _far(rows)]
+    found = [
+        key | one for key, rows in cells(bystanders(frame), "unit", "persona", "cosine", "delta") for one in _far(rows)
+    ]
     return pd.DataFrame(found, columns=list(OUTLIERS))
 
 

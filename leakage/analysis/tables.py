@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from leakage.analysis.cells import GRID, bystanders, cells
+from leakage.analysis.cells import CELL, GRID, bystanders, cells
 from leakage.analysis.controls import specificity
 from leakage.analysis.resampling import interval, permutation_p
 from leakage.analysis.statistics import NAN, Correlation, detectable, false_discovery, spearman
@@ -21,6 +21,12 @@ HEADLINE = (
 )  # fmt: skip
 
 
+READ = (
+    "cosine", "delta", "in_panel", "is_source", "trained_negative", "shares_word", "leak_direction", "design",
+    "missing", "base_missing", "unit", "headline",
+)  # fmt: skip
+
+
 def headline(frame: "pd.DataFrame") -> "pd.DataFrame":
     """One row a cell, over its bystanders: the personas of the panel other than the source.
 
@@ -35,7 +41,7 @@ def headline(frame: "pd.DataFrame") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    rows = pd.DataFrame([key | _row(cell) for key, cell in cells(frame)])
+    rows = pd.DataFrame([key | _row(cell) for key, cell in cells(frame, *READ)])
     if rows.empty:
         return pd.DataFrame(columns=list(HEADLINE))
     whole = rows.merge(specificity(frame), on=[*GRID, "source"], how="left").fillna({"rival": ""})
@@ -83,7 +89,7 @@ def _twins(frame: "pd.DataFrame") -> list[str]:
     identical to the last bit are one condition, run twice by mistake."""
     seen: dict[tuple[float, ...], list[str]] = {}
     deltas = []
-    for key, cell in cells(bystanders(frame)):
+    for key, cell in cells(bystanders(frame), "persona", "delta"):
         deltas.append(tuple(cell.sort_values("persona")["delta"]))
         name = f"{key['behavior']} x {key['source']}, seed {key['seed']} {key['variant']}".strip()
         seen.setdefault(deltas[-1], []).append(name)
@@ -125,21 +131,22 @@ def by_category(frame: "pd.DataFrame") -> "pd.DataFrame":
     In the panel's order of categories, the related first. Below FEW personas rho is left out: among so few almost any
     order is "perfect".
     """
-    import pandas as pd
 
     others = bystanders(frame)
     names = zip(others["source"], others["related_to"], strict=True)
-    kinds = others.assign(related_to_source=[source in related.split() for source, related in names])
     order = {name: place for place, name in enumerate(frame["category"].unique())}
-    rows = []
-    for cell, members in cells(kinds):
-        groups = [(kind, one) for kind, one in members.groupby(["category", "related_to_source"], sort=False)]
-        for (category, related), one in sorted(groups, key=lambda group: (order[group[0][0]], not group[0][1])):
-            told = spearman(one["cosine"], one["delta"]) if len(one) >= FEW else Correlation(NAN, NAN, 0)
-            means = {"mean_delta": one["delta"].mean(), "mean_cosine": one["cosine"].mean()}
-            kind = {"category": category, "related_to_source": related, "unit": one["unit"].iloc[0], "n": len(one)}
-            rows.append(cell | kind | means | {"rho": told.rho, "p": told.p})
-    return pd.DataFrame(rows)
+    kinds = others.assign(
+        related_to_source=[source in related.split() for source, related in names],
+        cell=others.groupby(CELL, sort=False).ngroup(),
+        place=others["category"].map(order),
+    ).sort_values(["cell", "place", "related_to_source"], ascending=[True, True, False], kind="stable")
+    groups = kinds.groupby([*CELL, "category", "related_to_source"], sort=False)
+    means = {"n": ("delta", "size"), "mean_delta": ("delta", "mean"), "mean_cosine": ("cosine", "mean")}
+    table = groups.agg(unit=("unit", "first"), **means)
+    cosine, delta = (kinds[name].to_numpy(float) for name in ("cosine", "delta"))
+    members = [groups.indices[key] for key in table.index]
+    told = [spearman(cosine[at], delta[at]) if len(at) >= FEW else Correlation(NAN, NAN, 0) for at in members]
+    return table.reset_index().assign(rho=[one.rho for one in told], p=[one.p for one in told])
 
 
 def by_layer(frame: "pd.DataFrame") -> "pd.DataFrame":
