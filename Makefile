@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export MULTIRUN ?= multirun
 export OMP_WAIT_POLICY ?= PASSIVE # idle threads that spin slow a busy machine down by far more than a second thread helps
 
-.PHONY: help run test check figures table report status site test-slurm clean-venv
+.PHONY: help run test check figures table report status site bench test-slurm clean-venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ status: $(READY) ## how every job stands; WATCH=1 keeps it on the screen
 site: $(READY) ## SITE=slurm_h200 [PARTITION= ACCOUNT= MINUTES= MODEL= SETUP=]: from now on sweeps run on that cluster
 	@$(BIN)/python -m leakage site "$$SITE" --partition "$$PARTITION" --account "$$ACCOUNT" --model "$$MODEL" \
 	  --setup "$$SETUP" $(if $(MINUTES),--minutes "$$MINUTES")
+
+bench: $(READY) ## how long it takes to read a thousand cells (copies of those that are there)
+	@$(BIN)/python benchmarks/analysis.py "$$MULTIRUN"
 
 test: $(READY) ## all tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
