@@ -116,11 +116,10 @@ def test_equal_changes_are_equal_numbers():
     """0.3 - 0.1 and 0.4 - 0.2 differ as floats, which would break a tie in the ranking."""
     from leakage.store.results import _delta
 
-    frame = pd.DataFrame({"k": [3, 4, 9], "n": 10, "base_k": [1, 2, 7], "base_n": 10})
-    assert _delta(frame, "hits", "rate").nunique() == 1
-    assert _delta(frame, "hits", "pp").tolist() == [20.0, 20.0, 20.0]
-    means = pd.DataFrame({"mean": [0.3, 0.4], "base_mean": [0.1, 0.2]})
-    assert _delta(means, "scores", "points").nunique() == 1
+    hits = pd.DataFrame({"k": [3, 4, 9], "n": 10, "base_k": [1, 2, 7], "base_n": 10, "measure": "hits"})
+    scores = pd.DataFrame({"mean": [0.3, 0.4], "base_mean": [0.1, 0.2], "measure": "scores", "unit": "points"})
+    rows = pd.concat([hits.assign(unit="rate"), hits.assign(unit="pp"), scores], ignore_index=True)
+    assert _delta(rows).tolist() == [0.2] * 3 + [20.0] * 3 + [0.2] * 2
 
 
 def test_agreement_beyond_chance():
