@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NEEDED = ("behavior", "source", "persona", "cosine", "delta")
-UNTOLD: dict[str, Any] = {"model": "points", "seed": 0, "judge": "", "variant": ""}
-UNITS, DIRECTIONS = ("rate", "pp", "points"), (1, -1)
+UNTOLD = {"model": "points", "seed": "0", "judge": "", "variant": ""}
+LARGEST = {"rate": 1, "pp": 100, "points": 100}  # what a unit can change by
+DIRECTIONS = {"1": 1, "+1": 1, "-1": -1}
 KEY = ["model", "behavior", "source", "seed", "judge", "variant", "persona"]
 
 
@@ -24,78 +25,88 @@ def read_points(path: Path) -> "pd.DataFrame":
     model, seed, judge, variant, unit and leak_direction may be given as well; unit and direction are known for the
     behaviors of this project, category and prompt for its personas. Counts before and after are missing.
     """
-    given = _checked(_read(path), path)
-    frame = given.assign(**{name: usual for name, usual in UNTOLD.items() if name not in given})
-    frame = frame.assign(**_of_behaviors(frame, path), **_of_personas(frame))
+    frame = _numbers(_read(path), path)
+    frame = frame.assign(**{name: _or_usual(frame, name, usual) for name, usual in UNTOLD.items()})
+    _refuse(~frame["seed"].str.fullmatch(r"\d{1,9}"), frame, path, "seed is '{seed}', no whole number; correct it")
+    frame = frame.assign(seed=frame["seed"].astype(int), **_of_behaviors(frame, path)).assign(**_of_personas(frame))
+    beyond = frame["delta"].abs() > frame["unit"].map(LARGEST) * (1 + 1e-6)
+    _refuse(beyond, frame, path, "a delta of {delta} is more than a {unit} can change by; correct it, or the unit")
+    twice = (
+        "persona '{persona}' stands twice under {behavior} x {source}; remove one, or tell the two apart with a column "
+    )
+    _refuse(frame.duplicated(KEY), frame, path, twice + "seed, model or variant")
     frame["taught"], frame["design"], frame["measure"] = frame["behavior"], "published", "hits"
     frame = frame.assign(trained_negative=False, headline="given", train_id="", eval_id="", missing=0, base_missing=0)
-    if (again := frame.duplicated(KEY)).any():
-        row = frame[again].iloc[0]
-        raise DataError(
-            f"{path}: persona '{row['persona']}' stands twice under {row['behavior']} x {row['source']}; remove one, "
-            "or tell the two apart with a column seed, model or variant"
-        )
-    return frame.reindex(columns=list(COLUMNS))
+    return frame.reindex(columns=list(COLUMNS)).reset_index(drop=True)
 
 
 def _read(path: Path) -> "pd.DataFrame":
+    """The file's fields as they are written; the index of a row is its line less two, a header and counting from 1."""
     import pandas as pd
 
     try:
-        frame = pd.read_csv(
-            path, dtype=dict.fromkeys(("behavior", "source", "persona", "model", "judge", "variant"), str)
-        )
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig")
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}; name a CSV file that can be read") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not text in UTF-8; save it as CSV in UTF-8") from error
     except (ValueError, csv.Error) as error:  # pandas' own errors of parsing are ValueErrors
         raise DataError(f"{path} is no CSV file: {str(error).strip()}; its columns are {', '.join(NEEDED)}") from error
+    frame = frame.fillna("").map(str.strip).rename(columns=lambda name: str(name).strip().lower())
     if lacking := [name for name in NEEDED if name not in frame]:
         there = ", ".join(map(str, frame.columns))
-        raise DataError(
-            f"{path} lacks the column {', '.join(lacking)} (it has: {there}); needed are {', '.join(NEEDED)}"
-        )
+        mend = "separate the columns by commas" if ";" in there or "\t" in there else f"needed are {', '.join(NEEDED)}"
+        raise DataError(f"{path} lacks the column {', '.join(lacking)} (it has: {there}); {mend}")
+    frame = frame[(frame != "").any(axis=1)]
     if frame.empty:
         raise DataError(f"{path} has a header and no rows; give one row per behavior, source and persona")
-    return frame
+    return frame[[name for name in (*NEEDED, *UNTOLD, "unit", "leak_direction") if name in frame]]
 
 
-def _checked(frame: "pd.DataFrame", path: Path) -> "pd.DataFrame":
-    """Names are there, numbers are numbers; the first line that is not so is named. A delta may be missing."""
+def _numbers(frame: "pd.DataFrame", path: Path) -> "pd.DataFrame":
+    """Names are there, numbers are finite numbers; the first line that is not so is named. A delta may be missing."""
+    import numpy as np
     import pandas as pd
 
     for name in ("behavior", "source", "persona"):
-        if (bad := frame[name].isna()).any():
-            raise DataError(f"{path}, line {_first(bad) + 2}: {name} is empty; fill it in or remove the line")
-    numbers = {name: pd.to_numeric(frame[name], errors="coerce") for name in ("cosine", "delta")}
-    for name, values in numbers.items():
-        if (bad := values.isna() & frame[name].notna()).any():
-            line = _first(bad)
-            raise DataError(f"{path}, line {line + 2}: {name} is '{frame[name][line]}', not a number; correct it")
-    if (bad := numbers["cosine"].abs() > 1 + 1e-6).any():
-        line = _first(bad)
-        raise DataError(f"{path}, line {line + 2}: a cosine of {frame['cosine'][line]} is outside -1 to 1; correct it")
+        _refuse(frame[name] == "", frame, path, f"{name} is empty; fill it in or remove the line")
+    numbers = {}
+    for name in ("cosine", "delta"):
+        missing = frame[name].str.lower().isin(["", "nan", "na"])
+        numbers[name] = pd.to_numeric(frame[name].where(~missing), errors="coerce")
+        no_number = ~missing & ~np.isfinite(numbers[name])
+        _refuse(no_number, frame, path, f"{name} is '{{{name}}}', not a number; correct it")
+    _refuse(numbers["cosine"].abs() > 1 + 1e-6, frame, path, "a cosine of {cosine} is outside -1 to 1; correct it")
     return frame.assign(**numbers)
 
 
-def _first(bad: "pd.Series[bool]") -> int:
-    """Position of the first bad row; the file's line is two more, for it counts from 1 and has a header."""
-    return int(bad.to_numpy().argmax())
+def _or_usual(frame: "pd.DataFrame", name: str, usual: str) -> "pd.Series[str] | str":
+    return frame[name].where(frame[name] != "", usual) if name in frame else usual
+
+
+def _refuse(bad: "pd.Series[bool]", frame: "pd.DataFrame", path: Path, sentence: str) -> None:
+    """Raise with the first bad row's line and values."""
+    if bad.any():
+        row = frame[bad.to_numpy(bool)].iloc[0]
+        raise DataError(f"{path}, line {int(str(row.name)) + 2}: {sentence.format_map(row.to_dict())}")
 
 
 def _of_behaviors(frame: "pd.DataFrame", path: Path) -> dict[str, Any]:
-    """unit and leak_direction, from the file or from the behaviors of that name."""
+    """unit and leak_direction, from the file or from the behaviors of that name; one of each for a behavior."""
     known = {name: behavior(name) for name in frame["behavior"].unique() if name in behavior_names()}
+    units = {name: one.unit for name, one in known.items()}
+    signs = {name: f"{one.leak_direction:+d}" for name, one in known.items()}
     told = {}
-    for name, allowed in (("unit", UNITS), ("leak_direction", DIRECTIONS)):
-        usual = frame["behavior"].map({one: getattr(of, name) for one, of in known.items()})
-        told[name] = frame[name].fillna(usual) if name in frame else usual
-        if (bad := ~told[name].isin(allowed)).any():
-            line, column = _first(bad), f"the column {name} ({', '.join(map(str, allowed))})"
-            raise DataError(
-                f"{path}, line {line + 2}: {name} of '{frame['behavior'][line]}' is not known; correct the behavior "
-                f"({', '.join(behavior_names())}), or give {column}"
-            )
-    return told
+    for name, usual, allowed in (("unit", units, LARGEST), ("leak_direction", signs, DIRECTIONS)):
+        written = _or_usual(frame, name, "")
+        told[name] = frame.assign(it=written)["it"].where(lambda one: one != "", frame["behavior"].map(usual))
+        sentence = (
+            f"{name} of '{{behavior}}' is not known; correct the behavior ({', '.join(behavior_names())}), or give "
+        )
+        _refuse(~told[name].isin(list(allowed)), frame, path, sentence + f"the column {name} ({', '.join(allowed)})")
+        first = frame["behavior"].map(told[name].groupby(frame["behavior"]).first())
+        _refuse(told[name] != first, frame, path, f"{{behavior}} has another {name} here than above; give it one")
+    return told | {"leak_direction": told["leak_direction"].map(DIRECTIONS)}
 
 
 def _of_personas(frame: "pd.DataFrame") -> dict[str, Any]:

@@ -61,7 +61,8 @@ def specificity(frame: "pd.DataFrame") -> "pd.DataFrame":
     rows = []
     for key, deltas, cosines in grids(frame):
         for source in deltas:
-            others = deltas.drop(columns=source).mean(axis=1)
+            # rounded: equal means must be ties, whatever the order of the sources
+            others = deltas.drop(columns=source).mean(axis=1).round(9)
             partial = partial_spearman(cosines[source], deltas[source], others)
             rhos = {to: spearman(cosines[to], deltas[source]).rho for to in cosines}
             rival = _strongest({to: rho for to, rho in rhos.items() if to != source}, directions[key["behavior"]])

@@ -34,7 +34,7 @@ def _far(rows: "pd.DataFrame") -> list[dict[str, Any]]:
 
     both = rows.dropna(subset=["cosine", "delta"])
     cosine, delta = both["cosine"].to_numpy(float), both["delta"].to_numpy(float)
-    if not varied(cosine):
+    if not varied(cosine, delta):
         return []
     line = theilslopes(delta, cosine)
     expected = line.intercept + line.slope * cosine

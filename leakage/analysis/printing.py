@@ -27,8 +27,8 @@ def as_csv(table: "pd.DataFrame") -> str:
 def as_markdown(table: "pd.DataFrame") -> str:
     """A Markdown table, rounded for reading."""
     shown = readable(table)
-    lines = ["| " + " | ".join(row) + " |" for row in [list(shown.columns), ["---"] * shown.shape[1]]]
-    lines += ["| " + " | ".join(row) + " |" for row in shown.to_numpy().tolist()]
+    rows = [[" ".join(text.split()).replace("|", "\\|") for text in row] for row in shown.to_numpy().tolist()]
+    lines = ["| " + " | ".join(row) + " |" for row in [list(shown.columns), ["---"] * shown.shape[1], *rows]]
     return "\n".join(lines) + "\n"
 
 
@@ -78,8 +78,9 @@ def in_words(table: "pd.DataFrame") -> str:
     """What the headline table comes to, in one line."""
     told = directions(table)
     many = f"{told['significant']} of {told['cells']} correlations have p < {LEVEL:.2f}".replace("0.", ".")
+    leak = f"{told['leak']} in the direction of leakage, {told['against']} against it"
     findings = ", ".join(f"{count} {name}" for name, count in table["finding"].value_counts().items())
-    return f"{many}: {told['leak']} in the direction of leakage, {told['against']} against it. Findings: {findings}."
+    return f"{many}: {leak}.\nFindings, corrected for the number of cells: {findings}."
 
 
 def print_rich(shown: "pd.DataFrame") -> None:

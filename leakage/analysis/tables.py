@@ -89,8 +89,8 @@ def _twins(frame: "pd.DataFrame") -> list[str]:
     identical to the last bit are one condition, run twice by mistake."""
     seen: dict[tuple[float, ...], list[str]] = {}
     deltas = []
-    for key, cell in cells(bystanders(frame), "persona", "delta"):
-        deltas.append(tuple(cell.sort_values("persona")["delta"]))
+    for key, cell in cells(frame, "persona", "delta", "in_panel", "is_source"):
+        deltas.append(tuple(bystanders(cell).sort_values("persona")["delta"]))
         name = f"{key['behavior']} x {key['source']}, seed {key['seed']} {key['variant']}".strip()
         seen.setdefault(deltas[-1], []).append(name)
     twins = {one: names for one, names in seen.items() if len(names) > 1 and len(set(one)) > 1}
@@ -141,7 +141,7 @@ def by_category(frame: "pd.DataFrame") -> "pd.DataFrame":
         place=others["category"].map(order),
     ).sort_values(["cell", "place", "related_to_source"], ascending=[True, True, False], kind="stable")
     groups = kinds.groupby([*CELL, "category", "related_to_source"], sort=False)
-    means = {"n": ("delta", "size"), "mean_delta": ("delta", "mean"), "mean_cosine": ("cosine", "mean")}
+    means = {"n": ("delta", "count"), "mean_delta": ("delta", "mean"), "mean_cosine": ("cosine", "mean")}
     table = groups.agg(unit=("unit", "first"), **means)
     cosine, delta = (kinds[name].to_numpy(float) for name in ("cosine", "delta"))
     members = [groups.indices[key] for key in table.index]
