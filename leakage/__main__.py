@@ -7,6 +7,15 @@ from leakage.commands import draw, rejudge, site, status, table
 from leakage.guard import guarded
 
 
+class Plain(logging.Formatter):
+    """Progress as it is, warnings as such."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message alone, after its level from warnings on."""
+        level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        return level + super().format(record)
+
+
 def main() -> None:
     """Parse the command line and do what it asks."""
     parser = argparse.ArgumentParser(prog="python -m leakage", description=__doc__)
@@ -20,8 +29,9 @@ def main() -> None:
         parser.error(f"unrecognized arguments: {' '.join(wrong)}")
     if given.command == "rejudge":
         given.overrides += more
-    level = logging.WARNING if given.command in {"table", "status", "agreement"} else logging.INFO
-    logging.basicConfig(level=level, format="%(message)s" if level == logging.INFO else "warning: %(message)s")
+    said = logging.StreamHandler()
+    said.setFormatter(Plain())
+    logging.basicConfig(level=logging.INFO, handlers=[said])
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request would bury ours
     given.action(given)
 

@@ -17,6 +17,9 @@ def guarded(main: Callable[[], object]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing its own trace
     try:
         main()
+    except BrokenPipeError:  # `… | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         print("\ninterrupted: what was finished is kept, the same command goes on from there", file=sys.stderr)
         sys.exit(INTERRUPTED)
@@ -49,7 +52,9 @@ def explain(error: BaseException) -> str | None:
         return f"cannot use {error.filename}: {error.strerror}; make it readable and writable, or name another folder"
     if isinstance(error, OSError):
         where = error.filename or error.filename2 or "a file"
-        return f"cannot use {where}: {error.strerror or error}; name a folder that can be written (paths.multirun=…)"
+        return (
+            f"cannot use {where}: {error.strerror or error}; name one that can be written (paths.multirun=… or --out)"
+        )
     return None
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event, Thread
 from time import monotonic
 
 log = logging.getLogger(__name__)
@@ -69,3 +70,25 @@ def _lines(total: int, what: str, unit: str) -> Progress:
             log.info("%s: %d of %d %ss", what, done, total, unit)
 
     return advance
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Something that cannot be counted: a moving mark in a terminal, a line every few seconds in a log."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True).status(what):
+            yield
+        return
+    over, started = Event(), monotonic()
+
+    def tell() -> None:
+        while not over.wait(EVERY):
+            log.info("%s: %.0f s so far", what, monotonic() - started)
+
+    Thread(target=tell, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()

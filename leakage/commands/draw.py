@@ -31,9 +31,11 @@ def draw_figures(given: argparse.Namespace) -> None:
 def make_report(given: argparse.Namespace) -> None:
     """Write the folder of pages, with every figure in it."""
     from leakage.figures.gallery import draw_all
-    from leakage.report.write import write_report
+    from leakage.report.write import check_free, write_report
 
-    frame, folder = frame_of(given), _out(given, "report")
+    folder = _out(given, "report")
+    check_free(folder)
+    frame = frame_of(given)
     with TemporaryDirectory() as pictures:
         drawn = list(draw_all(frame, Path(pictures)))
         index = write_report(frame, given.multirun, folder, figures=Path(pictures), samples=given.samples)
@@ -43,7 +45,7 @@ def make_report(given: argparse.Namespace) -> None:
 
 def _out(given: argparse.Namespace, name: str) -> Path:
     """Where to write; what comes of an outside result stays apart from that of the results."""
-    below = given.multirun / given.points.stem if given.points else given.multirun
+    below = given.multirun / f"points-{given.points.stem}" if given.points else given.multirun
     return Path(given.out or below / name)
 
 

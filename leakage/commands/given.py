@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leakage.errors import StoreError
+from leakage.progress import waiting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,8 @@ def frame_of(given: argparse.Namespace) -> "pd.DataFrame":
         return read_points(given.points)
     from leakage.store.results import results
 
-    frame = results(existing(given.multirun))
+    with waiting("reading results"):
+        frame = results(existing(given.multirun))
     if frame.empty:
         raise StoreError(f"no finished cell below {given.multirun}; run one first: python run.py")
     return frame

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from leakage.commands.given import add_multirun, add_points, existing, frame_of
 from leakage.errors import StoreError
+from leakage.progress import waiting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ TWO_SOURCES = "it takes two sources of one behavior: python run.py -m source=vil
 VIEWS = {
     "cell": View("tables.headline", "rho of each cell"),
     "category": View("tables.by_category", "mean delta and rho of each kind of persona"),
-    "layer": View("tables.by_layer", "rho with every cosine measured (exploratory)", "there is one cosine only"),
+    "layer": View("tables.by_layer", "rho with every cosine measured (exploratory)", "one cosine is known, or none"),
     "seed": View("seeds.by_seed", "the seeds of a cell taken together"),
     "control": View(
         "controls.against_designs", "sham adapters and other controls beside their cells",
@@ -41,7 +42,10 @@ VIEWS = {
     ),
     "mismatched": View("controls.mismatched", "cosine to one source against the deltas of another", TWO_SOURCES),
     "sources": View("controls.between_sources", "how alike two sources change everyone", TWO_SOURCES),
-    "outlier": View("outliers.outliers", "personas far from what their cosine predicts", "no persona is that far off"),
+    "outlier": View(
+        "outliers.outliers", "personas far from what their cosine predicts",
+        "no persona is that far off, or none has both a delta and a cosine",
+    ),
 }  # fmt: skip
 
 
@@ -66,7 +70,9 @@ def show_table(given: argparse.Namespace) -> None:
     from leakage.analysis.printing import in_words, telling
 
     view = VIEWS[given.by]
-    table = view.make()(frame_of(given))
+    frame = frame_of(given)
+    with waiting(f"table by {given.by} of {len(frame)} rows"):
+        table = view.make()(frame)
     if table.empty:
         raise StoreError(f"nothing to show by {given.by}: {view.empty}")
     _show(table, given.format, telling(table))

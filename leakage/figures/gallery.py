@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 Drawing = Callable[[], "Figure"]
 WORKERS = 4  # each takes some 200 MB
-LONG = 60  # characters of a file's name that tell a variant
+LONG = 80  # characters of a file's name
 
 
 def draw_all(frame: pd.DataFrame, folder: Path) -> Iterator[Path]:
@@ -58,7 +59,9 @@ def _end_with(leader: BaseProcess) -> None:
 def _save(folder: Path, name: str, draw: Drawing) -> tuple[Path, Path]:
     from leakage.figures import style
 
-    return style.save(draw(), folder, name)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a persona of an outside result may be in any script
+        return style.save(draw(), folder, name)
 
 
 def drawings(frame: pd.DataFrame) -> dict[str, Drawing]:
@@ -67,8 +70,11 @@ def drawings(frame: pd.DataFrame) -> dict[str, Drawing]:
 
 
 def file_name(name: str) -> str:
-    """A figure's name with nothing in it that a path could not hold: models of the hub have a slash."""
-    return re.sub(r"[^\w.=-]+", "_", name)
+    """A figure's name as a file can have it; a digest tells it from others where it had to be changed or cut."""
+    plain = re.sub(r"[^\w.=-]+", "_", name)
+    if plain == name and len(name) <= LONG:
+        return name
+    return f"{plain[:LONG]}-{sha256(name.encode()).hexdigest()[:6]}"
 
 
 def _drawings(frame: pd.DataFrame) -> Iterator[tuple[str, Drawing]]:
@@ -78,7 +84,8 @@ def _drawings(frame: pd.DataFrame) -> Iterator[tuple[str, Drawing]]:
     cells = tables.headline(frame)  # of everything: its q counts all cells of a model
     for (model, variant, taught), rows in frame.groupby(["model", "variant", _crossed(frame)], sort=False):
         own = cells[(cells["model"] == model) & (cells["variant"] == variant) & (_crossed(cells) == taught)]
-        suffix = _suffix(" ".join(filter(None, [f"taught={taught}" if taught else "", str(variant)])))
+        told = " ".join(filter(None, [f"taught={taught}" if taught else "", str(variant)]))
+        suffix = f"-{told}" if told else ""
         yield f"{model}-scatter{suffix}", partial(scatter_grid, rows, own, variant=str(variant))
         yield f"{model}-rho{suffix}", partial(rho_intervals, own, variant=str(variant))
         if not suffix:
@@ -112,11 +119,3 @@ def _of_plain_cells(model: str, rows: pd.DataFrame, cells: pd.DataFrame) -> Iter
     layers = tables.by_layer(rows)
     if len(layers) and depths(layers).nunique() > 1:
         yield f"{model}-layers", partial(rho_by_layer, layers, cells)
-
-
-def _suffix(variant: str) -> str:
-    """What tells the file of a variant from the main one: its settings, cut and with a digest where they are many."""
-    if not variant:
-        return ""
-    name = file_name(variant)
-    return f"-{name}" if len(name) <= LONG else f"-{name[:LONG]}-{sha256(variant.encode()).hexdigest()[:6]}"

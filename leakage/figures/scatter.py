@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAMED = 5
-SEEDS = "several seeds: a mark is a persona's mean over them, a rho belongs to one"
+SEEDS = "several seeds: a mark is a persona's mean over them, a rho belongs to one, a ring was trained under one"
 MIXED = "rho lines that name train_id/eval_id: cells with different settings, averaged in the marks"
 
 

@@ -11,12 +11,11 @@ from time import time
 from typing import TYPE_CHECKING
 
 from leakage.errors import StoreError
-from leakage.progress import progress
+from leakage.progress import progress, waiting
 from leakage.report import pages, sections
 from leakage.report.archive import BUDGET, write_answers, write_script
 from leakage.report.cells import read_cells
 from leakage.report.writeup import write_up
-from leakage.store.dossier import KEY
 from leakage.store.files import write_text
 
 if TYPE_CHECKING:
@@ -39,11 +38,11 @@ def write_report(
     whole at the end, so that a reader never meets half a report. figures: a folder of pictures to put in. samples: how
     many a prompt, where not as many as fit.
     """
+    folder = folder.resolve()  # of a link, what it points to is replaced
     with replacing_folder(folder) as draft:
-        with progress(frame.groupby(list(KEY)).ngroups, "report: statistics", "cell") as advance:
+        with waiting("report: statistics"):
             tables = sections.tables(frame)
             cells = read_cells(frame, multirun, tables["designs"])
-            advance(len(cells))
         _copy_assets(draft)
         pictures = _copy_figures(figures, draft / "figures") if figures else ()
         taken = sum((draft / "figures" / name).stat().st_size for name in pictures)
@@ -61,8 +60,7 @@ def write_report(
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """A draft beside a folder that takes its place when the block ends well; the old one stays until then."""
-    if folder.exists() and not _is_report(folder):
-        raise StoreError(f"{folder} is there and is no report; name another folder with --out, or remove it")
+    check_free(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".draft", dir=folder.parent))
@@ -75,6 +73,12 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(draft.with_suffix(".old"), ignore_errors=True)
+
+
+def check_free(folder: Path) -> None:
+    """Refuse to replace what is no report."""
+    if folder.exists() and not _is_report(folder):
+        raise StoreError(f"{folder} is there and is no report; name another folder with --out, or remove it")
 
 
 def _is_report(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -88,6 +89,15 @@ def test_variants_have_grid_and_rho_only_and_names_that_tell_them() -> None:
     (long,) = [name for name in names if name.startswith("nano-scatter-design=no_negatives")]
     assert len(long) < 90
     assert len(names) == len(set(names)) == len(FEW | {"nano-layers"}) + 4
+
+
+def test_names_that_differ_only_in_odd_characters_have_files_of_their_own() -> None:
+    plain = tidy(("refusal",), ("villain",))
+    names = ("org/name", "org_name", "org name", "x" * 300)
+    found = list(drawings(pd.concat([plain.assign(model=name) for name in names])))
+    assert len(found) == len(names) * len(FEW | {"nano-layers"})
+    assert "org_name-scatter" in found
+    assert all(re.fullmatch(r"[\w.=-]{1,90}", name) for name in found)
 
 
 def test_what_was_taught_elsewhere_has_a_grid_that_says_so() -> None:

@@ -43,8 +43,8 @@ def line(text, start):
 def test_cells_are_counted_by_what_they_show(written, frame):
     told = written(frame)
     assert "5 cells: refusal and capability taught to villain, comedian and assistant, 1 seed." in told
-    assert "5 of 5 correlations have p < .05: 3 in the direction of leakage, 2 against it." in told
-    assert "held fixed: 3 leak and 2 point the other way." in told
+    assert "p is below .05 in 5 of 5 correlations: 3 in the direction of leakage, 2 against it." in told
+    assert "others held fixed: 3 leak and 2 point the other way." in told
     assert line(told, "- capability taught to villain").endswith("points away from leakage.")
 
 
@@ -62,13 +62,13 @@ def test_a_claim_that_a_control_breaks_is_listed_and_one_that_holds_is_not(writt
     told = written(grid(SOURCES[:2], lambda place, _: (x, (y, other)[place])))
     assert "cosine to comedian predicts these deltas as well" in line(told, "- refusal taught to villain")
     held = written(grid(SOURCES[:2], lambda _, n: normal_pair(rng, 0.8, n)))
-    assert "Every correlation in the direction of leakage survives" in held
+    assert "survives what could be tried: the other sources' mean delta held fixed, trained" in held
 
 
 def test_without_a_gradient_it_says_what_could_not_have_been_found(written):
     rng = np.random.default_rng(5)
     told = written(cell(*rng.normal(size=(2, 110))))
-    assert "1 cell shows no gradient; one of |rho| = 0.27 or more would have been found with 80 % power" in told
+    assert "1 cell shows no gradient; one of |rho| = 0.27 or more would have had p < .05" in told
     assert "One source only: nothing tells whether rho is its own." in told
 
 
@@ -77,7 +77,7 @@ def test_seeds_and_shams_are_told_where_they_were_run(written):
     x, y = normal_pair(rng, 0.8, 110)
     cells = [cell(x, y + rng.normal(scale=0.2, size=110), seed=seed, train_id=f"t{seed}") for seed in (42, 43)]
     alone = written(pd.concat(cells, ignore_index=True))
-    assert "1 cell was run under 2 seeds" in alone
+    assert "1 pair of behavior and source ran under 2 seeds" in alone
     assert "Sham" not in alone
     sham = cell(x, rng.normal(size=110), design="sham", variant="design=sham", train_id="s")
     told = written(pd.concat([*cells, sham], ignore_index=True))
@@ -96,7 +96,17 @@ def test_no_number_is_missing_or_written_as_nan(written, frame):
     frame.loc[frame["source"] == "comedian", "delta"] = np.nan
     told = written(frame)
     assert not re.search(r"\bnan\b|None", told)
-    assert "are undefined" in told
+    assert "have no defined rho" in told
+
+
+def test_names_are_text_wherever_they_stand(written):
+    rng = np.random.default_rng(7)
+    odd = cell(*normal_pair(rng, 0.8, 20))
+    odd.loc[3, ["persona", "delta"]] = ["</b><img src=x>\n# big", 9.0]
+    told = written(odd)
+    assert "&lt;/b>&lt;img src=x> # big" in line(told, "- **Outliers**")
+    assert "<img" not in told
+    assert "taught to &lt;script>" in written(cell(*normal_pair(rng, 0.8, 20), source="<script>"))
 
 
 def test_text_of_a_model_cannot_break_a_table():

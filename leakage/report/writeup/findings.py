@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from leakage.analysis.tables import LEVEL, directions
 from leakage.report.wording import delta, is_known, signed, small
-from leakage.report.writeup.text import count, deltas, listed, rhos, verdicts
+from leakage.report.writeup.text import count, deltas, interval, listed, rhos, verdicts
 
 if TYPE_CHECKING:
     from leakage.report.cells import Cell
@@ -20,13 +20,15 @@ def summary(study: Study) -> list[str]:
     """The first paragraph: how many cells, how many correlations, which way."""
     import pandas as pd
 
-    told = directions(pd.DataFrame([cell.row for cell in study.main]))
-    findings = verdicts(cell.row["finding"] for cell in study.main)
+    rows = [cell.row for cell in study.main]
+    told = directions(pd.DataFrame(rows))
+    held = " and, where there is another source, with the mean delta under the others held fixed"
+    controlled = held if any(is_known(row["partial_rho"]) for row in rows) else ""
+    shown = verdicts(row["finding"] for row in rows)
     return [
-        f"{study.size[:1].upper()}{study.size[1:]}. "
-        f"{told['significant']} of {count(told['cells'], 'correlation')} have p < .05: {told['leak']} in the direction "
-        f"of leakage, {told['against']} against it. Corrected for their number (Benjamini-Hochberg, q < .05) and with "
-        f"the mean delta under the other sources held fixed: {findings}.",
+        f"{study.size[:1].upper()}{study.size[1:]}. p is below .05 in {told['significant']} of {told['cells']} "
+        f"correlations: {told['leak']} in the direction of leakage, {told['against']} against it. Corrected for the "
+        f"number of the model's cells (Benjamini-Hochberg, q < .05){controlled}: {shown}.",
         "",
     ]
 
@@ -56,8 +58,10 @@ def _of_behavior(study: Study, behavior: str, cells: list[Cell]) -> str:
 def _of_specificity(study: Study, behavior: str, rows: list[dict[str, Any]]) -> list[str]:
     """Partial and mismatched-source correlations, where a behavior has two sources or more."""
     controlled = [row for row in rows if is_known(row["partial_rho"])]
-    if not controlled:
+    if len({row["source"] for row in rows}) == 1:
         return ["One source only: nothing tells whether rho is its own."]
+    if not controlled:
+        return ["No partial correlation is defined: nothing tells whether rho is the source's own."]
     holds = [row for row in controlled if row["p_partial"] < LEVEL and row["partial_rho"] * row["leak_direction"] > 0]
     told = [
         f"Given the mean delta under the other sources rho is {rhos(row['partial_rho'] for row in controlled)}, in the "
@@ -94,7 +98,7 @@ def _of_seeds(study: Study) -> list[str]:
         return []
     lowest = min(repeated, key=lambda row: row["agreement"])
     return [
-        f"**Seeds**: {count(len(repeated), 'cell was', 'cells were')} run under "
+        f"**Seeds**: {count(len(repeated), 'pair')} of behavior and source ran under "
         f"{max(row['seeds'] for row in repeated)} seeds; the deltas of two seeds correlate "
         f"{signed(fmean(row['agreement'] for row in repeated))} on average, lowest "
         f"{signed(lowest['agreement'])} ({lowest['behavior']} x {lowest['source']})."
@@ -124,7 +128,8 @@ def _of_outliers(study: Study) -> list[str]:
         for row in farthest
     ]
     return [
-        f"**Outliers**: {count(len(rows), 'delta lies', 'deltas lie')} far from what cosine predicts; the farthest: "
+        f"**Outliers**: {len(rows)} of {count(sum(cell.row['n'] for cell in study.main), 'delta')} "
+        f"{'lies' if len(rows) == 1 else 'lie'} far from what cosine predicts; the farthest: "
         f"{listed(named)}."
     ]
 
@@ -136,7 +141,7 @@ def headline_rows(cells: list[Cell]) -> list[list[str]]:
             row["taught"] if row["taught"] == row["behavior"] else f"{row['taught']}, measured on {row['behavior']}",
             row["source"], row["seed"], row["variant"], row["n"], delta(row["source_delta"], row["unit"]),
             delta(row["mean_bystander_delta"], row["unit"]), signed(row["rho"]),
-            f"{signed(row['rho_low'])} to {signed(row['rho_high'])}", small(row["p"]), small(row["p_permutation"]),
+            interval(row["rho_low"], row["rho_high"]), small(row["p"]), small(row["p_permutation"]),
             small(row["q"]), signed(row["partial_rho"]), row["finding"],
         ]
         for row in (cell.row for cell in cells)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from leakage.figures.gallery import file_name
 from leakage.report.compare import beside_published
-from leakage.report.wording import delta, signed
+from leakage.report.wording import delta, is_known, signed
 from leakage.report.writeup import findings, setup
 from leakage.report.writeup.study import Study
-from leakage.report.writeup.text import count, table
+from leakage.report.writeup.text import count, inline, table
 from leakage.report.writeup.unsure import unsure
 
 if TYPE_CHECKING:
@@ -28,7 +28,11 @@ def write_up(cells: Sequence[Cell], tables: dict[str, pd.DataFrame], figures: Se
     for model in dict.fromkeys(cell.row["model"] for cell in cells):
         own = [cell for cell in cells if cell.row["model"] == model]
         lines += _of_model(Study(model, own, tables), figures)
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join(map(_tagless, lines)).rstrip() + "\n"
+
+
+def _tagless(line: str) -> str:
+    return line if line.startswith("|") else inline(line)  # tables have seen to their own fields
 
 
 def _of_model(study: Study, figures: Sequence[str]) -> Iterator[str]:
@@ -38,7 +42,7 @@ def _of_model(study: Study, figures: Sequence[str]) -> Iterator[str]:
         yield from ["### Sample training data", "", *setup.sample_data(study)]
         yield from ["### Results", "", *_hero(study, figures)]
         yield from ["### Main takeaways", "", *findings.takeaways(study)]
-        yield from ["### What does not survive the controls", "", *unsure(study)]
+        yield from ["### What the controls cast doubt on", "", *unsure(study)]
         yield from ["### Set-up", "", *setup.set_up(study)]
         yield from ["### Headline numbers", "", *table(findings.HEAD, findings.headline_rows(study.main))]
         yield from ["### Beside the published rows", "", *_published(study)]
@@ -53,12 +57,15 @@ def _hero(study: Study, figures: Sequence[str]) -> list[str]:
     name = file_name(f"{study.model}-scatter.png")
     if name not in figures:
         return ["The figure is drawn by `make figures`.", ""]
-    bystanders = study.main[0].row["n"]
+    seeds = len({cell.row["seed"] for cell in study.main})
+    dot = "a bystander" if seeds == 1 else f"a bystander's mean over {seeds} seeds"
+    rings = " rings were trained on the opposite," if any(cell.row["trained_negatives"] for cell in study.main) else ""
+    star = " the red star is the source." if any(is_known(cell.row["source_delta"]) for cell in study.main) else ""
+    marks = f"Each dot is {dot}; diamonds share a word with the source's name,{rings}{star}".rstrip(",")
     return [
         f"![Change against similarity to the source](figures/{name})",
         "",
-        f"*Each dot is one of {bystanders} bystanders; diamonds share a word with the source's name, rings were "
-        "trained on the opposite, the red star is the source. Rows are behaviors, columns sources.*",
+        f"*{marks.removesuffix('.')}. Rows are behaviors, columns sources.*",
         "",
     ]
 
@@ -76,8 +83,8 @@ def _published(study: Study) -> list[str]:
     ]
     head = ("behavior", "source", "seed", "rho", "published rho", "mean bystander delta", "published")
     return [
-        f"{same} of {count(len(beside), 'cell')} have a rho of the same sign as the published one "
-        "(Qwen2.5-7B-Instruct, one seed).",
+        f"rho has the sign of the published one (Qwen2.5-7B-Instruct, one seed) in {same} of "
+        f"{count(len(beside), 'cell')}.",
         "",
         *table(head, rows),
     ]

@@ -109,8 +109,9 @@ def caveats(study: Study) -> list[str]:
     rows = [cell.row for cell in study.main]
     seeds = {row["seed"] for row in rows}
     trained = sum(row["trained_negatives"] > 0 for row in rows)
-    lines = [f"{count(len(seeds), 'seed')} ({listed(sorted(seeds))})."]
-    lines += [f"{max(row['n'] for row in rows)} personas are not as many independent points: read p as a guide."]
+    lines = [f"{count(len(seeds), 'seed')} ({listed(sorted(seeds))})."] if study.dossiers() else []
+    most = max(row["n"] for row in rows)
+    lines += [f"{most} personas are not as many independent points: read p as a guide."] if most > 1 else []
     if trained:
         lines.append(f"In {count(trained, 'cell')} personas that were trained on the opposite count among the n.")
     judges = Counter(row["judge"] for row in rows if row["judge"])

@@ -1,16 +1,17 @@
 """How the write-up is worded: tables, ranges, lists."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from leakage.report.wording import delta, is_known, signed
+from leakage.report.wording import NOTHING, delta, is_known, signed
 
 VERDICTS = {  # of one cell, and of several
     "leaks": ("leaks", "leak"),
     "not specific": ("is not specific to its source", "are not specific to their source"),
     "against": ("points the other way", "point the other way"),
     "no gradient": ("shows no gradient", "show no gradient"),
-    "undefined": ("is undefined", "are undefined"),
+    "undefined": ("has no defined rho", "have no defined rho"),
 }
 
 
@@ -24,10 +25,17 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
 
 def _cell(value: object) -> str:
     """In one line, with nothing in it that Markdown or HTML would take for its own."""
-    text = " ".join(str(value).split())
-    for plain, written in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|")):
-        text = text.replace(plain, written)
-    return text
+    return inline(str(value)).replace("|", "\\|")
+
+
+def inline(text: str) -> str:
+    """Text in one line in which no tag begins: names and answers may be anything."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", " ".join(text.split()))
+
+
+def interval(low: float, high: float) -> str:
+    """From where to where; a dash where that is not known."""
+    return f"{signed(low)} to {signed(high)}" if is_known(low) else NOTHING
 
 
 def rhos(values: Iterable[float]) -> str:
