@@ -160,7 +160,7 @@ def test_an_unwritable_multirun_is_named(mode, wrong):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "a_file" in done.stderr
-    assert "name a folder that can be written (paths.multirun=…)" in done.stderr
+    assert "name one that can be written (paths.multirun=… or --out)" in done.stderr
 
 
 def test_a_table_of_nothing_says_what_to_run(program, tmp_path):

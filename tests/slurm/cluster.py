@@ -191,10 +191,12 @@ class Cluster:
         self._start("munged", *command, ready=(place / "socket").exists)
 
     def _start_accounting(self) -> None:
-        data = f"--datadir={self.folder}/database/data"
-        install = ["mariadb-install-db", "--no-defaults", data, "--user=root", "--skip-test-db", *INNODB]
+        # its own folder for temporary tables: a server that starts removes those of any other in /tmp
+        (self.folder / "database" / "tmp").mkdir(parents=True, exist_ok=True)
+        data = [f"--datadir={self.folder}/database/data", f"--tmpdir={self.folder}/database/tmp"]
+        install = ["mariadb-install-db", "--no-defaults", *data, "--user=root", "--skip-test-db", *INNODB]
         self.run(*install, "--auth-root-authentication-method=normal")
-        files = [data, f"--socket={self.folder}/run/mariadbd.socket", f"--pid-file={self.folder}/run/mariadbd.pid"]
+        files = [*data, f"--socket={self.folder}/run/mariadbd.socket", f"--pid-file={self.folder}/run/mariadbd.pid"]
         files.append(f"--init-file={self.folder}/database.sql")
         network = ["--bind-address=127.0.0.1", f"--port={self._ports.mariadbd}", "--skip-name-resolve"]
         small = ["--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF"]
