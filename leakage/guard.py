@@ -17,6 +17,7 @@ def guarded(main: Callable[[], object]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, instead of printing its own trace
     try:
         main()
+        sys.stdout.flush()  # here, where a closed pipe is no error, and not when Python ends
     except BrokenPipeError:  # `… | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
