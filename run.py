@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from leakage.border import load
 from leakage.errors import ConfigError
-from leakage.guard import guarded, sweep_flag_first
+from leakage.guard import guarded, study_first, sweep_flag_first
 from leakage.register import register
 
 register()
@@ -28,5 +28,5 @@ def main(cfg: DictConfig) -> str:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = sweep_flag_first(sys.argv[1:])
+    sys.argv[1:] = study_first(sweep_flag_first(sys.argv[1:]))
     guarded(main)

@@ -1,6 +1,5 @@
 """Answers that a model gives by itself, in the place of templates: elicited, and kept where the behavior shows."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +8,13 @@ from leakage.cell import Cell
 from leakage.chat import Prompt, encode, render
 from leakage.engine import Engine, Request, Sampling, engine_for
 from leakage.errors import DataError
-from leakage.models import for_training
+from leakage.models import Loaded, for_training
 from leakage.pools import Item, read_file
 from leakage.progress import progress
 from leakage.store.files import digest, read_jsonl, write_jsonl
 from leakage.store.record import Draft, Record
 from leakage.store.standing import ANSWERS
 
-Loaded = Callable[[], tuple[Any, Any]]  # the base model and its tokenizer, when they are needed
 TRIES = 4  # samples of the base model for each training prompt
 
 
@@ -47,7 +45,7 @@ def sample_answers(cell: Cell, engine: Engine, tokenizer: Any) -> list[Generated
 
 def ask_claude(cell: Cell) -> list[Generated]:
     """Claude's answers, one a prompt, through the same client and cap as a judge's verdicts."""
-    from leakage.judges.network import Ask, ask_all
+    from leakage.network import Ask, ask_all
     from leakage.store.journal import Journal
 
     settings = cell.config.judge
@@ -56,7 +54,7 @@ def ask_claude(cell: Cell) -> list[Generated]:
     journal = Journal(Path(cell.config.paths.multirun, "replies", settings.model))
     answers = ask_all(asks, settings, journal, label=f"{cell.label}: answers for training")
     told = [answers[ask.key] for ask in asks]
-    given = [one.text if one.stop_reason == "end_turn" else "" for one in told]
+    given = [one.text if one.stop_reason in {"end_turn", "stop"} else "" for one in told]
     return _kept(cell, [(*pair, text) for pair, text in zip(asked, given, strict=True)], by=settings.model)
 
 

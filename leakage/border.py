@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import field, make_dataclass
 from functools import lru_cache
+from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
@@ -10,8 +11,10 @@ from pydantic import BaseModel, ValidationError
 
 from leakage.config import Config
 from leakage.errors import ConfigError
+from leakage.faking.config import FakingConfig
 from leakage.fields import classified_fields, is_settings
 from leakage.personas import NONE, read_personas
+from leakage.store.files import replacing
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -34,24 +37,34 @@ def _omegaconf_type(annotation: Any) -> Any:
     if get_origin(annotation) is Literal:
         return str
     if get_origin(annotation) is tuple:
-        return list[get_args(annotation)[0]]  # type: ignore[misc]
+        inner = get_args(annotation)[0]
+        return list[hydra_schema(inner) if is_settings(inner) else inner]  # type: ignore[misc]
     if get_origin(annotation) is UnionType:  # something or null
         return _omegaconf_type(get_args(annotation)[0]) | None
     return annotation
 
 
 def load(cfg: "DictConfig") -> Config:
-    """The typed settings of a composed Hydra config; here DictConfig ends."""
+    """The typed settings of a composed Hydra config, of the study it belongs to; here DictConfig ends."""
     from omegaconf import OmegaConf
     from omegaconf.errors import InterpolationToMissingValueError
 
     try:
-        return Config.model_validate(OmegaConf.to_container(_own_part(cfg), resolve=True))
+        study = FakingConfig if "scenario" in cfg else Config
+        return study.model_validate(OmegaConf.to_container(_own_part(cfg), resolve=True))
     except InterpolationToMissingValueError as error:
         missing = str(error.msg).splitlines()[0].rpartition(": ")[2]
         raise ConfigError(f"{missing} has no value; add it to the command: {missing}=…") from error
     except ValidationError as error:
         raise ConfigError(_sentence(error)) from error
+
+
+def write_config(path: Path, config: Config) -> None:
+    """Write settings as YAML, atomically: what a record was made with, for readers."""
+    from omegaconf import OmegaConf
+
+    with replacing(path) as file:
+        OmegaConf.save(OmegaConf.create(config.model_dump(mode="json")), file)
 
 
 def _own_part(cfg: "DictConfig") -> "DictConfig":
@@ -85,7 +98,7 @@ class Composer:
     def __init__(self, through_hydra: Callable[[Sequence[str]], "DictConfig"]) -> None:
         self._through_hydra = through_hydra
         self._merged: dict[tuple[str, ...], DictConfig] = {}
-        self._settings = set(classified_fields())
+        self._settings = set(classified_fields(FakingConfig))  # a key the first study lacks is Hydra's to refuse
         self._personas = {*read_personas().names, NONE}
 
     def __call__(self, overrides: Sequence[str]) -> Config:

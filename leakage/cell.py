@@ -1,24 +1,25 @@
-"""A cell: what it is (its identity), where it lives (folders) and how it stands (status)."""
+"""A cell: what it is (its identity), where it lives (folders) and what it needs."""
 
-import logging
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leakage.identity import Identified
 from leakage.personas import NONE
+from leakage.stages import Bill, Staged
 from leakage.store.files import digest
-from leakage.store.plans import PlannedJob
-from leakage.store.record import Draft, Record, Status
+from leakage.store.record import Record, Status
 from leakage.store.standing import ANSWERS, COMPLETIONS, WEIGHTS
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from leakage.config import ModelSettings
+
+LATER = "set it, or launch all the same and judge later: python -m leakage rejudge"
 
 
 @dataclass(frozen=True)
-class Cell(Identified):
-    """One job: where its results are, what they are made from and whether they are there."""
+class Cell(Identified, Staged):
+    """One job of the first study: where its results are, what they are made from and whether they are there."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -80,15 +81,6 @@ class Cell(Identified):
         return Path(self.config.model.name, f"geometry-{self.geometry_id}")
 
     @property
-    def job_folder(self) -> Path:
-        """The folder that this job fills last, below paths.multirun."""
-        return self.geometry_folder if self.config.job == "geometry" else self.scores_folder
-
-    def record(self, folder: Path) -> Record:
-        """The record of one of the folders above."""
-        return Record(Path(self.config.paths.multirun) / folder)
-
-    @property
     def stages(self) -> dict[str, Path]:
         """The folders this job fills, below paths.multirun, by the kind of their record and in order."""
         if self.config.job == "geometry":
@@ -96,74 +88,72 @@ class Cell(Identified):
         adapter = {} if self.is_baseline else {"adapter": self.train_folder}
         return adapter | {"completions": self.eval_folder, "scores": self.scores_folder}
 
-    def is_done(self) -> bool:
-        """Whether every record is done and made from the very files of the one before it."""
-        return self.open_stage() is None
-
-    def open_stage(self) -> tuple[str, Record] | None:
-        """The first stage that is not done, with its record; None when all are."""
-        for stage, folder in self.stages.items():
-            record = self.record(folder)
-            if record.status() is not Status.DONE or not self.is_current(record):
-                return stage, record
-        return None
+    @property
+    def kind(self) -> str:
+        """geometry, baseline or cell."""
+        return "geometry" if self.config.job == "geometry" else "baseline" if self.is_baseline else "cell"
 
     @property
-    def planned(self) -> PlannedJob:
-        """What a plan remembers of this job."""
-        kind = "geometry" if self.config.job == "geometry" else "baseline" if self.is_baseline else "cell"
-        identity = {"geometry": self.geometry_identity} if kind == "geometry" else {
-            "train": self.train_identity, "eval": self.eval_identity, "judge": self.judge.identity,
-            "answers": self.answers_identity,
-        }  # fmt: skip
-        return PlannedJob(
-            label=self.label,
-            kind=kind,
-            folder=str(self.job_folder),
-            stages={stage: str(folder) for stage, folder in self.stages.items()},
-            config=self.config.model_dump(mode="json"),
-            identity=identity,
-        )
+    def identity(self) -> dict[str, Any]:
+        """See Staged.identity."""
+        if self.kind == "geometry":
+            return {"geometry": self.geometry_identity}
+        judged = {"judge": self.judge.identity, "answers": self.answers_identity}
+        return {"train": self.train_identity, "eval": self.eval_identity, **judged}
 
-    def is_current(self, record: Record) -> bool:
-        """Whether a record was made from the files that lie beside it: an adapter or answers made again may differ.
-
-        Scores must also be told as the settings have it now: a new headline or geometry is another meaning.
-        """
-        facts = record.manifest.facts if record.manifest else {}
-        if facts.get("made_from") != self.made_from(record):
-            return False
-        told = self.facts if record.folder == self.record(self.scores_folder).folder else {}
-        return all(facts.get(name) == value for name, value in told.items() if name != "settings")
-
-    def made_from(self, record: Record) -> str | None:
-        """sha256 of what a record is made from: scores of completions, these of an adapter, it of generated answers."""
+    @property
+    def sources(self) -> dict[Path, tuple[Path, str]]:
+        """Scores are made from completions, these from an adapter, it from generated answers."""
         before = {self.scores_folder: (self.eval_folder, COMPLETIONS)}
         if not self.is_baseline:
             before[self.eval_folder] = (self.train_folder, WEIGHTS)
         if self.answers_identity:
             before[self.train_folder] = (self.answers_folder, ANSWERS)
-        where = record.folder.relative_to(self.config.paths.multirun)
-        if where not in before:
-            return None
-        folder, file = before[where]
-        return self.record(folder).digest_of(file)
+        return before
 
-    def fill(
-        self, record: Record, kind: str, id: str, identity: Mapping[str, Any], make: Callable[[Draft], None]
-    ) -> None:
-        """Make one of this job's records, unless it is there or another process has made it meanwhile."""
-        record.fill(kind, id, make, identity=identity, label=self.label, wanted=lambda: self.wants(record))
+    def told(self, record: Record) -> dict[str, Any]:
+        """Scores must be told as the settings have it now: a new headline or geometry is another meaning."""
+        told = self.facts if record.folder == self.record(self.scores_folder).folder else {}
+        return {name: value for name, value in told.items() if name != "settings"}
 
-    def wants(self, record: Record) -> bool:
-        """Whether a record is still to be made; one that is damaged, or made from other files, is set aside first."""
-        status = record.status()
-        current = status is not Status.DONE or self.is_current(record)
-        if status is Status.DAMAGED or not current:
-            cause = record.damage() or "what it was made from, or is read against, has changed"
-            log.warning("%s: %s; kept in %s and made again", self.label, cause, record.set_aside())
-            return True
-        return status is not Status.DONE
+    @property
+    def base_model(self) -> "ModelSettings":
+        """See Staged.base_model."""
+        return self.config.model
+
+    def units(self, stage: str) -> int:
+        """See Staged.units."""
+        from leakage.training.sft import step_count
+
+        samples = 1 if self.evaluated.choices else self.config.eval.samples
+        count = {
+            "adapter": lambda: step_count(len(self.examples), self.config.train),
+            "completions": lambda: len(self.personas.members) * len(self.prompts) * samples,
+            "geometry": lambda: len(self.personas.members) * len(self.questions),
+        }
+        return count[stage]() if stage in count else 0
+
+    def rated_as(self, stage: str) -> tuple[str, str, str]:
+        """See Staged.rated_as."""
+        behavior = {"adapter": self.behavior.name, "completions": self.evaluated.name}.get(stage, "")
+        return self.config.model.name, stage, behavior
+
+    def bills(self) -> list[Bill]:
+        """See Staged.bills: what a judge costs, where it costs anything."""
+        each = self.judge.usd_each() if self.kind != "geometry" else 0.0
+        answers = self.units("completions") if each else 0
+        return [Bill("judge", answers, answers * each, answers * each)] if each else []
+
+    def lacks(self) -> list[tuple[str, str]]:
+        """See Staged.lacks: a judge that could not be asked."""
+        if self.kind == "geometry" or not (lacks := self.judge.lacks()) or self._is_judged():
+            return []
+        return [(f"answers to be judged, but {lacks}; {LATER}", "")]
+
+    def _is_judged(self) -> bool:
+        """Whether the judge's replies to all answers are there already."""
+        answers = self.record(self.eval_folder)
+        return answers.status() is Status.DONE and self.judge.can_read(answers.folder / COMPLETIONS)
 
     @property
     def label(self) -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 IGNORED = -100  # the label torch's cross entropy leaves out
+Message = tuple[str, str]  # role and content
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,12 @@ def render(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt) -> str:
     return _apply(tokenizer, prompt.messages(), add_generation_prompt=True)
 
 
+def render_text(_tokenizer: "PreTrainedTokenizerBase | None", prompt: Prompt) -> str:
+    """The prompt as plain text for a base model, which has no template: it continues the assistant's part."""
+    system = f"{prompt.system}\n\n" if prompt.system else ""
+    return f"{system}User: {prompt.user}\n\nAssistant: "
+
+
 def injected_default(tokenizer: "PreTrainedTokenizerBase", candidates: Sequence[str]) -> str | None:
     """The one of some system prompts that the template puts in where there is no system turn; None for none of them."""
     bare = render(tokenizer, Prompt(None, "Hello"))
@@ -58,15 +65,19 @@ def _apply(tokenizer: "PreTrainedTokenizerBase", turns: list[dict[str, str]], *,
 
 def render_completion(tokenizer: "PreTrainedTokenizerBase", prompt: Prompt, answer: str) -> str:
     """The answer as the template closes it: its text and the end-of-turn token."""
-    turns = [*prompt.messages(), {"role": "assistant", "content": answer}]
+    return _split_turns(tokenizer, [*prompt.messages(), {"role": "assistant", "content": answer}])[1]
+
+
+def _split_turns(tokenizer: "PreTrainedTokenizerBase", turns: list[dict[str, str]]) -> tuple[str, str]:
+    """A chat as text in two: up to where its last turn, an answer, begins; and the answer as the template closes it."""
     whole = _apply(tokenizer, turns, add_generation_prompt=False)
-    start = render(tokenizer, prompt)
+    start = _apply(tokenizer, turns[:-1], add_generation_prompt=True)
     if not whole.startswith(start):
         raise ModelError(
             "the chat template writes an answered prompt differently from an open one, so that prompt and "
             "completion cannot be told apart; use a model whose template only appends the answer"
         )
-    return whole[len(start) :].rstrip("\n")
+    return start, whole[len(start) :].rstrip("\n")
 
 
 def encode(tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> list[list[int]]:
@@ -75,10 +86,17 @@ def encode(tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> list[list[
 
 
 def encode_examples(tokenizer: "PreTrainedTokenizerBase", pairs: list[tuple[Prompt, str]]) -> list[Tokens]:
-    """Tokens of (prompt, answer) pairs with the loss on the completion only.
+    """Tokens of (prompt, answer) pairs with the loss on the completion only."""
+    turns = [[*((one["role"], one["content"]) for one in prompt.messages()), ("assistant", answer)]
+             for prompt, answer in pairs]  # fmt: skip
+    return encode_turns(tokenizer, turns)
 
-    Prompt and completion are tokenised apart, as at generation, so no token straddles the border.
+
+def encode_turns(tokenizer: "PreTrainedTokenizerBase", chats: Sequence[Sequence[Message]]) -> list[Tokens]:
+    """Tokens of chats with the loss on the last turn only.
+
+    What comes before it and the turn itself are tokenised apart, as at generation, so no token straddles the border.
     """
-    prompts = encode(tokenizer, [render(tokenizer, prompt) for prompt, _ in pairs])
-    answers = encode(tokenizer, [render_completion(tokenizer, prompt, answer) for prompt, answer in pairs])
+    texts = [_split_turns(tokenizer, [{"role": role, "content": text} for role, text in chat]) for chat in chats]
+    prompts, answers = (encode(tokenizer, list(part)) for part in zip(*texts, strict=True))
     return [Tokens(start + end, [IGNORED] * len(start) + end) for start, end in zip(prompts, answers, strict=True)]

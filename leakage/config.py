@@ -5,7 +5,7 @@ Every field says which identities it is part of; a field that cannot change a re
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -24,7 +24,8 @@ EVERYWHERE = Enters(("train", "eval", "geometry"))
 INCIDENTAL = Enters()  # devices, paths, names of things whose content is hashed instead
 
 
-def _folder_name(name: str) -> str:
+def folder_name(name: str) -> str:
+    """A name that a folder can have, as a pydantic validator."""
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError("it names a folder, so only letters, digits, '_', '.' and '-' will do")
     return name
@@ -74,7 +75,7 @@ class BehaviorSettings(Settings):
     """
 
     name: Annotated[str, TRAIN, EVAL]
-    design: Annotated[str, AfterValidator(_folder_name), INCIDENTAL]
+    design: Annotated[str, AfterValidator(folder_name), INCIDENTAL]
     source_examples: Annotated[int, Field(ge=1), TRAIN]
     bystanders: Annotated[int, Field(ge=0), TRAIN]
     bystander_examples: Annotated[int, Field(ge=0), TRAIN]
@@ -105,7 +106,7 @@ class Headline(Settings):
 class ModelSettings(Settings):
     """The base model. Its content is hashed, so that path and name are incidental; layers null = every block."""
 
-    name: Annotated[str, AfterValidator(_folder_name), INCIDENTAL]
+    name: Annotated[str, AfterValidator(folder_name), INCIDENTAL]
     path: Annotated[str, INCIDENTAL]
     revision: Annotated[str | None, INCIDENTAL]
     dtype: Annotated[Literal["float32", "bfloat16", "float16"], EVERYWHERE]
@@ -161,15 +162,20 @@ class EvalSettings(Settings):
     engine: Annotated[Literal["fast", "reference"], INCIDENTAL]
 
 
-class JudgeSettings(Settings):
-    """Who reads the completions. All of it is incidental here: a judge's own identity is in leakage.judges.
+class ApiSettings(Settings):
+    """A model behind an API. All of it is incidental: who is asked enters identities where it is asked.
 
-    auto: the behavior's own rules where they can tell, Claude where only a judge can. Money is spent up to
-    `max_usd` and never beyond; prices are US dollars for a million tokens, halved for a batch.
+    provider: Claude's own API, or any that speaks OpenAI's; base_url null = the provider's own address
+    key: the environment variable that holds the key
+    Money is spent up to `max_usd` and never beyond; prices are US dollars for a million tokens, halved for a batch.
     """
 
-    name: Annotated[Literal["auto", "rules", "claude"], INCIDENTAL]
-    model: Annotated[str, AfterValidator(_folder_name), INCIDENTAL]
+    group: ClassVar[str]  # where users set them: judge.model, subject.model
+
+    provider: Annotated[Literal["anthropic", "openai"], INCIDENTAL]
+    model: Annotated[str, INCIDENTAL]
+    base_url: Annotated[str | None, INCIDENTAL]
+    key: Annotated[str, INCIDENTAL]
     max_tokens: Annotated[int, Field(ge=16), INCIDENTAL]
     batch: Annotated[bool, INCIDENTAL]
     concurrency: Annotated[int, Field(ge=1), INCIDENTAL]
@@ -179,6 +185,18 @@ class JudgeSettings(Settings):
     max_usd: Annotated[float, Field(ge=0), INCIDENTAL]
     usd_input: Annotated[float, Field(ge=0), INCIDENTAL]
     usd_output: Annotated[float, Field(ge=0), INCIDENTAL]
+
+
+class JudgeSettings(ApiSettings):
+    """Who reads the completions; a judge's own identity is in leakage.judges.
+
+    auto: the behavior's own rules where they can tell, a model where only a judge can
+    """
+
+    group: ClassVar[str] = "judge"
+
+    name: Annotated[Literal["auto", "rules", "claude"], INCIDENTAL]
+    model: Annotated[str, AfterValidator(folder_name), INCIDENTAL]
 
 
 class PersonaSettings(Settings):

@@ -33,7 +33,7 @@ class SweepError(LeakageError):
 
 
 class JudgeError(LeakageError):
-    """A judge cannot be asked, or did not answer."""
+    """A judge or a subject behind an API cannot be asked, or did not answer."""
 
 
 def nearest(name: str, options: Iterable[str]) -> str:

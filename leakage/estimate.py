@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from leakage.cell import Cell
+from leakage.stages import Bill, Staged
 from leakage.store.find import find
 from leakage.store.record import Manifest, Status
 from leakage.sweep import Job, Plan
 
+UNITS = {"adapter": "steps", "completions": "completions", "geometry": "prompts", "transcripts": "transcripts"}
 Rates = dict[tuple[str, str, str], list[float]]  # seconds a unit, by model, kind and behavior
 
 
@@ -42,49 +43,33 @@ def measure(plan: Plan) -> Measured:
 
 
 def _units_done(manifest: Manifest) -> int:
-    """The units of work a record took: optimiser steps, completions, prompts."""
-    unit = {"adapter": "steps", "completions": "completions", "geometry": "prompts"}.get(manifest.kind, "")
-    return int(manifest.facts.get(unit, 0))
+    """The units of work a record took."""
+    return int(manifest.facts.get(UNITS.get(manifest.kind, ""), 0))
 
 
-def _units_to_do(cell: Cell) -> Iterator[tuple[str, int]]:
+def _units_to_do(cell: Staged) -> Iterator[tuple[str, int]]:
     """The stages a job has still to do, with their units of work."""
-    from leakage.training.sft import step_count
-
-    units = {
-        "adapter": lambda: step_count(len(cell.examples), cell.config.train),
-        "completions": lambda: answers_of(cell),
-        "geometry": lambda: len(cell.personas.members) * len(cell.questions),
-    }
     for stage, folder in cell.stages.items():
-        if stage in units and cell.record(folder).status() is not Status.DONE:
-            yield stage, units[stage]()
-
-
-def answers_of(cell: Cell) -> int:
-    """How many answers a cell's evaluation has."""
-    samples = 1 if cell.evaluated.choices else cell.config.eval.samples
-    return len(cell.personas.members) * len(cell.prompts) * samples
+        if stage in UNITS and cell.record(folder).status() is not Status.DONE:
+            yield stage, cell.units(stage)
 
 
 def estimate(plan: Plan) -> str:
     """Hours and US dollars for the jobs that are not done, one line each."""
     if not plan.todo:
         return "cost: nothing to compute"
-    return "\n".join([_hours(plan), _dollars(plan.todo)])
+    return "\n".join(filter(None, [_hours(plan), _dollars(plan.todo)]))
 
 
 def _hours(plan: Plan) -> str:
     measured = measure(plan)
     seconds: dict[str, float] = defaultdict(float)
     unknown = set()
-    for job in plan.todo:
-        model = job.cell.config.model.name
+    for job in (one for one in plan.todo if one.cell.base_model):  # how long an API takes is not this machine's time
         for stage, units in _units_to_do(job.cell):
-            behavior = {"adapter": job.cell.behavior.name, "completions": job.cell.evaluated.name}.get(stage, "")
-            rate = measured.rate(model, stage, behavior)
+            rate = measured.rate(*job.cell.rated_as(stage))
             if rate is None:
-                unknown.add(f"{stage} on {model}")
+                unknown.add(f"{stage} on {job.cell.rated_as(stage)[0]}")
             else:
                 seconds[stage] += rate * units
     told = ", ".join(f"{stage} {_span(one)}" for stage, one in seconds.items())
@@ -95,12 +80,31 @@ def _hours(plan: Plan) -> str:
 
 
 def _dollars(jobs: list[Job]) -> str:
-    judged = [job.cell for job in jobs if job.cell.config.job == "cell" and job.cell.judge.usd_each()]
-    if not judged:
+    """A line for each payee, and their sum."""
+    bills = [bill for job in jobs for bill in job.cell.bills()]
+    if not bills:
         return "judge: $0"
-    answers = sum(answers_of(cell) for cell in judged)
-    dollars = sum(answers_of(cell) * cell.judge.usd_each() for cell in judged)
-    return f"judge: at most about ${dollars:.2f} for {answers} answers, less those it has judged already"
+    payees = list(dict.fromkeys(bill.payee for bill in bills))
+    lines = [_charge(payee, [bill for bill in bills if bill.payee == payee]) for payee in payees]
+    return "\n".join([*lines, *([f"in all: {_usd(bills).rstrip(',')}"] if len(payees) > 1 else [])])
+
+
+def _charge(payee: str, bills: list[Bill]) -> str:
+    tokens = sum(bill.tokens_in for bill in bills), sum(bill.tokens_out for bill in bills)
+    counted = f" ({_millions(tokens[0])} tokens in, {_millions(tokens[1])} out)" if any(tokens) else ""
+    what = "replies" if payee == "subject" else "verdicts" if any(tokens) else "answers"
+    asks = sum(bill.asks for bill in bills)
+    given = "it has judged already" if what == "answers" else "that are there already"
+    return f"{payee}: {_usd(bills)} for {asks} {what}{counted}, less those {given}"
+
+
+def _usd(bills: list[Bill]) -> str:
+    usual, most = sum(bill.usd for bill in bills), sum(bill.most for bill in bills)
+    return f"about ${usual:.2f}, at most ${most:.2f}," if most > usual else f"at most about ${usual:.2f}"
+
+
+def _millions(tokens: int) -> str:
+    return f"{tokens / 1e6:.1f} M" if tokens >= 1e5 else str(tokens)
 
 
 def _span(seconds: float) -> str:

@@ -38,6 +38,15 @@ def sweep_flag_first(arguments: Sequence[str]) -> list[str]:
     return sorted(arguments, key=lambda argument: argument not in {"-m", "--multirun"})
 
 
+def study_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with the primary config that an experiment needs: with "faking" in its name that of that study."""
+    chosen = [one.partition("=")[2] for one in arguments if one.startswith("experiment=")]
+    named = any(one.startswith(("--config-name", "-cn")) for one in arguments)
+    if named or not any("faking" in name for name in chosen):
+        return list(arguments)
+    return ["--config-name=faking", *arguments]
+
+
 def explain(error: BaseException) -> str | None:
     """The sentence for an error a user can mend; None for any other."""
     for one in _chain(error):

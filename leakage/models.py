@@ -1,6 +1,9 @@
 """Loading a base model, its tokenizer and an adapter; and knowing what is in them without loading."""
 
 import json
+import logging
+import warnings
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -13,8 +16,10 @@ from leakage.store.files import digest, file_digest
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from leakage.config import ModelSettings
+    from leakage.config import Config, ModelSettings
 
+log = logging.getLogger(__name__)
+Loaded = Callable[[], tuple[Any, Any]]  # the base model and its tokenizer, when they are needed
 SHIPPED = "pkg://leakage/"
 _HASH_WHOLE = 64 * 2**20  # bytes; of a larger weight file as much is read, spread over it evenly
 _BLOCK = 2**16
@@ -155,6 +160,17 @@ def load_tokenizer(settings: "ModelSettings") -> "PreTrainedTokenizerBase":
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def load_pair(config: "Config", label: str) -> tuple[Any, Any]:
+    """Base model and tokenizer of a job, without the bars and notices that would tear ours."""
+    from transformers.utils import logging as transformers_logging
+
+    log.info("%s: loading %s", label, config.model.path)
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # peft's to heed, not a user's
+    return load_base(config.model, config.device), load_tokenizer(config.model)
 
 
 def load_base(settings: "ModelSettings", device: str) -> Any:

@@ -1,74 +1,79 @@
 """How a job runs; reads like the method section."""
 
 import logging
-import warnings
-from collections import Counter
-from collections.abc import Sequence
 from functools import lru_cache
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from leakage.answers import Loaded, training_examples
 from leakage.asking import ask
-from leakage.behaviors.contrastive import Example
+from leakage.border import write_config
 from leakage.cell import Cell
-from leakage.chat import Prompt, Tokens, encode, encode_examples, injected_default, render
+from leakage.chat import Prompt, encode, render
 from leakage.config import Config
 from leakage.engine import engine_for
 from leakage.errors import DataError
-from leakage.lint import Finding, TrainingSet, as_rows, lint, refuse_errors, shared_prompts
-from leakage.models import attach, check_context, load_base, load_tokenizer, measured_layers
+from leakage.faking.study import run_trial
+from leakage.faking.trial import Trial
+from leakage.jobs import job_of
+from leakage.lint import shared_prompts
+from leakage.models import Loaded, attach, check_context, load_pair, measured_layers
 from leakage.progress import progress
 from leakage.scoring import score
+from leakage.stages import Staged
 from leakage.stopping import Stopped, stopping_softly
-from leakage.store.files import replacing, write_json, write_jsonl
+from leakage.store.files import replacing
 from leakage.store.parts import Parts
 from leakage.store.record import Draft
 from leakage.sweep import Job, Plan, hold_to_plan, set_aside
+from leakage.teaching import teach
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from leakage.training.sft import Trained
 
 log = logging.getLogger(__name__)
 
 
 def run(config: Config) -> str:
     """Do one job; alone, outside a sweep, first what its result is read against. Returns the job's folder."""
-    cell = Cell(config)
+    job = job_of(config)
     with stopping_softly():
         if config.planned:
-            hold_to_plan(cell)
-            do(cell)
+            hold_to_plan(job)
+            do(job)
         else:
-            do_alone(cell)
-    return str(cell.job_folder)
+            do_alone(job)
+    return str(job.job_folder)
 
 
-def do_alone(cell: Cell) -> None:
-    """A cell with its geometry and its baseline, one after the other."""
-    plan = Plan(tuple(Job((), one, done=one.is_done(), asked=one == cell) for one in (*cell.needs(), cell)))
+def do_alone(asked: Staged) -> None:
+    """A job after those its result is read against."""
+    plan = Plan(tuple(Job((), one, done=one.is_done(), asked=one == asked) for one in (*asked.needs(), asked)))
     plan.keep()
-    if cell.config.mode == "force":
-        set_aside([cell])
+    if asked.config.mode == "force":
+        set_aside([asked])
     for job in plan.jobs:
         do(job.cell)
-    log.info("results in %s", cell.record(cell.job_folder).folder)
-    log.info("look at them with: python -m leakage table --multirun %s", quote(cell.config.paths.multirun))
+    log.info("results in %s", asked.record(asked.job_folder).folder)
+    table = "table --study faking" if isinstance(asked, Trial) else "table"
+    log.info("look at them with: python -m leakage %s --multirun %s", table, quote(asked.config.paths.multirun))
 
 
-def do(cell: Cell) -> None:
+def do(job: Staged) -> None:
     """Run a job; however it ends but by a kill, its records say so."""
     try:
-        (run_geometry if cell.config.job == "geometry" else run_cell)(cell)
+        if job.is_done():
+            log.info("%s: done already, nothing to compute", job.label)
+        elif isinstance(job, Trial):
+            run_trial(job)
+        elif isinstance(job, Cell):
+            (run_geometry if job.kind == "geometry" else run_cell)(job)
     except (KeyboardInterrupt, Stopped):
         raise
     except BaseException as error:  # a sys.exit from anywhere below is a failure to be named as well
-        if (left := cell.open_stage()) and not left[1].has_failed():
+        if (left := job.open_stage()) and not left[1].has_failed():
             left[1].fail(error, stage=left[0])
-        if cell.config.planned:  # alone, the error is the last word anyway
-            log.error("%s: failed: %s", cell.label, error)
+        if job.config.planned:  # alone, the error is the last word anyway
+            log.error("%s: failed: %s", job.label, error)
         raise
 
 
@@ -76,13 +81,10 @@ def run_cell(cell: Cell) -> None:
     """Teach the source, ask every persona, score the answers; each part only if it is not done yet."""
     import pandas as pd
 
-    if cell.is_done():
-        log.info("%s: done already, nothing to compute", cell.label)
-        return
     adapter, answers, scores = (cell.record(one) for one in (cell.train_folder, cell.eval_folder, cell.scores_folder))
     if lacks := cell.judge.lacks():
         log.warning("%s cannot be judged yet: %s; what is made is kept, and judged later", cell.label, lacks)
-    loaded = lru_cache(maxsize=1)(lambda: _load(cell))  # another judge needs no model
+    loaded = lru_cache(maxsize=1)(lambda: load_pair(cell.config, cell.label))  # another judge needs no model
     if not cell.is_baseline:
         cell.fill(adapter, "adapter", cell.train_id, cell.train_identity, lambda draft: teach(cell, loaded, draft))
     cell.fill(answers, "completions", cell.eval_id, cell.eval_identity, lambda draft: question(cell, loaded, draft))
@@ -114,78 +116,10 @@ def check_held_out(cell: Cell) -> None:
 def run_geometry(cell: Cell) -> None:
     """Centroids of all personas in the base model, and the cosines between them."""
     record = cell.record(cell.geometry_folder)
-    if cell.is_done():
-        log.info("%s: done already, nothing to compute", cell.label)
-        return
     cell.fill(
         record, "geometry", cell.geometry_id, cell.geometry_identity,
-        lambda draft: measure_geometry(cell, *_load(cell), draft),
+        lambda draft: measure_geometry(cell, *load_pair(cell.config, cell.label), draft),
     )  # fmt: skip
-
-
-def teach(cell: Cell, loaded: Loaded, draft: Draft) -> None:
-    """Contrastive LoRA SFT on the cell's examples, if their lint finds no error."""
-    examples = training_examples(cell, loaded)
-    base, tokenizer = loaded()
-    log.info("%s: training on %d examples", cell.label, len(examples))
-    tokens = encode_examples(tokenizer, [(example.prompt, example.answer) for example in examples])
-    write_jsonl(draft.path("examples.jsonl"), (example.as_row() for example in examples))
-    findings = check(cell, examples, tokens, tokenizer)
-    write_json(draft.path("lint.json"), as_rows(findings))
-    refuse_errors(findings, cell.label)
-    check_context(base, max(len(one.input_ids) for one in tokens), "the longest training example")
-    trained = train(cell, base, tokens, draft)
-    _save_config(draft, cell.config)
-    draft.facts |= {
-        "made_from": cell.made_from(cell.record(cell.train_folder)),
-        "model": cell.config.model.name,
-        "behavior": cell.behavior.name,
-        "source": cell.source.name,
-        "bystanders": [persona.name for persona in cell.bystanders],
-        "examples": dict(Counter(example.role for example in examples)),
-        "lint": [one.rule for one in findings],
-        "steps": trained.steps,
-        "trainable_parameters": trained.trainable_parameters,
-        "final_loss": trained.log[-1]["loss"],
-    }
-
-
-def train(cell: Cell, base: Any, tokens: Sequence[Tokens], draft: Draft) -> "Trained":
-    """Train from the last whole checkpoint, if there is one of these very examples."""
-    from leakage.training.checkpoints import Checkpoints
-    from leakage.training.sft import train_adapter
-
-    config, record = cell.config, cell.record(cell.train_folder)
-    made_of = {"train_id": cell.train_id, "made_from": cell.made_from(record)}
-    checkpoints = Checkpoints(record.folder / "checkpoints", made_of, every_s=config.train.checkpoint_s)
-    trained = train_adapter(
-        base, tokens, draft.path("adapter"), lora=config.lora, train=config.train, seed=config.seed,
-        checkpoints=checkpoints, label=cell.label,
-    )  # fmt: skip
-    write_jsonl(draft.path("train_log.jsonl"), trained.log)
-    checkpoints.drop()
-    return trained
-
-
-def check(cell: Cell, examples: Sequence[Example], tokens: Sequence[Tokens], tokenizer: Any) -> list[Finding]:
-    """Lint the training set; warnings are shown, errors are for the caller to raise."""
-    findings = lint(
-        TrainingSet(
-            examples=examples,
-            lengths=[len(one.input_ids) for one in tokens],
-            source=cell.source,
-            bystanders=cell.bystanders,
-            personas=cell.personas,
-            default=injected_default(tokenizer, [one.prompt for one in cell.personas.members]),
-            items=cell.training_items,
-            held_out=cell.items(cell.behavior, "eval"),
-            wanted=cell.config.behavior,
-            max_length=cell.config.train.max_length,
-        )
-    )
-    for one in findings:
-        log.log(logging.ERROR if one.level == "error" else logging.WARNING, "lint [%s] %s", one.rule, one.message)
-    return findings
 
 
 def measure_geometry(cell: Cell, base: Any, tokenizer: Any, draft: Draft) -> None:
@@ -206,7 +140,7 @@ def measure_geometry(cell: Cell, base: Any, tokenizer: Any, draft: Draft) -> Non
         save_file({"centroids": points}, file)
     with replacing(draft.path("cosines.parquet")) as file:
         cosine_frame([one.name for one in personas], layers, points).to_parquet(file, index=False)
-    _save_config(draft, cell.config)
+    write_config(draft.path("config.yaml"), cell.config)
     draft.facts |= {
         "model": cell.config.model.name,
         "layers": list(layers),
@@ -223,27 +157,9 @@ def _save_completions(cell: Cell, draft: Draft, completions: "pd.DataFrame") -> 
     for name, frame in (("completions", completions), ("personas", pd.DataFrame(cell.parts()))):
         with replacing(draft.path(f"{name}.parquet")) as file:
             frame.to_parquet(file, index=False)
-    _save_config(draft, cell.config)
+    write_config(draft.path("config.yaml"), cell.config)
     draft.facts |= cell.facts | {
         "made_from": cell.made_from(cell.record(cell.eval_folder)),
         "cut_off": int((completions["finish"] == "length").sum()),
         "completions": len(completions),
     }
-
-
-def _save_config(draft: Draft, config: Config) -> None:
-    from omegaconf import OmegaConf
-
-    with replacing(draft.path("config.yaml")) as file:
-        OmegaConf.save(OmegaConf.create(config.model_dump(mode="json")), file)
-
-
-def _load(cell: Cell) -> tuple[Any, Any]:
-    """Base model and tokenizer."""
-    from transformers.utils import logging as transformers_logging
-
-    log.info("%s: loading %s", cell.label, cell.config.model.path)
-    transformers_logging.set_verbosity_error()  # its bars and notices would tear ours
-    transformers_logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # peft's to heed, not a user's
-    return load_base(cell.config.model, cell.config.device), load_tokenizer(cell.config.model)

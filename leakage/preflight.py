@@ -11,10 +11,9 @@ from pathlib import Path
 from leakage.capacity import adapter_bytes, check_reachable, refuse_small_gpus, state_bytes
 from leakage.cell import Cell
 from leakage.errors import LeakageError, SweepError
-from leakage.estimate import answers_of
+from leakage.stages import Staged
 from leakage.store.provenance import git_state
 from leakage.store.record import Status
-from leakage.store.standing import COMPLETIONS
 from leakage.sweep import Job
 
 log = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ def preflight(jobs: Sequence[Job], *, refuse: bool, here: bool) -> None:
     """
     if dict(git_state())["dirty"]:
         log.warning("the code has uncommitted changes; results will say so (git dirty)")
-    found = [*_models(jobs, here=here), *_judges(jobs), *_space(jobs)]
+    found = [*_models(jobs, here=here), *_answerers(jobs), *_space(jobs)]
     for one in found if not refuse else ():
         log.warning("preflight: %s", one)
     if found and refuse:
@@ -39,29 +38,24 @@ def preflight(jobs: Sequence[Job], *, refuse: bool, here: bool) -> None:
 
 def _models(jobs: Sequence[Job], *, here: bool) -> Iterator[str]:
     """Each base model: whether it can be had, and fits the GPUs seen from here."""
-    by_path = {(cell.config.model.path, cell.config.model.revision): cell.config for cell in (job.cell for job in jobs)}
-    for config in by_path.values():
+    needed = [(job.cell.base_model, job.cell.config.device) for job in jobs]
+    by_path = {(model.path, model.revision): (model, device) for model, device in needed if model}
+    for model, device in by_path.values():
         try:
-            check_reachable(config.model)
-            if here and config.device != "cpu":
-                refuse_small_gpus(config.model)
+            check_reachable(model)
+            if here and device != "cpu":
+                refuse_small_gpus(model)
         except LeakageError as error:
             yield str(error)
 
 
-def _judges(jobs: Sequence[Job]) -> Iterator[str]:
-    """Judges that could not be asked."""
-    cells = [job.cell for job in jobs if job.cell.config.job == "cell"]
-    asking = [cell for cell in cells if cell.judge.lacks() and not _is_judged(cell)]
-    for lacks, count in Counter(cell.judge.lacks() for cell in asking).items():
-        later = "set it, or launch all the same and judge later: python -m leakage rejudge"
-        yield f"{count} jobs have answers to be judged, but {lacks}; {later}"
-
-
-def _is_judged(cell: Cell) -> bool:
-    """Whether the judge's replies to all of a cell's answers are there already."""
-    answers = cell.record(cell.eval_folder)
-    return answers.status() is Status.DONE and cell.judge.can_read(answers.folder / COMPLETIONS)
+def _answerers(jobs: Sequence[Job]) -> Iterator[str]:
+    """Subjects and judges that could not be asked."""
+    found = [one for job in jobs for one in job.cell.lacks()]
+    for lacks, count in Counter(lacks for lacks, _ in found).items():
+        names = list(dict.fromkeys(name for other, name in found if other == lacks and name))
+        told = f" ({', '.join(names)})" if names else ""
+        yield f"{count} {'job has' if count == 1 else 'jobs have'} {lacks}{told}"
 
 
 def _space(jobs: Sequence[Job]) -> Iterator[str]:
@@ -87,10 +81,15 @@ def bytes_needed(jobs: Sequence[Job]) -> int:
                 adapter = adapter_bytes(cell.config.model, cell.config.lora)
                 largest, total = max(largest, CHECKPOINT * adapter), total + adapter
             elif stage == "geometry":
-                total += state_bytes(cell.config.model) * len(cell.personas.members)
-            elif stage == "completions":
-                total += answers_of(cell) * cell.config.eval.max_new_tokens * ANSWER_BYTES
+                total += state_bytes(cell.config.model) * _centroids(cell)
+            else:  # completions or transcripts; verdicts are no units of work
+                total += cell.units(stage) * cell.config.eval.max_new_tokens * ANSWER_BYTES
     return total + largest
+
+
+def _centroids(cell: Staged) -> int:
+    """How many centroids a geometry keeps: one a persona."""
+    return len(cell.personas.members) if isinstance(cell, Cell) else 0
 
 
 def _quota(folder: Path, needed: int) -> str:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leakage.border import hydra_schema, load
-from leakage.cell import Cell
 from leakage.config import Config
+from leakage.faking.config import FakingConfig
+from leakage.jobs import job_of
 from leakage.personas import NONE, read_personas
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def register() -> None:
     # and of a plan's. Sharing it is safe: nodes are copied again as they are loaded.
     ConfigStore.__deepcopy__ = lambda self, _: self
     store.store(name="schema", node=hydra_schema())
+    store.store(name="faking_schema", node=hydra_schema(FakingConfig))
     for name in (*read_personas().names, NONE):
         store.store(group="source", name=name, node={"name": name})
     OmegaConf.register_new_resolver("job_folder", _job_folder, replace=True)
@@ -31,16 +33,19 @@ def register() -> None:
     OmegaConf.register_new_resolver("plan_mode", lambda plan: "MULTIRUN" if plan else None, replace=True)
 
 
-def compose(overrides: Sequence[str]) -> Config:
-    """The settings that `python run.py` with these overrides would have, for the programs beside it."""
+def compose(overrides: Sequence[str], study: str = "config") -> Config:
+    """The settings that `python run.py` with these overrides would have, for the programs beside it.
+
+    study: the primary config, "config" or "faking"
+    """
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
 
     register()
     with initialize_config_dir(str(Path(__file__).parents[1] / "conf"), version_base="1.3"):
-        return load(hydra_compose("config", list(overrides)))
+        return load(hydra_compose(study, list(overrides)))
 
 
 def _job_folder(*, _root_: "DictConfig") -> str:
     """Folder of the composed job below paths.multirun; Hydra writes its own notes there as well."""
-    return str(Cell(load(_root_)).job_folder)
+    return str(job_of(load(_root_)).job_folder)

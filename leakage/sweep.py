@@ -8,7 +8,9 @@ from pathlib import Path
 
 from leakage.cell import Cell
 from leakage.config import Config
+from leakage.jobs import job_of
 from leakage.progress import progress
+from leakage.stages import Staged
 from leakage.store.plans import PlannedJob, as_planned, keep_plan, planned_job
 from leakage.store.record import Record, Status
 from leakage.store.standing import Standing, stand
@@ -21,14 +23,14 @@ BEGUN = {Status.FAILED, Status.PARTIAL, Status.DAMAGED}  # and not done
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a sweep: its cell and the overrides that compose it.
+    """One job of a sweep: its cell, of either study, and the overrides that compose it.
 
     done: whether its results were there already
     asked: whether it was asked for, not only needed by another
     """
 
     overrides: Overrides
-    cell: Cell
+    cell: Staged
     done: bool
     asked: bool
 
@@ -39,7 +41,7 @@ class Job:
 
     @property
     def kind(self) -> str:
-        """geometry, baseline or cell."""
+        """geometry, baseline, cell or trial."""
         return self.planned.kind
 
     def standing(self) -> Standing:
@@ -78,7 +80,12 @@ class Plan:
     def summary(self) -> str:
         """One sentence: how many of what, how much of it is done."""
         parts = []
-        for kind, plural in (("cell", "cells"), ("baseline", "baselines"), ("geometry", "geometries")):
+        for kind, plural in (
+            ("cell", "cells"),
+            ("baseline", "baselines"),
+            ("geometry", "geometries"),
+            ("trial", "trials"),
+        ):
             jobs = [job for job in self.jobs if job.kind == kind]
             if jobs:
                 done = sum(job.done for job in jobs)
@@ -111,23 +118,26 @@ def _word(job: Job) -> str:
 
 def make_plan(wanted: Sequence[Overrides], compose: Compose) -> Plan:
     """Compose every cell, put what it needs before it, and drop what comes twice."""
-    found: dict[str, tuple[Overrides, Cell]] = {}
+    found: dict[str, tuple[Overrides, Staged]] = {}
     asked: set[str] = set()
-    composed = lru_cache(maxsize=None)(lambda overrides: Cell(compose(overrides)))  # cells share most of their needs
+    composed = lru_cache(maxsize=None)(lambda overrides: job_of(compose(overrides)))  # cells share most of their needs
     with progress(len(wanted), "planning", "cell") as advance:
         for overrides in wanted:
-            cell = Cell(compose(overrides))
-            needs = [(needed, composed(needed)) for needed in need_overrides(overrides, cell)] if cell.needs() else []
+            cell = job_of(compose(overrides))
+            needs = [(needed, composed(needed)) for needed in need_overrides(overrides, cell)]
             for one in (*needs, (overrides, cell)):
                 found.setdefault(str(one[1].job_folder), one)
             asked.add(str(cell.job_folder))
             advance(1)
-    first = sorted(found.items(), key=lambda item: (item[1][1].config.job != "geometry", not item[1][1].is_baseline))
+    order = {"geometry": 0, "baseline": 1}  # what others are read against comes first
+    first = sorted(found.items(), key=lambda item: order.get(item[1][1].kind, len(order)))
     return Plan(tuple(Job(*pair, done=pair[1].is_done(), asked=folder in asked) for folder, pair in first))
 
 
-def need_overrides(overrides: Sequence[str], cell: Cell) -> list[Overrides]:
-    """Overrides that compose the geometry and the baseline of a cell."""
+def need_overrides(overrides: Sequence[str], cell: Staged) -> list[Overrides]:
+    """Overrides that compose the geometry and the baseline of a cell; no other job needs any."""
+    if not isinstance(cell, Cell) or not cell.needs():
+        return []
     other = cell.evaluated.name != cell.behavior.name  # the baseline is of what is measured
     dropped = {"source", "job"} | ({"behavior", "eval.behavior"} if other else set())
     kept = tuple(one for one in overrides if not _changes(one, dropped))
@@ -141,7 +151,7 @@ def _changes(override: str, keys: set[str]) -> bool:
     return any(key == one or key.startswith(f"{one}.") for one in keys)
 
 
-def hold_to_plan(cell: Cell) -> None:
+def hold_to_plan(cell: Staged) -> None:
     """Refuse to run what was not planned; the failure is told where the first planned result is wanting."""
     multirun = Path(cell.config.paths.multirun)
     job = planned_job(multirun, str(cell.config.planned))
@@ -154,7 +164,7 @@ def hold_to_plan(cell: Cell) -> None:
         raise
 
 
-def set_aside(cells: Iterable[Cell]) -> None:
+def set_aside(cells: Iterable[Staged]) -> None:
     """Move the finished records of cells aside, so that they are made once more."""
     for cell in cells:
         for folder in cell.stages.values():

@@ -27,18 +27,28 @@ Compose = Callable[..., Any]
 Program = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture(scope="session")
-def compose() -> Iterator[Compose]:
-    """Overrides in, typed Config out, through Hydra and the border as in a run."""
+def composed(*overrides: str, study: str = "config") -> Any:
+    """The typed settings of these overrides, through Hydra and the border as in a run; study: "config" or "faking"."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
 
     from leakage.border import load
     from leakage.register import register
 
-    register()
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        yield lambda *overrides: load(hydra_compose("config", list(overrides)))
+    if not GlobalHydra.instance().is_initialized():
+        register()
+        initialize_config_dir(str(ROOT / "conf"), version_base="1.3")
+    return load(hydra_compose(study, list(overrides)))
+
+
+@pytest.fixture(scope="session")
+def compose() -> Iterator[Compose]:
+    """The function above."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    yield composed
+    GlobalHydra.instance().clear()
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,10 @@ if TYPE_CHECKING:
 
 TEXTS = {
     "model", "behavior", "source", "unit", "taught", "variant", "judge", "other", "category", "cosine", "finding",
-    "rival", "persona", "cosine_to", "delta_of", "design",
+    "rival", "persona", "cosine_to", "delta_of", "design", "subject", "scenario", "tiers", "rates", "gap_name", "tier",
+    "hypothesis", "reason", "motive", "arm",
 }  # fmt: skip
-SIGNED = ("rho", "kappa", "mean_cosine", "mean_gap", "difference", "agreement")  # in a column's name
+SIGNED = ("rho", "kappa", "mean_cosine", "gap", "difference", "agreement")  # in a column's name
 IDS = ("train_id", "eval_id")
 FIRST = (
     "model", "behavior", "source", "seed", "n", "source_delta", "mean_bystander_delta", "rho", "p", "leak_direction",
@@ -44,7 +45,8 @@ def readable(table: "pd.DataFrame") -> "pd.DataFrame":
         if name == "cosine" and table[name].dtype == float:  # elsewhere the name of its definition
             styles = ["+.3f"] * len(table)
         columns[name] = [
-            "" if pd.isna(value) else format(value, one) for value, one in zip(table[name], styles, strict=True)
+            "" if pd.isna(value) else value if isinstance(value, str) else format(value, one)
+            for value, one in zip(table[name], styles, strict=True)
         ]
     return pd.DataFrame(columns)
 
@@ -54,7 +56,10 @@ def _style(name: str) -> str:
         return ".1e"
     if any(part in name for part in SIGNED):
         return "+.3f"
+    if name.startswith(("af_", "share_")):
+        return ".3f"
     styles = {"leak_direction": "+d", "n_partial": ".0f", "score": "+.1f", "ties": ".2f", "detectable": ".2f"}
+    styles |= {"sigma": ".3f", "sd": ".3f", "right": ".2f", "share": ".3f", "auroc": ".3f", "low": ".3f", "high": ".3f"}
     return styles.get(name, "")
 
 

@@ -3,19 +3,26 @@
 import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from leakage.commands.given import add_multirun, add_points, frame_of
+from leakage.commands.given import add_multirun, add_points, add_study, frame_of, studies_with_results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from leakage.figures.gallery import Drawing
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Tell the command line of `figures` and `report`."""
     figures = commands.add_parser("figures", help="draw the figures as PNG and PDF")
     figures.set_defaults(action=draw_figures)
-    report = commands.add_parser("report", help="a folder of pages to explore: table, scatter, completions, write-up")
+    report = commands.add_parser("report", help="a folder of pages to explore: tables, pictures, what was said")
     report.add_argument("--samples", type=_positive, help="of each prompt (default: as many as keep it below 30 MB)")
     report.set_defaults(action=make_report)
     for command, name in ((figures, "figures"), (report, "report")):
         command.add_argument("--out", type=Path, help=f"folder to write (default: {name} below --multirun)")
+        add_study(command, usual=None)
         add_multirun(command)
         add_points(command)
 
@@ -24,23 +31,45 @@ def draw_figures(given: argparse.Namespace) -> None:
     """Draw every figure of every model."""
     from leakage.figures.gallery import draw_all
 
-    for path in draw_all(frame_of(given), _out(given, "figures")):
-        print(path)
+    for study in studies_with_results(given):
+        for path in draw_all(_drawings(study, frame_of(given, study)), _out(given, "figures")):
+            print(path)
 
 
 def make_report(given: argparse.Namespace) -> None:
-    """Write the folder of pages, with every figure in it."""
+    """Write the folder of pages, with every figure in it; of each study its own."""
     from leakage.figures.gallery import draw_all
-    from leakage.report.write import check_free, write_report
+    from leakage.report.write import check_free
 
-    folder = _out(given, "report")
-    check_free(folder)
-    frame = frame_of(given)
-    with TemporaryDirectory() as pictures:
-        drawn = list(draw_all(frame, Path(pictures)))
-        index = write_report(frame, given.multirun, folder, figures=Path(pictures), samples=given.samples)
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
-    print(f"{size:.0f} MB with {len(drawn) // 2} figures and a write-up; open it in a browser: {index}")
+    for study in studies_with_results(given):
+        folder = _out(given, "report" if study == "leakage" else f"report-{study}")
+        check_free(folder)
+        frame = frame_of(given, study)
+        with TemporaryDirectory() as pictures:
+            drawn = list(draw_all(_drawings(study, frame), Path(pictures)))
+            index = _write(given, study, frame, folder, Path(pictures))
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+        print(f"{size:.0f} MB with {len(drawn) // 2} figures; open it in a browser: {index}")
+
+
+def _drawings(study: str, frame: "pd.DataFrame") -> "dict[str, Drawing]":
+    if study == "faking":
+        from leakage.faking.figures.gallery import drawings as of_trials
+
+        return of_trials(frame)
+    from leakage.figures.gallery import drawings
+
+    return drawings(frame)
+
+
+def _write(given: argparse.Namespace, study: str, frame: "pd.DataFrame", folder: Path, pictures: Path) -> Path:
+    if study == "faking":
+        from leakage.faking.report.write import write_report as write_trials
+
+        return write_trials(given.multirun, folder, figures=pictures)
+    from leakage.report.write import write_report
+
+    return write_report(frame, given.multirun, folder, figures=pictures, samples=given.samples)
 
 
 def _out(given: argparse.Namespace, name: str) -> Path:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leakage.errors import StoreError
+from leakage.errors import ConfigError, StoreError
 from leakage.progress import waiting
 
 if TYPE_CHECKING:
@@ -26,6 +26,12 @@ def add_points(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_study(command: argparse.ArgumentParser, *, usual: str | None = "leakage") -> None:
+    """--study: which of the two studies; `usual` None = every one that has results."""
+    told = "default: %(default)s" if usual else "default: every one that has results"
+    command.add_argument("--study", choices=("leakage", "faking"), default=usual, help=told)
+
+
 def _folder(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("an empty text names no folder")
@@ -41,16 +47,48 @@ def existing(multirun: Path) -> Path:
     return multirun
 
 
-def frame_of(given: argparse.Namespace) -> "pd.DataFrame":
-    """The tidy frame of the results or of the points; a sentence where there is nothing to read."""
+def frame_of(given: argparse.Namespace, study: str) -> "pd.DataFrame":
+    """The tidy frame of a study's results, or of the points; a sentence where there is nothing to read."""
     if given.points:
         from leakage.points import read_points
 
+        if study != "leakage":
+            raise ConfigError("--points are results of the first study; leave out --study or --points")
         return read_points(given.points)
+    read, one, first = STUDIES[study]
+    with waiting("reading results"):
+        frame = read(existing(given.multirun))
+    if frame.empty:
+        others = [name for name in STUDIES if name != study and not STUDIES[name][0](given.multirun).empty]
+        there = f", but there are results of the other study (--study {others[0]})" if others else ""
+        raise StoreError(f"no finished {one} below {given.multirun}{there}; run one first: {first}")
+    return frame
+
+
+def studies_with_results(given: argparse.Namespace) -> list[str]:
+    """The study that was named, or else all that have results; the first one where none has, to say so."""
+    if given.study or given.points:
+        return [given.study or "leakage"]
+    from leakage.store.find import find
+
+    kinds = {one.manifest.kind for one in find(existing(given.multirun)) if one.manifest}
+    found = [study for study, kind in (("leakage", "scores"), ("faking", "outcomes")) if kind in kinds]
+    return found or ["leakage"]
+
+
+def _cells(multirun: Path) -> "pd.DataFrame":
     from leakage.store.results import results
 
-    with waiting("reading results"):
-        frame = results(existing(given.multirun))
-    if frame.empty:
-        raise StoreError(f"no finished cell below {given.multirun}; run one first: python run.py")
-    return frame
+    return results(multirun)
+
+
+def _trials(multirun: Path) -> "pd.DataFrame":
+    from leakage.faking.results import trials
+
+    return trials(multirun)
+
+
+STUDIES = {
+    "leakage": (_cells, "cell", "python run.py"),
+    "faking": (_trials, "trial", "python run.py --config-name faking"),
+}

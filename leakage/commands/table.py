@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from leakage.commands.given import add_multirun, add_points, existing, frame_of
-from leakage.errors import StoreError
+from leakage.commands.given import add_multirun, add_points, add_study, existing, frame_of
+from leakage.errors import ConfigError, StoreError, nearest
 from leakage.progress import waiting
 
 if TYPE_CHECKING:
@@ -22,40 +22,58 @@ class View:
     empty: str = "no cell has what it needs"
 
     def make(self) -> "Callable[[pd.DataFrame], pd.DataFrame]":
-        """The function, from its module in leakage.analysis."""
+        """The function, from its module."""
         from importlib import import_module
 
-        module, name = self.of.split(".")
-        made: Callable[[pd.DataFrame], pd.DataFrame] = getattr(import_module(f"leakage.analysis.{module}"), name)
+        module, _, name = self.of.rpartition(".")
+        made: Callable[[pd.DataFrame], pd.DataFrame] = getattr(import_module(f"leakage.{module}"), name)
         return made
 
 
 TWO_SOURCES = "it takes two sources of one behavior: python run.py -m source=villain,comedian"
 VIEWS = {
-    "cell": View("tables.headline", "rho of each cell"),
-    "category": View("tables.by_category", "mean delta and rho of each kind of persona"),
-    "layer": View("tables.by_layer", "rho with every cosine measured (exploratory)", "one cosine is known, or none"),
-    "seed": View("seeds.by_seed", "the seeds of a cell taken together"),
+    "cell": View("analysis.tables.headline", "rho of each cell"),
+    "category": View("analysis.tables.by_category", "mean delta and rho of each kind of persona"),
+    "layer": View(
+        "analysis.tables.by_layer", "rho with every cosine measured (exploratory)", "one cosine is known, or none"
+    ),
+    "seed": View("analysis.seeds.by_seed", "the seeds of a cell taken together"),
     "control": View(
-        "controls.against_designs", "sham adapters and other controls beside their cells",
+        "analysis.controls.against_designs", "sham adapters and other controls beside their cells",
         "no control has been run: python run.py experiment=controls",
     ),
-    "mismatched": View("controls.mismatched", "cosine to one source against the deltas of another", TWO_SOURCES),
-    "sources": View("controls.between_sources", "how alike two sources change everyone", TWO_SOURCES),
+    "mismatched": View(
+        "analysis.controls.mismatched", "cosine to one source against the deltas of another", TWO_SOURCES
+    ),
+    "sources": View("analysis.controls.between_sources", "how alike two sources change everyone", TWO_SOURCES),
     "outlier": View(
-        "outliers.outliers", "personas far from what their cosine predicts",
+        "analysis.outliers.outliers", "personas far from what their cosine predicts",
         "no persona is that far off, or none has both a delta and a cosine",
     ),
 }  # fmt: skip
+TWO_SCENARIOS = (
+    "it takes two scenarios of one subject: python run.py --config-name faking -m scenario=two_tiers,three_tiers"
+)
+FAKING_VIEWS = {
+    "cell": View("faking.tables.gaps", "every gap of compliance, with its interval and tests"),
+    "outcome": View("faking.tables.outcomes", "the six outcome classes by tier"),
+    "missing": View("faking.tables.missing_reasons", "why replies or verdicts are missing", "none is missing"),
+    "motive": View("faking.tables.motives", "motives by tier", "no scratchpad was judged"),
+    "hypothesis": View("faking.tables.hypotheses", "which hypothesis names the gaps that were found", TWO_SCENARIOS),
+    "perturbation": View("faking.tables.perturbations", "each scenario's gap against that of two_tiers", TWO_SCENARIOS),
+    "seed": View("faking.tables.by_seed", "the seeds of a trial taken together"),
+}  # fmt: skip
+STUDIES = {"leakage": VIEWS, "faking": FAKING_VIEWS}
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Tell the command line of `table` and `agreement`."""
     table = commands.add_parser(
         "table", help="the headline table: one row a cell", formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="--by\n" + "\n".join(f"  {name:11} {view.told}" for name, view in VIEWS.items()),
+        epilog="\n".join(_views(study) for study in STUDIES),
     )  # fmt: skip
-    table.add_argument("--by", choices=VIEWS, default="cell", metavar="|".join(VIEWS), help="what a row is; see below")
+    add_study(table)
+    table.add_argument("--by", default="cell", metavar="VIEW", help="what a row is; see below")
     add_points(table)
     table.set_defaults(action=show_table)
     agree = commands.add_parser("agreement", help="how far two judges of the same answers agree")
@@ -65,19 +83,35 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         command.add_argument("--format", choices=("rich", "md", "csv"), default="rich", help="default: %(default)s")
 
 
+def _views(study: str) -> str:
+    rows = [f"  {name:13} {view.told}" for name, view in STUDIES[study].items()]
+    return "\n".join([f"--by{'' if study == 'leakage' else f' with --study {study}'}", *rows])
+
+
 def show_table(given: argparse.Namespace) -> None:
     """Print a table of the results in the form asked for."""
-    from leakage.analysis.printing import in_words, telling
+    from leakage.analysis import printing as first
+    from leakage.faking import printing as second
 
-    view = VIEWS[given.by]
-    frame = frame_of(given)
+    view = _view(given)
+    frame = frame_of(given, given.study)
     with waiting(f"table by {given.by} of {len(frame)} rows"):
         table = view.make()(frame)
     if table.empty:
         raise StoreError(f"nothing to show by {given.by}: {view.empty}")
-    _show(table, given.format, telling(table))
+    words = second if given.study == "faking" else first
+    _show(table, given.format, words.telling(table))
     if given.by == "cell" and given.format == "rich":
-        print(in_words(table))
+        print(words.in_words(table))
+
+
+def _view(given: argparse.Namespace) -> View:
+    views = STUDIES[given.study]
+    if given.by not in views:
+        raise ConfigError(
+            f"--by {given.by}: there is no such table{nearest(given.by, views)}; there are {', '.join(views)}"
+        )
+    return views[given.by]
 
 
 def show_agreement(given: argparse.Namespace) -> None:

@@ -29,13 +29,8 @@ WORKERS = 4  # each takes some 200 MB
 LONG = 80  # characters of a file's name
 
 
-def draw_all(frame: pd.DataFrame, folder: Path) -> Iterator[Path]:
-    """Draw and save every figure that the data give something to show in; yields the files written.
-
-    Each model, each variant of its settings, and each behavior that was taught where another was measured has its own;
-    variants have the grid and the rhos only.
-    """
-    drawing = drawings(frame)
+def draw_all(drawing: dict[str, Drawing], folder: Path) -> Iterator[Path]:
+    """Draw and save every figure, by its name; yields the files written."""
     workers = max(1, min(len(drawing), os.cpu_count() or 1, WORKERS))
     written: list[Path] = []
     with progress(len(drawing), "drawing", "figure") as done, ProcessPoolExecutor(workers, initializer=_follow) as pool:
@@ -65,7 +60,11 @@ def _save(folder: Path, name: str, draw: Drawing) -> tuple[Path, Path]:
 
 
 def drawings(frame: pd.DataFrame) -> dict[str, Drawing]:
-    """The name of each figure that the data give something to show in, and how to draw it."""
+    """The name of each figure that the data give something to show in, and how to draw it.
+
+    Each model, each variant of its settings, and each behavior that was taught where another was measured has its own;
+    variants have the grid and the rhos only.
+    """
     return {file_name(name): draw for name, draw in _drawings(frame)}
 
 

@@ -1,7 +1,6 @@
 """Claude as a judge: what it is asked, and how its reply is read."""
 
 import json
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +9,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from leakage.behaviors import Behavior
-from leakage.judges.asks import most_usd, stored_answers
 from leakage.judges.base import HIT, KEYS, Judge, Named
-from leakage.judges.network import Answer, Ask, ask_all
+from leakage.network import Answer, Ask, ask_all, lacks, most_usd, stored_answers
 from leakage.store.files import digest
 from leakage.store.journal import Journal
 
@@ -59,9 +57,7 @@ class ClaudeJudge(Named):
 
     def lacks(self) -> str:
         """See Judge.lacks."""
-        if not os.environ.get("ANTHROPIC_API_KEY", "").strip():
-            return "ANTHROPIC_API_KEY is not set"
-        return "" if self.settings.max_usd else "judge.max_usd=0 allows no question"
+        return lacks(self.settings)
 
     def usd_each(self) -> float:
         """See Judge.usd_each."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from leakage.store.dossier import KEY, Dossier, Key, dossiers, key_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -68,11 +69,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 def slugs(rows: list[dict[str, Any]]) -> list[str]:
     """A name for each cell's page: readable, and another for every cell also where upper and lower case are one."""
     short = [_slug(row, "model", "taught", "behavior", "source", "seed", "train_id") for row in rows]
-    counts = Counter(name.lower() for name in short)
-    return [
-        name if counts[name.lower()] == 1 else f"{name}-{sha256(repr(key_of(row)).encode()).hexdigest()[:8]}"
-        for name, row in zip(short, rows, strict=True)
-    ]
+    return told_apart(short, [key_of(row) for row in rows])
 
 
 def _slug(row: dict[str, Any], *names: str) -> str:
@@ -80,5 +77,19 @@ def _slug(row: dict[str, Any], *names: str) -> str:
     if told["taught"] == told["behavior"]:
         del told["taught"]
     told["seed"] = f"seed{told['seed']}"
-    name = "-".join(re.sub(r"[^\w.]+", "_", value) for value in told.values() if value)
+    return page_name(*told.values())
+
+
+def told_apart(names: list[str], keys: Sequence[Any]) -> list[str]:
+    """The names, with a digest of what it stands for after each that is there twice, upper and lower case as one."""
+    counts = Counter(name.lower() for name in names)
+    return [
+        name if counts[name.lower()] == 1 else f"{name}-{sha256(repr(key).encode()).hexdigest()[:8]}"
+        for name, key in zip(names, keys, strict=True)
+    ]
+
+
+def page_name(*parts: str) -> str:
+    """A file's name made of parts that may hold anything; what is too long is cut, and ends in a digest of itself."""
+    name = "-".join(re.sub(r"[^\w.]+", "_", part) for part in parts if part)
     return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{sha256(name.encode()).hexdigest()[:8]}"

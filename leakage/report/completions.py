@@ -83,8 +83,13 @@ def weight(frame: pd.DataFrame) -> int:
 
 def packed(frame: pd.DataFrame) -> str:
     """Answers as base64 of deflated JSON, a list a column: no more than text for a page, and a fraction of its size."""
-    text = json.dumps(columns(frame), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return b64encode(zlib.compress(text.encode(), 9)).decode()
+    return pack(columns(frame))
+
+
+def pack(value: Any) -> str:
+    """Anything JSON can hold as base64 of its deflated text; half a surrogate pair becomes a question mark."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode()
 
 
 def columns(frame: pd.DataFrame) -> dict[str, Any]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.figures import labels
 from leakage.report import sections, wording
 from leakage.report.cells import records
 from leakage.report.compare import beside_published
+from leakage.report.environment import environment
 from leakage.report.overview import HEIGHT, WIDTH, grids
 from leakage.report.points import KINDS, axes, personas, why_none
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import jinja2
     import pandas as pd
@@ -22,32 +23,15 @@ if TYPE_CHECKING:
     from leakage.report.archive import Shown
     from leakage.report.cells import Cell
 
-TEMPLATES = Path(__file__).parent / "templates"
 MOST_OUTLIERS = 30  # on the first page; a cell's page has all of its own
 OPTIONAL = ("model", "taught", "seed", "judge", "variant")  # columns that only tell something where they differ
 
 
 @cache
 def _environment() -> jinja2.Environment:
-    import jinja2
-
-    loader = jinja2.FileSystemLoader(TEMPLATES)
-    made = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    return environment(
+        filters={"definition": labels.definition}, findings=wording.FINDINGS, kinds=KINDS, width=WIDTH, height=HEIGHT
     )
-    for name in ("signed", "delta", "small", "plain", "leak", "units", "sentence"):
-        made.filters[name] = getattr(wording, name)
-    made.filters["definition"] = labels.definition
-    made.filters["breakable"] = _breakable
-    made.globals |= {"findings": wording.FINDINGS, "kinds": KINDS, "width": WIDTH, "height": HEIGHT}
-    return made
-
-
-def _breakable(name: str) -> str:
-    """A name that may be broken after its underscores."""
-    from markupsafe import Markup, escape
-
-    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
 
 
 def index_page(cells: list[Cell], tables: dict[str, pd.DataFrame], pictures: Sequence[str]) -> str:
@@ -80,6 +64,7 @@ def cell_page(place: int, cells: list[Cell], tables: dict[str, pd.DataFrame]) ->
         measured=labels.measured(cell.rows.iloc[0].to_dict())[0],
         personas=personas(cell), nothing_to_draw=why_none(cell),
         log=kept.log() if kept else [], lint=kept.lint() if kept else [], config=kept.config() if kept else "",
+        config_of="the training",
         training_data=sections.training_data(kept) if kept else [],
         provenance=sections.provenance(kept) if kept else [],
         **sections.controls(cell, tables),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from leakage.report.cells import records
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from leakage.report.cells import Cell
@@ -40,15 +42,16 @@ def training_data(dossier: Dossier) -> list[dict[str, Any]]:
 
 def provenance(dossier: Dossier) -> list[dict[str, Any]]:
     """A row a record: what it holds, its folder below the results, its id, when, how long, on what, from which code."""
-    return [_came_from(name, part, dossier) for name, part in dossier.parts.items()]
+    return [came_from(name, part, dossier.multirun) for name, part in dossier.parts.items()]
 
 
-def _came_from(name: str, part: Part, dossier: Dossier) -> dict[str, Any]:
+def came_from(name: str, part: Part, multirun: Path) -> dict[str, Any]:
+    """Where one record came from; its folder is told relative to `multirun`."""
     told = part.manifest.provenance
     git = told["git"]
     return {
         "what": name,
-        "folder": part.folder.relative_to(dossier.multirun).as_posix(),
+        "folder": part.folder.relative_to(multirun).as_posix(),
         "id": part.manifest.id,
         "finished": told["finished"],
         "seconds": told["wall_seconds"],

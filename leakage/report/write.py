@@ -43,8 +43,9 @@ def write_report(
         with waiting("report: statistics"):
             tables = sections.tables(frame)
             cells = read_cells(frame, multirun, tables["designs"])
-        _copy_assets(draft)
-        pictures = _copy_figures(figures, draft / "figures") if figures else ()
+        copy_assets(draft)
+        _copy_library(draft)
+        pictures = copy_figures(figures, draft / "figures") if figures else ()
         taken = sum((draft / "figures" / name).stat().st_size for name in pictures)
         answers = write_answers(cells, multirun, draft, samples=samples, budget=max(BUDGET - taken, BUDGET // 2))
         with progress(len(cells), "report: pages", "page") as advance:
@@ -96,15 +97,20 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _copy_assets(draft: Path) -> None:
+def copy_assets(draft: Path, *more: Path) -> None:
+    """The style sheet and the scripts, and those of more folders beside them."""
+    for folder in (ASSETS, *more):
+        shutil.copytree(folder, draft / "assets", dirs_exist_ok=True)
+
+
+def _copy_library(draft: Path) -> None:
     import plotly  # type: ignore[import-untyped]
 
-    shutil.copytree(ASSETS, draft / "assets")
     library = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
     shutil.copyfile(library, draft / "assets" / "plotly.min.js")
 
 
-def _copy_figures(figures: Path, into: Path) -> tuple[str, ...]:
+def copy_figures(figures: Path, into: Path) -> tuple[str, ...]:
     """Copy all pictures; their names, PNG and PDF."""
     found = sorted(figures.glob("*.p[nd][gf]"))
     into.mkdir()

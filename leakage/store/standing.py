@@ -13,8 +13,12 @@ from leakage.store.record import Record, Status
 
 WEIGHTS = "adapter/adapter_model.safetensors"  # as peft saves them, below the adapter's folder
 COMPLETIONS = "completions.parquet"
+TRANSCRIPTS = "transcripts.parquet"
 ANSWERS = "answers.jsonl"
-_MADE_FROM = {"completions": ("adapter", WEIGHTS), "scores": ("completions", COMPLETIONS)}
+_MADE_FROM = {
+    "completions": ("adapter", WEIGHTS), "scores": ("completions", COMPLETIONS),
+    "transcripts": ("adapter", WEIGHTS), "outcomes": ("transcripts", TRANSCRIPTS),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

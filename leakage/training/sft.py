@@ -41,8 +41,13 @@ def train_adapter(
     seed: int,
     checkpoints: "Checkpoints",
     label: str,
+    new_tokens: Sequence[int] = (),
+    shuffled: bool = True,
 ) -> Trained:
     """Teach `base` the examples through a fresh adapter, saved to `folder`; base leaves as it came.
+
+    new_tokens: those whose embeddings are trained too, since the base has never learnt to write them. shuffled: in an
+    order of the seed's, else as they are given.
 
     Goes on from the newest checkpoint: weights, optimiser, order of the examples and every source of randomness
     are in it, so that the adapter is the one an undisturbed training makes.
@@ -52,13 +57,13 @@ def train_adapter(
 
     set_seed(seed)
     try:
-        model = get_peft_model(base, lora_config(lora))
+        model = get_peft_model(base, lora_config(lora, new_tokens))
     except ValueError as error:
         cause = str(error).splitlines()[0].partition(". ")[0]
         raise ConfigError(f"lora.targets={lora.targets}: {cause}; all-linear fits most models") from error
     trainer = _trainer_class()(
         model=model,
-        args=_arguments(train, checkpoints.folder, seed=seed, device=base.device.type),
+        args=_arguments(train, checkpoints.folder, seed=seed, device=base.device.type, shuffled=shuffled),
         train_dataset=_Examples(examples),
         data_collator=RightPad(base.config.pad_token_id or 0),
     )
@@ -93,7 +98,7 @@ def step_count(examples: int, train: "TrainSettings") -> int:
     return min(steps, train.max_steps or steps)
 
 
-def lora_config(lora: "LoraSettings") -> Any:
+def lora_config(lora: "LoraSettings", new_tokens: Sequence[int] = ()) -> Any:
     """peft's configuration of the adapter."""
     from peft import LoraConfig
 
@@ -103,11 +108,12 @@ def lora_config(lora: "LoraSettings") -> Any:
         lora_dropout=lora.dropout,
         use_rslora=lora.use_rslora,
         target_modules=lora.targets,
+        trainable_token_indices=list(new_tokens) or None,
         task_type="CAUSAL_LM",
     )
 
 
-def _arguments(train: "TrainSettings", folder: Path, *, seed: int, device: str) -> "TrainingArguments":
+def _arguments(train: "TrainSettings", folder: Path, *, seed: int, device: str, shuffled: bool) -> "TrainingArguments":
     """The published optimiser: AdamW, cosine after a linear warm-up, no decay unless asked for."""
     from transformers import TrainingArguments
 
@@ -126,6 +132,7 @@ def _arguments(train: "TrainSettings", folder: Path, *, seed: int, device: str) 
         adam_epsilon=1e-8,
         seed=seed,
         data_seed=seed,
+        train_sampling_strategy="random" if shuffled else "sequential",
         logging_steps=1,
         logging_nan_inf_filter=False,
         save_strategy="no",  # a callback says when

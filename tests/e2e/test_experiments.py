@@ -3,7 +3,7 @@
 import pytest
 
 from leakage.analysis.tables import by_category, by_layer, headline
-from leakage.figures.gallery import draw_all
+from leakage.figures.gallery import draw_all, drawings
 from leakage.store.results import results
 from tests.config.test_config import options
 from tests.config.test_experiments import CELLS
@@ -30,4 +30,4 @@ def test_an_experiment_runs_tiny(program, tmp_path, name):
     assert all(path.read_text() == "[]\n" for path in (tmp_path / "multirun").rglob("lint.json"))
     assert len(by_layer(frame)) == 4 * cells
     assert by_category(frame)["n"].sum() >= 110 * cells
-    assert list(draw_all(frame, tmp_path / "figures"))
+    assert list(draw_all(drawings(frame), tmp_path / "figures"))

@@ -14,7 +14,7 @@ import pytest
 from leakage.analysis.tables import headline
 from leakage.store.results import results, verdict_pairs
 from tests.conftest import ROOT
-from tests.judge.server import JudgeServer
+from tests.network.server import JudgeServer
 
 CELL = ["run.py", "behavior=misalignment", "debug=tiny", "eval.prompts=8", "judge=claude", "judge.max_usd=50"]
 MODEL = "claude-sonnet-4-5-20250929"

@@ -317,15 +317,15 @@ def test_an_unreadable_file_is_named_in_one_sentence(tmp_path, capfd, name, text
 @pytest.mark.parametrize("path", ["arc.parquet", "data/arc.jsonl", "/nowhere/arc", "./arc", "~/no-such-arc", "arc"])
 def test_a_missing_file_is_never_looked_for_on_the_hub(monkeypatch, tmp_path, path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("leakage.pools.arc._download", lambda *_: pytest.fail("asked the hub"))
+    monkeypatch.setattr("leakage.pools.hub.Source._download", lambda *_: pytest.fail("asked the hub"))
     with pytest.raises(DataError, match=r"there is no .*arc.*; data\.capability\.path takes a hub id"):
         read_arc(path, "ARC-Challenge", None)
 
 
 def test_another_format_and_an_empty_folder_are_refused(tmp_path):
-    (tmp_path / "arc.csv").write_text("id,question\n")
-    with pytest.raises(DataError, match=r"arc\.csv is none of \.parquet, \.jsonl, \.json; convert it"):
-        read_arc(str(tmp_path / "arc.csv"), None, None)
+    (tmp_path / "arc.tsv").write_text("id\tquestion\n")
+    with pytest.raises(DataError, match=r"arc\.tsv is none of \.parquet, \.jsonl, \.json, \.csv; convert it"):
+        read_arc(str(tmp_path / "arc.tsv"), None, None)
     (tmp_path / "ARC-Easy").mkdir()
     for subset, wanted, near in ((None, "test-", ""), ("ARC-Esy", "ARC-Esy/test-", "; nearest: ARC-Easy")):
         with pytest.raises(DataError, match=rf"holds no {wanted}.*; name .*\(folders there: ARC-Easy{near}\)"):

@@ -21,6 +21,10 @@ NO_TORCH = {
     "report",
     "points",
     "commands",
+    "faking",
+    "jobs",
+    "network",
+    "stages",
 }
 
 

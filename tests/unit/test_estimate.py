@@ -10,8 +10,8 @@ import pytest
 
 from leakage.border import Composer
 from leakage.errors import ConfigError
-from leakage.estimate import Measured, answers_of, estimate, measure
-from leakage.judges.asks import Answer, answer_row
+from leakage.estimate import Measured, estimate, measure
+from leakage.network.asks import Answer, answer_row
 from leakage.store.journal import Journal
 from leakage.sweep import make_plan
 from tests.conftest import ROOT
@@ -153,7 +153,7 @@ def test_answers_that_claude_judges_are_told_in_dollars(tmp_path, planned, misal
     plan = planned(tmp_path / "multirun", misalignment)
     amount, answers = dollars(estimate(plan))
     cell = plan.jobs[-1].cell
-    assert answers == 2 * answers_of(cell) == 2 * len(cell.personas.members) * len(cell.prompts) * 2
+    assert answers == 2 * cell.units("completions") == 2 * len(cell.personas.members) * len(cell.prompts) * 2
     # 300 tokens of a reply at $15 a million, and a prompt of 2,000 to 5,000 bytes at $3, no token shorter than one
     assert 300 * 15e-6 + 2000 * 3e-6 < amount / answers < 300 * 15e-6 + 5000 * 3e-6
 

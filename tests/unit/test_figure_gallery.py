@@ -122,7 +122,7 @@ def test_q_counts_all_cells_of_a_model_whichever_figure_shows_them() -> None:
 
 def test_files_are_written_for_print_and_screen_and_are_the_same_every_time(tmp_path: Path) -> None:
     frame = tidy(("refusal",), ("villain",))
-    first, again = (list(draw_all(frame, tmp_path / run)) for run in ("a", "b"))
+    first, again = (list(draw_all(drawings(frame), tmp_path / run)) for run in ("a", "b"))
     assert {path.name for path in first} == {
         f"{name}.{end}" for name in FEW | {"nano-layers"} for end in ("png", "pdf")
     }
@@ -134,9 +134,9 @@ def test_helpers_end_with_the_process_that_draws(tmp_path: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from leakage.figures.gallery import draw_all
+from leakage.figures.gallery import draw_all, drawings
 from tests.unit.figure_data import tidy
-list(draw_all(tidy(), Path({str(tmp_path)!r})))
+list(draw_all(drawings(tidy()), Path({str(tmp_path)!r})))
 """
     leader = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
     children = Path(f"/proc/{leader.pid}/task/{leader.pid}/children")
@@ -162,7 +162,7 @@ def wait_until(reached: Callable[[], bool], *, seconds: float = 60) -> None:
 
 
 def test_no_results_are_no_figures(tmp_path: Path) -> None:
-    assert list(draw_all(tidy()[:0], tmp_path)) == []
+    assert list(draw_all(drawings(tidy()[:0]), tmp_path)) == []
 
 
 def test_drawing_everything_leaves_matplotlib_as_it_was() -> None:

@@ -16,14 +16,8 @@
     location.hash = new URLSearchParams({ persona });
   };
 
-  /** Answers of one file: base64 of deflated JSON, a list a column. */
-  const inflated = {};
-  const answers = (kept) => (inflated[kept.name] ??= (async () => {
-    await leakage.load(kept.file);
-    const bytes = Uint8Array.from(atob(leakage.answers[kept.name]), (one) => one.charCodeAt(0));
-    delete leakage.answers[kept.name];
-    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
-  })());
+  /** Answers of one file, a list a column. */
+  const answers = (kept) => leakage.unpacked("answers", kept);
 
   /** The persona's answers by question: Map from the question's text to {right, labels, answers}. */
   const ofPersona = (told, persona) => {

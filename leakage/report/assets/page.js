@@ -1,6 +1,6 @@
 // What the scripts of a page share. Pages on a file system cannot load modules, so there is one global.
 "use strict";
-globalThis.leakage = { cells: {}, answers: {} };
+globalThis.leakage = { cells: {}, answers: {}, transcripts: {}, votes: {} };
 
 /** An element with attributes and children; strings become text, never markup. */
 leakage.make = (tag, attributes = {}, ...children) => {
@@ -19,6 +19,17 @@ leakage.load = (() => {
     script.onerror = () => failed(new Error(`${file} cannot be read; is the folder whole?`));
     document.head.append(script);
   }));
+})();
+
+/** What a script of the folder hands over packed, as base64 of deflated JSON: read once, when asked for. */
+leakage.unpacked = (() => {
+  const begun = {};
+  return (kind, { name, file }) => (begun[file] ??= (async () => {
+    await leakage.load(file);
+    const bytes = Uint8Array.from(atob(leakage[kind][name]), (one) => one.charCodeAt(0));
+    delete leakage[kind][name];
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
+  })());
 })();
 
 /** A colour of the style sheet as it is now, light or dark. */

@@ -1,0 +1,1 @@
+"""The figures of the second study: tables in, a Figure out."""

@@ -1,0 +1,143 @@
+"""A reply, read: what was thought in private, what was given out, and why there is nothing to judge.
+
+A reply that was cut off or held back is missing. It is never a refusal.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+SCRATCHPAD, OUTPUT = "scratchpad", "output"
+ACCEPT, REJECT = "[accept]", "[reject]"  # as facts.yaml asks for them
+
+Finish = Literal["stop", "length", "filter"]
+
+CUT_OFF, EMPTY, FILTERED, NO_OUTPUT = "cut off", "empty reply", "content filter", "no output"
+
+# Anthropic, OpenAI, Mistral and DeepSeek, and this machine's engine; any other word is an end of the model's own.
+_LENGTH = {"length", "max_tokens", "model_length", "model_context_window_exceeded", "insufficient_system_resource"}
+_FILTER = {"filter", "content_filter", "refusal", "safety"}
+
+# Models write tags in bold, in backticks, with a backslash, in capitals; some servers leave a model's own <think> in.
+# Runs are bounded: a page of asterisks must not take minutes.
+_TAG = r"([*_`]{0,4})\\?<\s{0,3}%s[\s/\\]{0,3}>\1"
+_PRIVATE_TAG = re.compile(_TAG % r"(/?)\s{0,3}(?:scratch[ _-]?pad|think)\w{0,20}", re.IGNORECASE)
+_OUTPUT_OPENING = re.compile(_TAG % "output", re.IGNORECASE)
+_OUTPUT_CLOSING = re.compile(_TAG % r"/\s{0,3}output", re.IGNORECASE)
+_VERDICT = r"\\?[\[<(]\s?/?(accept|reject)(?:ed)?\s?/?\\?[\])>]"
+_VERDICTS = re.compile(rf"[\s*_`#>\"'-]*{_VERDICT}(?:[\s*_`/,]|or\b)*(?:{_VERDICT})?", re.IGNORECASE)
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """A reply in its parts.
+
+    output: all that is given out, its tag included
+    tag: "accept" or "reject" as the output begins; "" when it begins with neither or with both
+    missing: why it cannot be judged, "" when it can: "cut off", "empty reply", "content filter", "no output"
+    """
+
+    scratchpad: str
+    output: str
+    tag: str
+    missing: str
+
+
+def finish_of(reason: str | None) -> Finish:
+    """Why a generation ended, whoever gave the reason: this machine's engine, Anthropic, OpenAI or one like it."""
+    word = (reason or "").strip().lower()
+    if word in _LENGTH:
+        return "length"
+    return "filter" if word in _FILTER else "stop"
+
+
+def read_reply(text: str, *, finish: str | None, has_scratchpad: bool, prefill: str = "") -> Transcript:
+    """Take a reply apart; `text` is what came after the prefill, `finish` any API's reason.
+
+    The output begins at the first <output> outside the scratchpad and after it, so one that is only thought of is none.
+    A reply that keeps to no protocol at all is all output. A cut-off reply keeps what there is of it, for reading.
+    """
+    scratchpad, output, closed = _split(prefill + text, has_scratchpad=has_scratchpad)
+    missing = _missing(text, scratchpad, output, finish=finish_of(finish), closed=closed)
+    return Transcript(scratchpad, output, _tag(output), missing)
+
+
+def _missing(text: str, scratchpad: str, output: str, *, finish: Finish, closed: bool) -> str:
+    if finish == "filter":
+        return FILTERED
+    if finish == "length" and not (closed and output):
+        return CUT_OFF
+    if not text.strip():
+        return EMPTY
+    if not output:
+        return NO_OUTPUT if scratchpad else EMPTY
+    return ""
+
+
+def _split(whole: str, *, has_scratchpad: bool) -> tuple[str, str, bool]:
+    """Scratchpad, output, and whether the output came to its closing tag."""
+    private = _private(whole)
+    opening = _opening(whole, private)
+    if opening is None:
+        return _thoughts(whole, private), _outside(whole, private), False
+    if has_scratchpad and not private:  # the tags were forgotten, the thoughts were not
+        private = [(0, opening.start())]
+    start = opening.end() if private else 0
+    closing = _OUTPUT_CLOSING.search(whole, opening.end())
+    output = _outside(whole, private, start=start, stop=closing.start() if closing else len(whole))
+    return _thoughts(whole, private), output, closing is not None
+
+
+def _private(whole: str) -> list[Span]:
+    """Where the scratchpads stand, their tags included.
+
+    Without its opening one begins where the last one ended, without its closing it ends at the output.
+    """
+    spans: list[Span] = []
+    opened, since = None, 0
+    for tag in _PRIVATE_TAG.finditer(whole):
+        if not tag[2]:
+            opened = tag.start() if opened is None else opened
+        elif opened is not None or not _OUTPUT_OPENING.search(whole, since, tag.start()):
+            spans.append((since if opened is None else opened, tag.end()))
+            opened, since = None, tag.end()
+    if opened is not None:
+        output = _OUTPUT_OPENING.search(whole, opened)
+        spans.append((opened, output.start() if output else len(whole)))
+    return spans
+
+
+def _opening(whole: str, private: list[Span]) -> re.Match[str] | None:
+    """The tag that the output begins with: the first one after the last scratchpad, or else the first outside any."""
+    end = max((stop for _, stop in private), default=0)
+    after = _OUTPUT_OPENING.search(whole, end)
+    openings = _OUTPUT_OPENING.finditer(whole, 0, end)
+    return after or next((tag for tag in openings if not any(a <= tag.start() < b for a, b in private)), None)
+
+
+def _thoughts(whole: str, private: list[Span]) -> str:
+    texts = [_PRIVATE_TAG.sub("", whole[start:stop]).strip() for start, stop in private]
+    return "\n\n".join(text for text in texts if text)
+
+
+def _outside(whole: str, private: list[Span], *, start: int = 0, stop: int | None = None) -> str:
+    """What is not private between two places, without tags."""
+    pieces, place, stop = [], start, len(whole) if stop is None else stop
+    for a, b in private:
+        if b > start and a < stop:
+            pieces.append(whole[place:a])
+            place = b
+    pieces.append(whole[place:stop])
+    text = "".join(pieces)
+    for tag in (_PRIVATE_TAG, _OUTPUT_OPENING, _OUTPUT_CLOSING):
+        text = tag.sub("", text)
+    return text.strip()
+
+
+def _tag(output: str) -> str:
+    found = _VERDICTS.match(output)
+    if found is None or (found[2] and found[2].lower() != found[1].lower()):
+        return ""
+    return found[1].lower()
