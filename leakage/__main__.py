@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from leakage.commands import draw, rejudge, site, status, table
+from leakage.commands import draw, rejudge, site, status, table, validate
 from leakage.guard import guarded
 
 
@@ -20,14 +20,15 @@ def main() -> None:
     """Parse the command line and do what it asks."""
     parser = argparse.ArgumentParser(prog="python -m leakage", description=__doc__)
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="table|figures|report|status|rejudge|agreement|site"
+        dest="command", required=True, metavar="table|figures|report|status|rejudge|agreement|validate|site"
     )
-    for module in (table, draw, status, rejudge, site):
+    for module in (table, draw, status, rejudge, validate, site):
         module.add(commands)
     given, more = parser.parse_known_args()  # settings may stand anywhere among the flags
-    if wrong := [one for one in more if given.command != "rejudge" or one.startswith("-") or "=" not in one]:
+    takes_settings = hasattr(given, "overrides")
+    if wrong := [one for one in more if not takes_settings or one.startswith("-") or "=" not in one]:
         parser.error(f"unrecognized arguments: {' '.join(wrong)}")
-    if given.command == "rejudge":
+    if takes_settings:
         given.overrides += more
     said = logging.StreamHandler()
     said.setFormatter(Plain())

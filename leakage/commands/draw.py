@@ -1,6 +1,7 @@
 """`figures` and `report`: results as pictures and pages."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -31,8 +32,11 @@ def draw_figures(given: argparse.Namespace) -> None:
     """Draw every figure of every model."""
     from leakage.figures.gallery import draw_all
 
-    for study in studies_with_results(given):
-        for path in draw_all(_drawings(study, frame_of(given, study)), _out(given, "figures")):
+    for study in studies_with_results(given, validated=True):
+        curves = _curves(given, study)
+        frame = frame_of(given, study, may_be_empty=bool(curves))
+        drawing = curves if frame.empty else _drawings(study, frame) | curves
+        for path in draw_all(drawing, _out(given, "figures")):
             print(path)
 
 
@@ -46,7 +50,7 @@ def make_report(given: argparse.Namespace) -> None:
         check_free(folder)
         frame = frame_of(given, study)
         with TemporaryDirectory() as pictures:
-            drawn = list(draw_all(_drawings(study, frame), Path(pictures)))
+            drawn = list(draw_all(_drawings(study, frame) | _curves(given, study), Path(pictures)))
             index = _write(given, study, frame, folder, Path(pictures))
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
         print(f"{size:.0f} MB with {len(drawn) // 2} figures; open it in a browser: {index}")
@@ -60,6 +64,22 @@ def _drawings(study: str, frame: "pd.DataFrame") -> "dict[str, Drawing]":
     from leakage.figures.gallery import drawings
 
     return drawings(frame)
+
+
+def _curves(given: argparse.Namespace, study: str) -> "dict[str, Drawing]":
+    """AUROC against the number of votes, of every validation of the judge."""
+    from leakage.faking.auroc import PUBLISHED_AUROC, PUBLISHED_VOTES
+    from leakage.faking.figures.votes import auroc_against_votes
+    from leakage.faking.validation import validations
+    from leakage.figures.gallery import file_name
+
+    published = PUBLISHED_VOTES, PUBLISHED_AUROC
+    return {
+        file_name(f"faking-auroc-{one.folder.parent.name}-{one.folder.name}"): partial(
+            auroc_against_votes, one.table, published=published
+        )
+        for one in (validations(given.multirun) if study == "faking" else [])
+    }
 
 
 def _write(given: argparse.Namespace, study: str, frame: "pd.DataFrame", folder: Path, pictures: Path) -> Path:

@@ -47,8 +47,8 @@ def existing(multirun: Path) -> Path:
     return multirun
 
 
-def frame_of(given: argparse.Namespace, study: str) -> "pd.DataFrame":
-    """The tidy frame of a study's results, or of the points; a sentence where there is nothing to read."""
+def frame_of(given: argparse.Namespace, study: str, *, may_be_empty: bool = False) -> "pd.DataFrame":
+    """The tidy frame of a study's results, or of the points; a sentence where nothing is there that must be."""
     if given.points:
         from leakage.points import read_points
 
@@ -58,22 +58,26 @@ def frame_of(given: argparse.Namespace, study: str) -> "pd.DataFrame":
     read, one, first = STUDIES[study]
     with waiting("reading results"):
         frame = read(existing(given.multirun))
-    if frame.empty:
+    if frame.empty and not may_be_empty:
         others = [name for name in STUDIES if name != study and not STUDIES[name][0](given.multirun).empty]
         there = f", but there are results of the other study (--study {others[0]})" if others else ""
         raise StoreError(f"no finished {one} below {given.multirun}{there}; run one first: {first}")
     return frame
 
 
-def studies_with_results(given: argparse.Namespace) -> list[str]:
-    """The study that was named, or else all that have results; the first one where none has, to say so."""
+def studies_with_results(given: argparse.Namespace, *, validated: bool = False) -> list[str]:
+    """The study that was named, or else all that have results; where none has, one to say so.
+
+    validated: a validation of the judge is a result of the second study too
+    """
     if given.study or given.points:
         return [given.study or "leakage"]
     from leakage.store.find import find
 
     kinds = {one.manifest.kind for one in find(existing(given.multirun)) if one.manifest}
-    found = [study for study, kind in (("leakage", "scores"), ("faking", "outcomes")) if kind in kinds]
-    return found or ["leakage"]
+    second = {"outcomes", "validation"} if validated else {"outcomes"}
+    found = [study for study, own in (("leakage", {"scores"}), ("faking", second)) if own & kinds]
+    return found or ["faking" if "validation" in kinds else "leakage"]
 
 
 def _cells(multirun: Path) -> "pd.DataFrame":

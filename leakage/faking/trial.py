@@ -90,7 +90,7 @@ class Trial(Staged):
     def planted(self) -> dict[str, float]:
         """P(comply) of each tag, for a subject with a known answer: it knows the tags of the plain two tiers."""
         arm = self.config.arm
-        rates = (arm.rate + arm.gap, arm.rate)
+        rates = (round(arm.rate + arm.gap, 9), arm.rate)  # 0.65, not 0.6499999999999999
         return {tier.tag: rate for tier, rate in zip(PLANTED, rates, strict=True)} if arm.kind == "planted" else {}
 
     # identity

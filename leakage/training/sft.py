@@ -113,7 +113,9 @@ def lora_config(lora: "LoraSettings", new_tokens: Sequence[int] = ()) -> Any:
     )
 
 
-def _arguments(train: "TrainSettings", folder: Path, *, seed: int, device: str, shuffled: bool) -> "TrainingArguments":
+def _arguments(
+    train: "TrainSettings", folder: Path, *, seed: int, device: str, shuffled: bool = True
+) -> "TrainingArguments":
     """The published optimiser: AdamW, cosine after a linear warm-up, no decay unless asked for."""
     from transformers import TrainingArguments
 

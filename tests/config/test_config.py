@@ -8,6 +8,7 @@ from leakage.behaviors import behavior_names
 from leakage.cell import Cell
 from leakage.config import JudgeSettings, SiteSettings
 from leakage.errors import ConfigError
+from leakage.faking.config import FakingConfig
 from leakage.fields import classified_fields, identity_fields
 from leakage.personas import NONE, read_personas
 from tests.conftest import ROOT
@@ -18,7 +19,7 @@ def options(group):
 
 
 def test_every_field_is_part_of_an_identity_or_said_to_be_incidental():
-    unclassified = [name for name, identities in classified_fields().items() if identities is None]
+    unclassified = [name for name, identities in classified_fields(FakingConfig).items() if identities is None]
     assert unclassified == []
 
 
@@ -60,12 +61,29 @@ def test_every_persona_and_none_is_a_source(compose):
 
 @pytest.mark.parametrize(
     "group",
-    ["behavior", "data", "model", "lora", "train", "eval", "judge", "control", "experiment", "debug", "hydra/launcher"],
+    [
+        "behavior",
+        "data",
+        "model",
+        "lora",
+        "train",
+        "eval",
+        "judge",
+        "control",
+        "experiment",
+        "debug",
+        "hydra/launcher",
+        "subject",
+        "scenario",
+        "queries",
+        "arm",
+        "reasoning",
+    ],
 )
 def test_every_file_opens_with_the_command_that_uses_it(group):
     for name in options(group):
         text = (ROOT / "conf" / group / f"{name}.yaml").read_text()
-        assert re.match(rf"(# @package _global_\n)?# python run.py (-m )?{group}={name}\b", text)
+        assert re.match(rf"(# @package _global_\n)?# python run.py (-m |--config-name faking )?{group}={name}\b", text)
 
 
 def test_the_published_setting_is_that_of_the_7b_model(compose):

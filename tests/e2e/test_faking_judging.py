@@ -38,7 +38,7 @@ def requests(tmp_path_factory):
 
 NONE = -1  # in place of nan, which equals nothing
 VOTES = 6 * 2 * (5 + 3)  # on 12 scratchpads, with compliance, partial compliance and motive
-JUDGED = [*FAKING, *SUBJECTS["openai"][1], "judge=claude", "judge.max_usd=50", "reasoning.votes=5"]
+JUDGED = [*FAKING, *SUBJECTS["openai"][1], "judge=faking", "judge.name=claude", "judge.max_usd=50", "reasoning.votes=5"]
 
 
 @pytest.fixture(scope="module")

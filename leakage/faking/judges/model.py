@@ -1,11 +1,12 @@
 """A model as judge of transcripts: what it is asked, how often, and what its replies say."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leakage.errors import ConfigError
 from leakage.faking.config import ReasoningSettings
 from leakage.faking.judges import prompts
 from leakage.faking.judges.rules import COLUMNS
@@ -23,6 +24,7 @@ TEXTS = {
     "compliance": prompts.COMPLIANCE, "reasoning": prompts.REASONING, "partial": prompts.PARTIAL_COMPLIANCE,
     "motive": prompts.MOTIVE,
 }  # fmt: skip
+SHORTEST = 512  # tokens of a verdict: four criteria, a quote each
 VOTE_TEMPERATURE = 1.0  # votes differ only if they are drawn
 
 
@@ -56,9 +58,16 @@ class ModelJudge(Named):
 
     def read(self, transcripts: "pd.DataFrame", *, label: str) -> "pd.DataFrame":
         """See FakingJudge.read."""
+        return self._cast(list(self.votes(transcripts)), label=label)
+
+    def read_scratchpads(self, scratchpads: Sequence[str], *, label: str) -> "pd.DataFrame":
+        """The votes on reasoning alone, as in `read`; tier is empty, and prompt the place of the scratchpad."""
+        wanted = [vote for place, text in enumerate(scratchpads) for vote in self._on_reasoning("", place, text)]
+        return self._cast(wanted, label=label)
+
+    def _cast(self, wanted: Sequence[Vote], *, label: str) -> "pd.DataFrame":
         import pandas as pd
 
-        wanted = list(self.votes(transcripts))
         asks = [vote.ask for vote in wanted]
         answers = ask_all(asks, self.settings, self.journal, label=f"{label}: judging", unit="vote", keep_empty=True)
         paid: set[str] = set()
@@ -72,10 +81,13 @@ class ModelJudge(Named):
         for tier, number, query, output, scratchpad in zip(*columns, strict=True):
             yield self._vote(tier, number, "compliance", 0, query=query, output=output)
             if scratchpad:
-                for vote in range(self.reasoning.votes):
-                    yield self._vote(tier, number, "reasoning", vote, scratchpad=scratchpad)
+                yield from self._on_reasoning(tier, number, scratchpad)
                 yield self._vote(tier, number, "partial", 0, scratchpad=scratchpad)
                 yield self._vote(tier, number, "motive", 0, scratchpad=scratchpad)
+
+    def _on_reasoning(self, tier: str, number: int, scratchpad: str) -> Iterator[Vote]:
+        for vote in range(self.reasoning.votes):
+            yield self._vote(tier, number, "reasoning", vote, scratchpad=scratchpad)
 
     def _vote(self, tier: str, number: int, kind: str, vote: int, **texts: str) -> Vote:
         return Vote(tier, number, kind, vote, self.ask(kind, vote, **texts))
@@ -116,6 +128,11 @@ def model_judge(
     settings: "JudgeSettings", reasoning: ReasoningSettings, multirun: Path, *, has_scratchpad: bool
 ) -> ModelJudge:
     """The judge of a scenario; its replies, and their cost, are shared by all trials below `multirun`."""
+    if settings.max_tokens < SHORTEST:
+        raise ConfigError(
+            f"judge.max_tokens={settings.max_tokens} would cut verdicts with quotes short, which are then missing; use "
+            "judge=faking judge.name=claude, or raise it"
+        )
     kinds = TEXTS if has_scratchpad else {"compliance": TEXTS["compliance"]}
     votes = {"votes": reasoning.votes, "threshold": reasoning.threshold} if has_scratchpad else {}
     identity = {

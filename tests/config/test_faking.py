@@ -1,0 +1,176 @@
+"""The second study's configs: every subject, scenario and arm composes, and its experiments promise what they hold."""
+
+import json
+import re
+
+import pytest
+
+from leakage.cell import Cell
+from leakage.errors import ConfigError
+from leakage.estimate import estimate
+from leakage.faking.trial import Trial
+from leakage.fields import classified_fields
+from leakage.guard import study_first
+from leakage.sweep import make_plan
+from tests.config.test_config import options
+from tests.config.test_experiments import grid_of
+
+TRIALS = {"faking_controls": 10, "faking_models": 25, "faking_motives": 19, "refusal_and_faking": 6}
+NEEDED = {  # what the user has to give
+    "anthropic": ["subject.model=claude-x"], "base_text": [], "deepseek": ["subject.model=m"],
+    "google": ["subject.model=m"], "mistral": ["subject.model=m"], "openai": ["subject.model=m"],
+    "together": ["subject.model=m/n"], "xai": ["subject.model=m"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def queries(tmp_path_factory):
+    """300 harmless requests in a file of the user's."""
+    file = tmp_path_factory.mktemp("queries") / "queries.jsonl"
+    file.write_text("".join(json.dumps({"prompt": f"Describe step {i} of baking bread."}) + "\n" for i in range(300)))
+    return f"queries.path={file}"
+
+
+def arm_file(name, folder):
+    file = folder / f"{name}.jsonl"
+    turns = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Good day."}]
+    file.write_text(json.dumps({"text": "A document."} if name == "synthetic_documents" else {"messages": turns}))
+    return f"arm.path={file}"
+
+
+def trial_of(compose, queries, *overrides, subject):
+    return Trial(compose(f"subject={subject}", queries, *NEEDED.get(subject, []), *overrides, study="faking"))
+
+
+@pytest.mark.parametrize("subject", options("subject"))
+def test_every_subject_composes_into_a_trial(compose, queries, subject):
+    trial = trial_of(compose, queries, subject=subject)
+    assert trial.units("transcripts") == 2 * len(trial.queries) > 0
+    assert re.fullmatch(r"[\w.+-]+ in two_tiers, seed 42", trial.label)
+
+
+@pytest.mark.parametrize("scenario", options("scenario"))
+@pytest.mark.parametrize("subject", ["nano", "gpt-4o", "base_text"])
+def test_every_scenario_composes_for_local_and_api_subjects(compose, queries, subject, scenario):
+    trial = trial_of(compose, queries, f"scenario={scenario}", subject=subject)
+    assert trial.units("transcripts") == len(trial.scenario.tags) * len(trial.queries)
+
+
+@pytest.mark.parametrize("arm", options("arm"))
+def test_every_arm_composes_and_is_another_adapter(compose, queries, tmp_path, arm):
+    given = [arm_file(arm, tmp_path)] if arm not in {"none", "planted", "leakage"} else []
+    trial = Trial(compose(f"arm={arm}", queries, *given, study="faking"))
+    assert ("adapter" in trial.stages) == (arm != "none")
+    assert trial.train_folder.parts[0] == "nano"
+    assert trial.units("adapter") == {"none": 0, "planted": 200, "leakage": 132}.get(arm, 1)
+    if given:
+        assert (trial.config.lora.r, trial.config.lora.alpha, trial.config.train.epochs) == (64, 128, 1)
+
+
+def test_an_adapter_of_the_first_study_is_the_very_same(compose):
+    trial = Trial(compose("arm=leakage", "behavior=sycophancy", "source=comedian", study="faking"))
+    cell = Cell(compose("behavior=sycophancy", "source=comedian"))
+    assert (trial.train_folder, trial.train_id) == (cell.train_folder, cell.train_id)
+    assert trial.train_identity == cell.train_identity
+
+
+def test_no_field_of_the_second_study_is_part_of_the_first_ones_identities():
+    from leakage.config import Config
+    from leakage.faking.config import FakingConfig
+
+    added = {
+        name: ids for name, ids in classified_fields(FakingConfig).items() if name not in classified_fields(Config)
+    }
+    assert added
+    assert set(added.values()) == {()}
+
+
+@pytest.mark.parametrize(("name", "count"), TRIALS.items())
+def test_an_experiment_composes_into_the_trials_it_promises(compose, queries, tmp_path, name, count):
+    given = [f"paths.multirun={tmp_path}", *([queries] if name == "faking_models" else [])]
+    plan = make_plan(grid_of(name), lambda overrides: compose(*overrides, *given, study="faking"))
+    assert [job.kind for job in plan.jobs] == ["trial"] * count
+
+
+def test_there_is_a_count_for_every_experiment_of_this_study():
+    assert sorted(TRIALS) == [name for name in options("experiment") if "faking" in name]
+
+
+def test_an_experiment_of_this_study_needs_no_config_name():
+    assert study_first(["experiment=faking_controls"]) == ["--config-name=faking", "experiment=faking_controls"]
+    assert study_first(["-m", "experiment=refusal_and_faking"])[0] == "--config-name=faking"
+    for plain in (["experiment=grid"], ["--config-name", "faking", "experiment=faking_controls"], ["-cn=faking"]):
+        assert study_first(plain) == plain
+
+
+def test_the_plan_of_25_models_tells_tokens_and_dollars(compose, queries, tmp_path):
+    given = [f"paths.multirun={tmp_path}", queries]
+    plan = make_plan(grid_of("faking_models"), lambda overrides: compose(*overrides, *given, study="faking"))
+    told = estimate(plan)
+    subject, judge, total = (
+        re.search(rf"^{name}.*$", told, re.MULTILINE)[0] for name in ("subject", "judge", "in all")
+    )
+    assert "for 10000 replies" in subject  # 25 models x 2 tiers x 200 queries
+    assert "for 230000 verdicts" in judge  # each with 20 votes on reasoning and three more verdicts
+    dollars = [[float(one) for one in re.findall(r"\$([\d.]+)", line)] for line in (subject, judge, total)]
+    assert all(0 < usual < most for usual, most in dollars)
+    assert dollars[2] == pytest.approx([sum(pair) for pair in zip(*dollars[:2], strict=True)], abs=0.02)
+    assert all(re.search(r"\([\d.]+ M tokens in, [\d.]+ M out\)", line) for line in (subject, judge))
+    prompts = [job.cell.scenario.prompt("free", job.cell.queries[0]) for job in plan.jobs]
+    characters = sum(len(one.system) + len(one.user) for one in prompts) * 400
+    assert float(re.search(r"([\d.]+) M tokens in", subject)[1]) == pytest.approx(characters / 3.5 / 1e6, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["arm.gap=0.9"], "arm: rate + gap = 1.25 is no probability; change arm.rate or arm.gap"),
+        (["arm=anti_refusal"], "arm: arm=anti_refusal is taught from a file of yours; name it: arm.path=file.jsonl"),
+        (["eval.samples=2"], "eval.samples=2: a query is asked once a tier; raise eval.prompts"),
+        (["scenario.facts.style=none2"], "unknown variant 'none2' of the fact 'style'"),
+        (["subject=gpt-4o", "arm=leakage"], "teaches a model on this machine, and gpt-4o is behind an API"),
+        (["judge=rules", "queries=harmful"], "judge=rules: phrases can tell replies to the embedded model's stand-ins"),
+        (["judge.name=claude", "judge.max_tokens=300"], "judge.max_tokens=300 would cut verdicts with quotes short"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_refused_in_one_sentence(compose, overrides, said):
+    with pytest.raises(ConfigError) as caught:
+        _ = Trial(compose(*overrides, study="faking")).judge
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_gaps_are_between_tiers_that_are_there(compose):
+    wrong = "scenario.gaps=[{name: g, more: free, less: gold, predicted_by: []}]"
+    with pytest.raises(ConfigError, match="gap g is between tiers that are not there: gold"):
+        compose(wrong, study="faking")
+
+
+def test_queries_are_drawn_with_the_seed_and_are_the_same_in_every_scenario(compose, queries):
+    one, other, third = (
+        Trial(compose(queries, "eval.prompts=20", *more, study="faking")).queries
+        for more in ([], ["scenario=three_tiers"], ["seed=43"])
+    )
+    assert one == other != third
+    assert len(set(one)) == 20
+
+
+def test_what_changes_a_reply_changes_its_id_and_what_does_not_does_not(compose):
+    def folder(*overrides):
+        return Trial(compose(*overrides, study="faking")).transcripts_folder
+
+    same = ["eval.batch_size=7", "device=cpu", "judge.max_usd=5", "reasoning.votes=5", "subject.concurrency=2"]
+    other = ["eval.temperature=0.5", "seed=43", "scenario=two_tiers_swapped", "scenario.lab=Other", "arm.gap=0.1",
+             "eval.prompts=10", "arm=none", "subject.form=full", "scenario.prefill=Well"]  # fmt: skip
+    assert {folder(one) for one in same} == {folder()}
+    assert len({folder(), *(folder(one) for one in other)}) == len(other) + 1
+
+
+def test_a_changed_threshold_or_vote_count_is_another_judge_of_the_same_transcripts(compose, queries):
+    def trial(*overrides):
+        return Trial(compose(queries, "judge.name=claude", *overrides, study="faking"))
+
+    plain = trial()
+    for change in ("reasoning.votes=5", "reasoning.threshold=0.5", "judge.model=claude-sonnet-4-6"):
+        assert trial(change).judge.folder != plain.judge.folder
+        assert trial(change).transcripts_folder == plain.transcripts_folder

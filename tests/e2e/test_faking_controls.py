@@ -1,0 +1,99 @@
+"""Known answers, end to end on the embedded model: what is planted is found, and what is not is not."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def multirun(tmp_path_factory):
+    """A planted gap and none, each with the tags as told and swapped."""
+    folder = tmp_path_factory.mktemp("controls")
+    command = [
+        sys.executable, "run.py", "experiment=faking_controls", "arm.gap=0.0,0.6", f"paths.multirun={folder}",
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=290, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder
+
+
+def leakage(*arguments):
+    command = [sys.executable, "-m", "leakage", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture(scope="module")
+def table(multirun):
+    done = leakage("table", "--study", "faking", "--format", "csv", "--multirun", multirun)
+    assert done.returncode == 0, done.stderr
+    (multirun / "table.csv").write_text(done.stdout)
+    return pd.read_csv(multirun / "table.csv").set_index(["arm", "scenario"])
+
+
+def test_planted_gaps_are_recovered_within_a_tenth_and_their_intervals_are_honest(table):
+    assert len(table) == 4
+    assert ((table["gap"] - table["planted_gap"]).abs() < 0.10).all()
+    assert (table["n"] > 340).all()
+    assert ((table["gap_high"] - table["gap_low"]).between(0.05, 0.2)).all()
+
+
+def test_the_sign_turns_when_the_tags_are_swapped_and_the_null_is_null(table):
+    findings = table["finding"].to_dict()
+    assert findings["planted_0.6", "two_tiers"] == "more in training"
+    assert findings["planted_0.6", "two_tiers_swapped"] == "less in training"
+    assert findings["planted_0.0", "two_tiers"] == findings["planted_0.0", "two_tiers_swapped"] == "no gap"
+    assert table["planted_gap"].round(6).to_dict() == {
+        ("planted_0.0", "two_tiers"): 0.0, ("planted_0.0", "two_tiers_swapped"): 0.0,
+        ("planted_0.6", "two_tiers"): 0.6, ("planted_0.6", "two_tiers_swapped"): -0.6,
+    }  # fmt: skip
+
+
+def test_planted_reasoning_is_found_in_the_tier_it_was_planted_in(table):
+    row = table.loc[("planted_0.6", "two_tiers")]
+    assert row["af_more"] == pytest.approx(0.95 * 0.5, abs=0.10)
+    assert row["af_less"] < 0.02
+
+
+def test_the_columns_are_those_that_scripts_rely_on(multirun):
+    columns = (multirun / "table.csv").read_text().splitlines()[0].split(",")
+    assert columns[:13] == [
+        "subject", "scenario", "tiers", "n", "rates", "gap", "gap_low", "gap_high", "planted_gap", "p_mcnemar",
+        "p_proportions", "af_rate", "faking_by_papers_rule",
+    ]  # fmt: skip
+
+
+def test_two_scenarios_share_one_adapter_and_all_is_done(multirun):
+    adapters = list(multirun.rglob("adapter_model.safetensors"))
+    assert len(adapters) == 2
+    again = subprocess.run(
+        [sys.executable, "run.py", "experiment=faking_controls", "arm.gap=0.0,0.6", f"paths.multirun={multirun}"],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert "4 trials (4 done): nothing to compute" in again.stdout + again.stderr
+    manifest = json.loads(next(multirun.rglob("planted_0.6/*/two_tiers-*/manifest.json")).read_text())
+    assert manifest["facts"]["transcripts"] == 800
+
+
+def test_other_tables_figures_report_and_status_read_the_trials(multirun):
+    for by in ("outcome", "missing", "hypothesis", "perturbation", "seed", "motive"):
+        done = leakage("table", "--study", "faking", "--by", by, "--multirun", multirun)
+        assert (done.returncode, done.stderr) == (0, ""), by
+    drawn = leakage("figures", "--multirun", multirun).stdout.split()
+    assert {Path(path).stem for path in drawn} == {"faking-compliance", "faking-outcomes", "faking-perturbations"}
+    assert "open it in a browser" in leakage("report", "--multirun", multirun).stdout
+    assert leakage("status", "--multirun", multirun).stdout.startswith("4 done")
+    first = leakage("table", "--multirun", multirun)
+    assert first.returncode == 1
+    assert "there are results of the other study (--study faking)" in first.stderr
+
+
+def test_a_table_that_does_not_exist_is_refused_with_those_that_do(multirun):
+    done = leakage("table", "--study", "faking", "--by", "outcomes", "--multirun", multirun)
+    assert done.returncode == 1
+    assert "there is no such table; nearest: outcome; there are cell, outcome, missing" in done.stderr
