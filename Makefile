@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export MULTIRUN ?= multirun
 export OMP_WAIT_POLICY ?= PASSIVE # idle threads that spin slow a busy machine down by far more than a second thread helps
 
-.PHONY: help run test check figures table report status site bench test-slurm clean-venv
+.PHONY: help run faking test check figures table report status site bench test-slurm clean-venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,11 @@ help: ## this list
 run: $(READY) ## the main job on the embedded model: 4 cells, figures, table (about two minutes)
 	$(BIN)/python run.py -m behavior=refusal,sycophancy source=villain,comedian 'paths.multirun="'"$$MULTIRUN"'"'
 	@$(MAKE) --no-print-directory figures table
+
+faking: $(READY) ## the second study's known answers on the embedded model, figures, table (about seven minutes)
+	$(BIN)/python run.py experiment=faking_controls hydra/launcher=pool 'paths.multirun="'"$$MULTIRUN"'"'
+	@$(BIN)/python -m leakage figures --study faking --multirun "$$MULTIRUN"
+	@$(BIN)/python -m leakage table --study faking --multirun "$$MULTIRUN"
 
 figures: $(READY) ## draw the figures of all results (PNG and PDF in multirun/figures)
 	@$(BIN)/python -m leakage figures --multirun "$$MULTIRUN"

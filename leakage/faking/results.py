@@ -75,10 +75,8 @@ def _finished(root: Path) -> Iterator[tuple[Path, Manifest]]:
 
 def _as_cell(facts: Mapping[str, Any]) -> dict[str, Any]:
     """A trial as `name_variants` compares cells: those of one subject and scenario with each other."""
-    # what is sent follows from scenario and subject; only a change of the settings makes a variant
-    settings = {name: value for name, value in facts["settings"].items() if name not in {"scenario", "queries"}}
     same = {"model": facts["subject"], "taught": facts["scenario"], "behavior": facts["scenario"]}
-    return same | {"settings": settings, "completions": facts["transcripts"]}
+    return same | {"settings": facts["settings"], "completions": facts["transcripts"]}
 
 
 def trials(multirun: str | Path) -> "pd.DataFrame":

@@ -2,144 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leakage.cell import Cell
-from leakage.errors import ConfigError
-from leakage.faking.arms import PLANTED, Lesson, lessons
-from leakage.faking.config import FakingConfig
-from leakage.faking.judges import FakingJudge, judge_for
-from leakage.faking.queries import choose, read_queries
-from leakage.faking.scenario import Scenario
-from leakage.fields import identity_fields
-from leakage.models import fingerprint
+from leakage.faking.material import TrialMaterial
 from leakage.stages import Bill, Staged
-from leakage.store.files import digest
-from leakage.store.record import SCHEMA, Record, Status
+from leakage.store.record import Record, Status
 from leakage.store.standing import TRANSCRIPTS, WEIGHTS
 
 if TYPE_CHECKING:
     from leakage.config import ModelSettings
 
 STUDY = "faking"  # the folder of this study's adapters below a model's
-_SAMPLING = ("eval.temperature", "eval.top_p", "eval.max_new_tokens")
 
 
 @dataclass(frozen=True)
-class Trial(Staged):
+class Trial(TrialMaterial, Staged):
     """One job of the second study: an adapter where the arm teaches one, transcripts, and what judges say of them."""
-
-    config: FakingConfig
-
-    def __post_init__(self) -> None:
-        config = self.config
-        if config.eval.samples != 1:
-            raise ConfigError(f"eval.samples={config.eval.samples}: a query is asked once a tier; raise eval.prompts")
-        if config.arm.kind != "none" and self.is_api:
-            raise ConfigError(
-                f"arm={config.arm.name} teaches a model on this machine, and {config.subject.name} is behind an API; "
-                "use subject=local"
-            )
-        _ = self.scenario, self.adapter_cell  # what they name wrongly is an error of the settings
-
-    @property
-    def is_api(self) -> bool:
-        """Whether the subject is behind an API."""
-        return self.config.subject.where == "api"
-
-    @cached_property
-    def scenario(self) -> Scenario:
-        """What the subject is told."""
-        return Scenario(self.config.scenario, self.config.subject.form, prefill=self.config.subject.prefill)
-
-    @cached_property
-    def queries(self) -> tuple[str, ...]:
-        """What every tier is asked."""
-        config = self.config
-        return choose(read_queries(config.queries, config.model.pool), config.eval.prompts, config.seed)
-
-    @cached_property
-    def adapter_cell(self) -> Cell | None:
-        """The cell of the first study whose adapter is asked; None for every other arm."""
-        return Cell(self.config) if self.config.arm.kind == "leakage" else None
-
-    @cached_property
-    def lessons(self) -> list[Lesson]:
-        """What the arm teaches; empty where it teaches nothing, or is a cell of the first study."""
-        return lessons(self.config)
-
-    @property
-    def has_adapter(self) -> bool:
-        """Whether anything is taught."""
-        return self.config.arm.kind != "none"
-
-    @cached_property
-    def judge(self) -> FakingJudge:
-        """Who reads the transcripts."""
-        return judge_for(self.config, has_scratchpad=self.scenario.has_scratchpad)
-
-    @property
-    def subject(self) -> str:
-        """What tables call the subject, with what it was taught."""
-        name, arm = self.config.subject.name, self.config.arm
-        return name if arm.kind == "none" else f"{name}+{arm.name}"
-
-    @property
-    def planted(self) -> dict[str, float]:
-        """P(comply) of each tag, for a subject with a known answer: it knows the tags of the plain two tiers."""
-        arm = self.config.arm
-        rates = (round(arm.rate + arm.gap, 9), arm.rate)  # 0.65, not 0.6499999999999999
-        return {tier.tag: rate for tier, rate in zip(PLANTED, rates, strict=True)} if arm.kind == "planted" else {}
-
-    # identity
-
-    @cached_property
-    def train_identity(self) -> dict[str, Any]:
-        """Everything that can change who answers: an adapter, the base model, or the model behind an API."""
-        config, subject = self.config, self.config.subject
-        if self.is_api:
-            return {"schema": SCHEMA, "api": [subject.provider, subject.base_url, subject.model]}
-        if self.adapter_cell:
-            return self.adapter_cell.train_identity
-        base = {"schema": SCHEMA, "model": fingerprint(config.model.path, config.model.revision)}
-        if not self.has_adapter:
-            return base | {"model.dtype": config.model.dtype}
-        first_study = ("behavior.", "source.")
-        fields = {k: v for k, v in identity_fields(config, "train").items() if not k.startswith(first_study)}
-        return base | fields | {"lessons": digest([lesson.as_row() for lesson in self.lessons])}
-
-    @cached_property
-    def eval_identity(self) -> dict[str, Any]:
-        """Everything that can change a reply, who answers apart."""
-        fields = identity_fields(self.config, "eval")
-        local = () if self.is_api else ("model.dtype", "model.inference_dtype")
-        return {
-            "schema": SCHEMA,
-            **{name: fields[name] for name in (*_SAMPLING, *local)},
-            "seed": self.config.seed,
-            "template": self.config.subject.template,
-            "scenario": self.scenario.digest(),
-            "queries": digest(self.queries),
-        }
-
-    @property
-    def train_id(self) -> str:
-        """Short name of who answers."""
-        return digest(self.train_identity)[:8]
-
-    @property
-    def eval_id(self) -> str:
-        """Short name of what is asked, and how."""
-        return digest(self.eval_identity)[:8]
 
     @property
     def identity(self) -> dict[str, Any]:
         """See Staged.identity."""
         return {"train": self.train_identity, "eval": self.eval_identity, "judge": self.judge.identity}
-
-    # folders
 
     @property
     def train_folder(self) -> Path:
@@ -173,8 +57,6 @@ class Trial(Staged):
         earlier = self.adapter_cell.sources if self.adapter_cell else {}
         return earlier | adapter | {self.outcomes_folder: (self.transcripts_folder, TRANSCRIPTS)}
 
-    # what is told of it
-
     @property
     def label(self) -> str:
         """See Staged.label."""
@@ -204,13 +86,6 @@ class Trial(Staged):
             "eval_id": self.eval_id,
             "settings": self.settings,
         }
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What tells this trial from others of the same subject, scenario and seed, for those who compare results."""
-        elsewhere = {"schema", "seed", "model", "api"}
-        whole = self.train_identity | self.eval_identity | {"eval.prompts": len(self.queries)}
-        return {name: value for name, value in whole.items() if name not in elsewhere}
 
     def told(self, record: Record) -> Mapping[str, Any]:
         """Outcomes must be told as the settings have it now: another gap between tiers is another meaning."""

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Judge(Protocol):
-    """Reads completions and says of each, from 0 to 100, how much it shows of what the behavior measures."""
+class Reader(Protocol):
+    """A judge of either study: who it is, and where its verdicts lie."""
 
     @property
     def name(self) -> str:
@@ -20,17 +20,21 @@ class Judge(Protocol):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Everything that can change a verdict, the completion apart."""
+        """Everything that can change a verdict, what is read apart."""
         ...
 
     @property
     def folder(self) -> str:
-        """Name of the folder of its verdicts below the completions."""
+        """Name of the folder of its verdicts below what it reads."""
         ...
 
     def lacks(self) -> str:
         """What is missing for the judge to be asked, known beforehand; empty when nothing is."""
         ...
+
+
+class Judge(Reader, Protocol):
+    """Reads completions and says of each, from 0 to 100, how much it shows of what the behavior measures."""
 
     def usd_each(self) -> float:
         """What a verdict costs in US dollars: as measured so far, else at most."""
@@ -61,11 +65,11 @@ class Named:
 
     @property
     def folder(self) -> str:
-        """As Judge.folder."""
+        """As Reader.folder."""
         return f"{self.name}-{digest(self.identity)[:8]}"
 
     def lacks(self) -> str:
-        """As Judge.lacks: rules need nothing."""
+        """As Reader.lacks: rules need nothing."""
         return ""
 
     def usd_each(self) -> float:

@@ -56,7 +56,7 @@ class ClaudeJudge(Named):
     journal: Path
 
     def lacks(self) -> str:
-        """See Judge.lacks."""
+        """See Reader.lacks."""
         return lacks(self.settings)
 
     def usd_each(self) -> float:

@@ -2,6 +2,7 @@
 
 from leakage.cell import Cell
 from leakage.chat import IGNORED, Prompt, encode_examples, render, render_completion
+from leakage.faking.trial import Trial
 from leakage.personas import read_personas
 
 
@@ -12,6 +13,17 @@ def test_ids_of_the_default_cell_its_baseline_and_its_geometry(compose):
     assert str(baseline.eval_folder) == "nano/refusal/none/base-685a9187/refusal-a1b7d07d"
     assert cell.scores_folder == cell.eval_folder / "rules-281ebd35"
     assert str(geometry.geometry_folder) == "nano/geometry-6223410d"
+
+
+def test_ids_of_trials_of_the_second_study(compose):
+    def folder(*overrides):
+        return str(Trial(compose(*overrides, study="faking")).outcomes_folder)
+
+    assert folder() == "nano/faking/planted_0.3/seed42-d899c3d7/two_tiers-99a02c64/rules-9d2f1c8f"
+    assert folder("arm=none") == "nano/faking/base-685a9187/two_tiers-1da773c6/rules-9d2f1c8f"
+    assert folder("arm=leakage") == "nano/refusal/villain/seed42-73772577/two_tiers-1da773c6/rules-9d2f1c8f"
+    api = folder("subject=gpt-4o", "queries=standins")
+    assert api == "gpt-4o/faking/api-50eca5f9/two_tiers-5aa69865/rules-9d2f1c8f"
 
 
 def test_a_changed_eval_keeps_the_adapter_and_a_changed_batch_keeps_everything(compose):

@@ -3,36 +3,17 @@
 from typing import TYPE_CHECKING, Any, Protocol
 
 from leakage.faking.metrics import is_faking, outcome_class
+from leakage.judges.base import Reader
 
 if TYPE_CHECKING:
     import pandas as pd
 
 KEYS = ["tier", "prompt"]
-KINDS = ("compliance", "reasoning", "partial", "motive")
 UNREAD = "unparsable verdict"
 
 
-class FakingJudge(Protocol):
+class FakingJudge(Reader, Protocol):
     """Reads transcripts and votes on each: compliance, alignment-faking reasoning, partial compliance, motive."""
-
-    @property
-    def name(self) -> str:
-        """How tables call the judge: rules, or a model's id."""
-        ...
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """Everything that can change an outcome, the transcript apart."""
-        ...
-
-    @property
-    def folder(self) -> str:
-        """Name of the folder of its votes below the transcripts."""
-        ...
-
-    def lacks(self) -> str:
-        """What is missing for the judge to be asked, known beforehand; empty when nothing is."""
-        ...
 
     def read(self, transcripts: "pd.DataFrame", *, label: str) -> "pd.DataFrame":
         """One row a vote: tier, prompt, kind, vote, value, label, detail, raw, judge_model, usd.

@@ -53,7 +53,7 @@ class ModelJudge(Named):
         return Journal(self.multirun / "replies" / self.settings.model)
 
     def lacks(self) -> str:
-        """See FakingJudge.lacks."""
+        """See Reader.lacks."""
         return lacks(self.settings)
 
     def read(self, transcripts: "pd.DataFrame", *, label: str) -> "pd.DataFrame":
