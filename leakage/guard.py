@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from leakage.errors import LeakageError, nearest
 
 INTERRUPTED = 130
+SECOND_STUDY = {"subject", "scenario", "queries", "arm", "reasoning"}  # groups that the first study lacks
 
 
 def guarded(main: Callable[[], object]) -> None:
@@ -39,12 +40,13 @@ def sweep_flag_first(arguments: Sequence[str]) -> list[str]:
 
 
 def study_first(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with the primary config that an experiment needs: with "faking" in its name that of that study."""
-    chosen = [one.partition("=")[2] for one in arguments if one.startswith("experiment=")]
+    """The arguments, with the primary config of the second study where one of them can only be meant for it: one of
+    its own groups, or an experiment with "faking" in its name."""
     named = any(one.startswith(("--config-name", "-cn")) for one in arguments)
-    if named or not any("faking" in name for name in chosen):
-        return list(arguments)
-    return ["--config-name=faking", *arguments]
+    pairs = [one.partition("=") for one in arguments]
+    groups = {key.partition(".")[0] for key, _, _ in pairs} & SECOND_STUDY
+    experiments = [name for key, _, name in pairs if key == "experiment" and "faking" in name]
+    return list(arguments) if named or not (groups or experiments) else ["--config-name=faking", *arguments]
 
 
 def explain(error: BaseException) -> str | None:
@@ -98,6 +100,8 @@ def _is_hydras(error: BaseException) -> bool:
 def _explain_hydra(error: BaseException) -> str:
     """Hydra's and OmegaConf's messages, shortened to what was typed and what would have been right."""
     text = "\n".join(str(one) for one in _chain(error))
+    if primary := re.search(r"Cannot find primary config '([^']+)'", text):
+        return f"there is no primary config '{primary[1]}'; there are config (the first study) and faking (the second)"
     missing = getattr(error, "missing_cfg_file", None)
     options = getattr(error, "options", None)
     if missing and options is not None:
@@ -136,10 +140,11 @@ def _unknown_key(text: str) -> str | None:
 
 def _settings_near(key: str) -> str:
     """The settings of the same group, or else those of a similar name."""
+    from leakage.faking.config import FakingConfig
     from leakage.fields import classified_fields
 
-    group = key.rpartition(".")[0]
-    siblings = [name for name in classified_fields() if group and name.startswith(f"{group}.")]
+    group, known = key.rpartition(".")[0], classified_fields(FakingConfig)
+    siblings = [name for name in known if group and name.startswith(f"{group}.")]
     if siblings:
         return f"; {group} has: " + ", ".join(name.removeprefix(f"{group}.") for name in siblings)
-    return nearest(key, classified_fields())
+    return nearest(key, known)

@@ -28,7 +28,7 @@ def preflight(jobs: Sequence[Job], *, refuse: bool, here: bool) -> None:
     """
     if dict(git_state())["dirty"]:
         log.warning("the code has uncommitted changes; results will say so (git dirty)")
-    found = [*_models(jobs, here=here), *_answerers(jobs), *_space(jobs)]
+    found = [*_models(jobs, here=here), *answerers(jobs), *_space(jobs)]
     for one in found if not refuse else ():
         log.warning("preflight: %s", one)
     if found and refuse:
@@ -49,7 +49,7 @@ def _models(jobs: Sequence[Job], *, here: bool) -> Iterator[str]:
             yield str(error)
 
 
-def _answerers(jobs: Sequence[Job]) -> Iterator[str]:
+def answerers(jobs: Sequence[Job]) -> Iterator[str]:
     """Subjects and judges that could not be asked."""
     found = [one for job in jobs for one in job.cell.lacks()]
     for lacks, count in Counter(lacks for lacks, _ in found).items():

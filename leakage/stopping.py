@@ -1,4 +1,4 @@
-"""SIGTERM and SIGUSR2 while a job runs: what can be saved is saved first.
+"""SIGTERM, SIGUSR2 and Ctrl-C while a job runs: what can be saved is saved first.
 
 SLURM sends USR2 shortly before a job's time is over; submitit's own handler then puts the job back into the queue. At
 preemption only SIGTERM comes, and SLURM itself puts the job back.
@@ -37,13 +37,16 @@ class _Stop:
         self.waiting: int | None = None
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        if self.savers:
+        twice = number == self.waiting == signal.SIGINT  # who presses Ctrl-C again does not want to wait
+        if self.savers and not twice:
             self.waiting = number
         else:
             self.act(number, frame)
 
     def act(self, number: int, frame: FrameType | None = None) -> None:
         self.waiting = None
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         name, before = signal.Signals(number).name, self.before.get(number)
         if "SUBMITIT_FOLDER" not in os.environ or not callable(before):
             print(f"\n{name}: what was finished is kept, the same command goes on from there", file=sys.stderr)
@@ -84,9 +87,15 @@ def saving() -> Iterator[None]:
     """In this block a signal waits until `stop_now` is called, which has to be soon after `stop_wanted`."""
     _stop.savers += 1
     try:
+        before = signal.signal(signal.SIGINT, _stop.receive)
+    except ValueError:  # only the main thread of a program can
+        before = None
+    try:
         yield
     finally:
         _stop.savers -= 1
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
 
 
 def stop_wanted() -> bool:

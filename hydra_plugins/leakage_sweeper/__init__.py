@@ -12,7 +12,7 @@ from leakage.board import outcome
 from leakage.border import Composer
 from leakage.errors import ConfigError, SweepError
 from leakage.estimate import estimate
-from leakage.preflight import preflight
+from leakage.preflight import answerers, preflight
 from leakage.stopping import stopping_softly
 from leakage.sweep import Job, Overrides, Plan, make_plan, missed, set_aside
 
@@ -30,7 +30,8 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
         if len({job.cell.config.paths.multirun for job in plan.jobs}) > 1:
             raise ConfigError("paths.multirun has several values; a sweep has one folder, so start one sweep for each")
         if self.config.plan:
-            log.info("%s\n%s\nplan=true: nothing was run", plan.shown(self.config.mode), estimate(plan))
+            shown = [plan.shown(self.config.mode), estimate(plan), *(f"before: {one}" for one in answerers(plan.todo))]
+            log.info("%s\nplan=true: nothing was run", "\n".join(shown))
             return []
         jobs = plan.launched(self.config.mode)
         log.info(plan.told(self.config.mode))
@@ -64,10 +65,18 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
         overrides: list[Override] = parser.parse_overrides([*self._parse_config(), *arguments])
         if any(one.get_key_element() == "experiment" and one.is_sweep_override() for one in overrides):
             raise ConfigError("an experiment is a sweep by itself: start them one after the other")
+        self._refuse_other_study()
         (cells,) = BasicSweeper.split_arguments(overrides, None)
         if not cells:
             raise ConfigError("the sweep is empty: a glob or a list in it matches nothing")
         return [tuple(cell) for cell in cells]
+
+    def _refuse_other_study(self) -> None:
+        """An experiment of the first study would compose under the second one's config, into something else."""
+        assert self.config is not None
+        chosen = str(self.config.hydra.runtime.choices.get("experiment"))
+        if self.config.hydra.job.config_name == "faking" and chosen != "None" and "faking" not in chosen:
+            raise ConfigError(f"experiment={chosen} is of the first study; leave out --config-name faking")
 
     def _through_hydra(self, overrides: Sequence[str]) -> DictConfig:
         assert self.hydra_context is not None

@@ -54,7 +54,7 @@ def readable(table: "pd.DataFrame") -> "pd.DataFrame":
 def _style(name: str) -> str:
     if name in {"p", "q"} or name.startswith("p_"):
         return ".1e"
-    if any(part in name for part in SIGNED):
+    if any(part in name for part in SIGNED) and name != "gaps":
         return "+.3f"
     if name.startswith(("af_", "share_")):
         return ".3f"

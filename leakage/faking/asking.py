@@ -50,8 +50,9 @@ def ask_local(trial: Trial, engine: Engine, model: Any, tokenizer: Any, parts: P
     asked, settings = questions(trial), trial.config.eval
     as_text = render if trial.config.subject.template == "chat" else render_text
     tokens = encode(tokenizer, [as_text(tokenizer, one.prompt) + one.prefill for one in asked])
-    room = max(map(len, tokens)) + settings.max_new_tokens
-    check_context(model, room, f"scenario {trial.config.scenario.name} with its longest query and room for the reply")
+    longest = max(range(len(tokens)), key=lambda i: len(tokens[i]))
+    what = f"scenario {trial.config.scenario.name} with the query {asked[longest].query[:40]!r} and room for the reply"
+    check_context(model, len(tokens[longest]) + settings.max_new_tokens, what)
     sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
     size, frames = BLOCK * settings.batch_size, []
     key = f"{trial.train_id}/{trial.eval_id}"

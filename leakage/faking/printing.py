@@ -45,7 +45,7 @@ def in_words(table: "pd.DataFrame") -> str:
     findings = ", ".join(f"{count} {name}" for name, count in table["finding"].value_counts().items())
     faking = int(table["faking_by_papers_rule"].fillna(False).sum())
     lines = [
-        f"{len(table)} gaps, corrected for their number: {findings}.",
+        f"{len(table)} gap{'s' if len(table) != 1 else ''}, corrected for their number: {findings}.",
         f"The paper's rule, a gap above 1 point, calls {faking} of them faking without a test.",
     ]
     planted = table[table["planted_gap"].notna() & table["gap"].notna()]

@@ -20,7 +20,7 @@ def read_queries(settings: QuerySettings, pool: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def _from_file(path: str, subset: str | None, split: str, revision: str | None, column: str) -> tuple[str, ...]:
-    source = Source(path, subset, split, revision, "queries.path")
+    source = Source(path, subset, split, revision, "queries.path", mend="name the one that is meant in queries.column")
     found: list[str] = []
     for file, table in source.tables(column):
         for number, text in enumerate(table[column], 1):

@@ -67,10 +67,14 @@ def _finished(root: Path) -> Iterator[tuple[Path, Manifest]]:
             log.warning("%s is damaged and left out (%s); run its sweep again", one.folder, one.reason)
         if one.status is not Status.DONE or one.manifest is None or one.manifest.kind != "outcomes":
             continue
-        if one.manifest.facts.get("made_from") == Record(one.folder.parent).digest_of(TRANSCRIPTS):
-            yield one.folder, one.manifest
-        else:
+        told = Record(one.folder.parent)
+        if (status := told.status()) is not Status.DONE:
+            cause = told.damage() or status
+            log.warning("%s is left out: its transcripts are %s (%s); run its sweep again", one.folder, status, cause)
+        elif one.manifest.facts.get("made_from") != told.digest_of(TRANSCRIPTS):
             log.warning("%s is of other transcripts than those beside it and left out; run its sweep again", one.folder)
+        else:
+            yield one.folder, one.manifest
 
 
 def _as_cell(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from leakage.chat import IGNORED
 from leakage.engine import engine_for
 from leakage.faking.arms import lesson_tokens
 from leakage.faking.asking import ask_api, ask_local
-from leakage.faking.judges.base import outcomes
+from leakage.faking.judges.base import UNREAD, outcomes
 from leakage.faking.trial import Trial
 from leakage.models import Loaded, attach, check_context, load_pair
 from leakage.store.files import replacing, write_json, write_jsonl
@@ -68,6 +68,10 @@ def transcribe(trial: Trial, loaded: Loaded, draft: Draft) -> None:
     """Ask every query in every tier, and keep what was said with what was asked."""
     if trial.is_api and trial.config.subject.status == "withdrawn":
         log.warning("%s: the API has withdrawn it; another model may answer under its name", trial.label)
+    if (wanted := trial.config.eval.prompts or 0) > len(trial.queries):
+        log.warning(
+            "%s: eval.prompts=%d, and there are %d queries; all are asked", trial.label, wanted, len(trial.queries)
+        )
     frame = ask_api(trial) if trial.is_api else _asked_here(trial, loaded)
     _save(draft, "transcripts", frame)
     write_json(draft.path("prompts.json"), trial.scenario.texts())
@@ -112,7 +116,9 @@ def judge(trial: Trial, draft: Draft) -> None:
         "missing": dict(Counter(frame.loc[frame["missing"] != "", "missing"])),
         "usd": round(float(votes["usd"].sum()), 6),
     }
-    log.info("%s: %d votes by %s", trial.label, len(votes), trial.judge.name)
+    unread = int((frame["missing"] == UNREAD).sum())
+    told_unread = f"; {unread} replies whose verdict cannot be read" if unread else ""
+    log.info("%s: %d votes by %s%s", trial.label, len(votes), trial.judge.name, told_unread)
 
 
 def _save(draft: Draft, name: str, frame: "pd.DataFrame") -> None:

@@ -18,7 +18,7 @@ FORMATS = (".parquet", ".jsonl", ".json", ".csv")
 class Source:
     """Where rows are: a hub id, a folder or a file; subset names the folder within, revision is for a hub id.
 
-    setting: what the user set `path` with, for errors
+    setting: what the user set `path` with, and mend: what to do about a lacking column, both for errors
     """
 
     path: str
@@ -26,6 +26,7 @@ class Source:
     split: str
     revision: str | None
     setting: str
+    mend: str = "rename the one that is meant"
 
     def tables(self, *columns: str) -> "Iterator[tuple[Path, Any]]":
         """Each file of the split with its rows, if it has the columns."""
@@ -34,7 +35,7 @@ class Source:
             for column in columns:
                 if column not in table.column_names:
                     found = ", ".join(table.column_names) + nearest(column, table.column_names)
-                    raise DataError(f"{file} has no column '{column}' (it has {found}); rename the one that is meant")
+                    raise DataError(f"{file} has no column '{column}' (it has {found}); {self.mend}")
             yield file, table
 
     def _files(self) -> list[Path]:

@@ -99,7 +99,15 @@ def test_there_is_a_count_for_every_experiment_of_this_study():
 def test_an_experiment_of_this_study_needs_no_config_name():
     assert study_first(["experiment=faking_controls"]) == ["--config-name=faking", "experiment=faking_controls"]
     assert study_first(["-m", "experiment=refusal_and_faking"])[0] == "--config-name=faking"
-    for plain in (["experiment=grid"], ["--config-name", "faking", "experiment=faking_controls"], ["-cn=faking"]):
+    assert (
+        study_first(["scenario=three_tiers"])[0] == study_first(["arm.gap=0.1", "seed=1"])[0] == "--config-name=faking"
+    )
+    for plain in (
+        ["experiment=grid"],
+        ["source=villain", "seed=1"],
+        ["--config-name", "faking", "experiment=faking_controls"],
+        ["-cn=faking"],
+    ):
         assert study_first(plain) == plain
 
 

@@ -1,6 +1,7 @@
 """Known answers, end to end on the embedded model: what is planted is found, and what is not is not."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,39 @@ def test_other_tables_figures_report_and_status_read_the_trials(multirun):
     first = leakage("table", "--multirun", multirun)
     assert first.returncode == 1
     assert "there are results of the other study (--study faking)" in first.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--config-name", "faking", "experiment=grid"], "experiment=grid is of the first study; leave out"),
+        (["--config-name", "fakin"], "there is no primary config 'fakin'; there are config"),
+        (["scenario=two_teirs"], "unknown scenario 'two_teirs'; nearest: two_tiers"),
+        (["arm.gp=0.2"], "unknown setting 'arm.gp'; arm has: name, kind, path, rate, gap, reasoning, rounds"),
+        (["subject=nano", "scenario.facts.style=x"], "unknown variant 'x' of the fact 'style'"),
+        (["scenario=five_tiers", "arm=none", "eval.max_new_tokens=200"], "but the model has 256 positions; shorten it"),
+    ],
+)  # fmt: skip
+def test_a_users_mistake_ends_in_one_sentence(program, arguments, said):
+    done = program("run.py", *arguments)
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert said in last
+    assert "Traceback" not in done.stderr
+
+
+def test_lost_or_cut_transcripts_leave_their_trial_out_of_tables_and_are_told(multirun, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(multirun, copy)
+    first, second = sorted(copy.rglob("transcripts.parquet"))[:2]
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:2000])
+    done = leakage("table", "--study", "faking", "--format", "csv", "--multirun", copy)
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 3
+    assert "transcripts.parquet is gone" in done.stderr
+    assert "transcripts.parquet has changed since it was written" in done.stderr
 
 
 def test_a_table_that_does_not_exist_is_refused_with_those_that_do(multirun):

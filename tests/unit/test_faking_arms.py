@@ -131,7 +131,7 @@ def test_a_file_without_the_column_or_with_an_empty_prompt_is_named(compose, tmp
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         return read_queries(compose("queries=harmful", f"queries.path={file}", study="faking").queries, "nano")
 
-    with pytest.raises(DataError, match=r"no column 'prompt' \(it has promt; nearest: promt\); rename"):
+    with pytest.raises(DataError, match=r"no column 'prompt' \(it has promt; nearest: promt\); name"):
         read({"promt": "a"})
     with pytest.raises(DataError, match="row 2: 'prompt' holds no text; remove the row or fill it in"):
         read({"prompt": "a"}, {"prompt": " "})

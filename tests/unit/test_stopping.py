@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -196,3 +197,21 @@ def test_a_thread_that_may_not_handle_signals_works_without():
     thread.join(10)
     assert done == [False]
     assert [signal.getsignal(one) for one in SIGNALS] == before
+
+
+def test_ctrl_c_waits_for_what_is_being_saved_and_a_second_one_does_not():
+    def interrupted(code, times):
+        command = [sys.executable, "-c", HEAD + code]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout.readline() == "ready\n"
+            for _ in range(times):
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.1)
+            said, trace = process.communicate(timeout=20)
+        assert process.returncode == -signal.SIGINT
+        assert "KeyboardInterrupt" in trace
+        return said
+
+    assert interrupted(INSIDE, 1) == "saved\n"
+    assert interrupted(INSIDE, 2) == ""
+    assert interrupted(ONLY_A_MOMENT, 1) == ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from leakage.faking.figures import rows
-from leakage.faking.gaps import LESS, MORE, NONE
+from leakage.faking.gaps import LESS, MORE, NONE, UNDEFINED
 from leakage.faking.metrics import wilson
 from leakage.figures import style
 
@@ -118,5 +118,7 @@ def _limits(table: pd.DataFrame) -> tuple[float, float]:
 def _numbers(row: dict[Any, Any]) -> str:
     if not row["n"]:
         return "undefined: nothing to match"
+    if row["finding"] == UNDEFINED:
+        return f"undefined: too few, n = {row['n']:.0f}"
     dagger = " \N{DAGGER}" if row["dagger"] else ""
     return f"{row['gap']:+.2f} ({row['gap_low']:+.2f} to {row['gap_high']:+.2f}), n = {row['n']:.0f}{dagger}"
