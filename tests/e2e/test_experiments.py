@@ -5,7 +5,6 @@ import pytest
 from leakage.analysis.tables import by_category, by_layer, headline
 from leakage.figures.gallery import draw_all, drawings
 from leakage.store.results import results
-from tests.config.test_config import options
 from tests.config.test_experiments import CELLS
 
 NARROWED = {  # the same experiment over fewer sources, to spare time
@@ -16,7 +15,7 @@ NARROWED = {  # the same experiment over fewer sources, to spare time
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", options("experiment"))
+@pytest.mark.parametrize("name", CELLS)
 def test_an_experiment_runs_tiny(program, tmp_path, name):
     narrowed, cells = NARROWED.get(name, ("source=villain", CELLS[name]))
     done = program("run.py", f"experiment={name}", "debug=tiny", narrowed, timeout=280)
