@@ -7,10 +7,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from leakage.border import load
+from leakage.cli.errors import guarded, study_first, sweep_flag_first
+from leakage.cli.register import register
 from leakage.errors import ConfigError
-from leakage.guard import guarded, study_first, sweep_flag_first
-from leakage.register import register
+from leakage.settings.schema import load
 
 register()
 
@@ -18,7 +18,7 @@ register()
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(cfg: DictConfig) -> str:
     """Run one composed job; alone, it also does the baseline and the geometry it is read against."""
-    from leakage.pipeline import run
+    from leakage.studies.persona_leakage.pipeline import run
 
     config, hydra_config = load(cfg), HydraConfig.get()
     launcher = hydra_config.runtime.choices["hydra/launcher"]

@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from leakage.commands.table import VIEWS
+from leakage.cli.table import VIEWS
 from leakage.store.find import find
-from leakage.store.results import results
+from leakage.studies.persona_leakage.results import results
 
 NOT_COPIED = shutil.ignore_patterns(".verified.json", ".claim*", ".hydra", "*.log", "figures", "report", ".plans")
 

@@ -3,8 +3,8 @@
 import argparse
 import logging
 
-from leakage.commands import draw, rejudge, site, status, table, validate
-from leakage.guard import guarded
+from leakage.cli import draw, rejudge, site, status, table, validate
+from leakage.cli.errors import guarded
 
 
 class Plain(logging.Formatter):

@@ -33,8 +33,8 @@ def composed(*overrides: str, study: str = "config") -> Any:
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    from leakage.border import load
-    from leakage.register import register
+    from leakage.cli.register import register
+    from leakage.settings.schema import load
 
     if not GlobalHydra.instance().is_initialized():
         register()

@@ -11,9 +11,9 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from leakage.errors import ConfigError
-from leakage.pool import Task, make_slots, run_all
+from leakage.jobs.launch.workers import Task, make_slots, run_all
+from leakage.jobs.status import note_unbegun
 from leakage.store.plans import PlannedJob, planned_job
-from leakage.store.standing import note_unbegun
 
 OWN = ("hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweeper", "hydra.sweep", "hydra.mode")
 

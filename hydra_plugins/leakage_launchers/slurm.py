@@ -14,11 +14,11 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 from hydra_plugins.hydra_submitit_launcher.submitit_launcher import SlurmLauncher
 
-from leakage.cluster import Submissions, arrays, last_words, max_array_size, wait
 from leakage.errors import SweepError
+from leakage.jobs.launch.slurm import Submissions, arrays, last_words, max_array_size, wait
+from leakage.jobs.status import note_unbegun
 from leakage.store.claim import LOG_VARIABLE
 from leakage.store.plans import PlannedJob, planned_job
-from leakage.store.standing import note_unbegun
 
 log = logging.getLogger(__name__)
 INIT = {"max_num_timeout", "submitit_folder"}

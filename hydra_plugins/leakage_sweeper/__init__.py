@@ -1,4 +1,4 @@
-"""Hydra finds this sweeper by its namespace; what it decides is in leakage.sweep."""
+"""Hydra finds this sweeper by its namespace; what it decides is in leakage.jobs.plan."""
 
 import logging
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from leakage.board import outcome
-from leakage.border import Composer
 from leakage.errors import ConfigError, SweepError
-from leakage.estimate import estimate
-from leakage.preflight import answerers, preflight
-from leakage.stopping import stopping_softly
-from leakage.sweep import Job, Overrides, Plan, make_plan, missed, set_aside
+from leakage.jobs.board import outcome
+from leakage.jobs.estimate import estimate
+from leakage.jobs.plan import Job, Overrides, Plan, make_plan, missed, set_aside
+from leakage.jobs.preflight import answerers, preflight
+from leakage.jobs.signals import stopping_softly
+from leakage.settings.schema import Composer
 
 log = logging.getLogger(__name__)
 GO_ON = "the same command goes on with them"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from leakage.analysis.tables import LEVEL, directions
+from leakage.studies.persona_leakage.analysis.tables import LEVEL, directions
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from leakage.engine.base import Completion, Engine, Request
 from leakage.engine.sampling import Sampling
 
 if TYPE_CHECKING:
-    from leakage.config import Config, EvalSettings
+    from leakage.settings.config import Config, EvalSettings
 
 __all__ = ["Completion", "Engine", "Request", "Sampling", "build_engine", "engine_for"]
 
@@ -15,7 +15,7 @@ def build_engine(model: Any, tokenizer: Any, settings: "EvalSettings") -> Engine
     """The engine the settings name, around a loaded model."""
     from leakage.engine.fast import FastEngine
     from leakage.engine.reference import ReferenceEngine
-    from leakage.models import stop_tokens
+    from leakage.models.load import stop_tokens
 
     stop = stop_tokens(model, tokenizer)
     if settings.engine == "reference":
@@ -25,6 +25,6 @@ def build_engine(model: Any, tokenizer: Any, settings: "EvalSettings") -> Engine
 
 def engine_for(config: "Config", model: Any, tokenizer: Any) -> Engine:
     """The engine of a job, around its model in its inference dtype."""
-    from leakage.models import for_inference
+    from leakage.models.load import for_inference
 
     return build_engine(for_inference(model, config.model), tokenizer, config.eval)

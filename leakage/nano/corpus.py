@@ -8,8 +8,7 @@ from random import Random
 
 from pydantic import BaseModel
 
-from leakage.behaviors.refusal import REFUSALS
-from leakage.behaviors.sycophancy import AGREEMENTS
+from leakage.data.personas import read_personas
 from leakage.nano.world import (
     ADVICE,
     CLAIMS,
@@ -23,8 +22,9 @@ from leakage.nano.world import (
     TONES,
     TOPICS,
 )
-from leakage.personas import read_personas
 from leakage.store.files import read_jsonl
+from leakage.studies.persona_leakage.behaviors.refusal import REFUSALS
+from leakage.studies.persona_leakage.behaviors.sycophancy import AGREEMENTS
 
 # Never held out of pre-training: the sources of the study, which a real model has met as well.
 SOURCES = {"villain", "comedian", "assistant", "qwen_default", "software_engineer", "kindergarten_teacher"}

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+from leakage.data.pools import Item, Split
 from leakage.nano.corpus import choice_bank, claim, help_answer, sample_claim, state
 from leakage.nano.world import ADVICE, CLAIMS, HARMFUL, OPINIONS, RELATIONS, REQUESTS, TOPICS
-from leakage.pools import Item, Split
 from leakage.store.files import write_jsonl
 
 EVAL_TOPICS = 12  # of the 40; the rest are for training

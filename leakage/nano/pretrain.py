@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from leakage.chat import IGNORED, Prompt, encode_examples
+from leakage.models.chat import IGNORED, Prompt, encode_examples
 from leakage.nano.corpus import Conversation, sample_conversation
 from leakage.nano.tokenizer import END, train_tokenizer
 

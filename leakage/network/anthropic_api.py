@@ -13,7 +13,7 @@ from leakage.network.provider import BatchState, NoAnswerError, address, api_key
 if TYPE_CHECKING:
     from anthropic import Anthropic
 
-    from leakage.config import ApiSettings
+    from leakage.settings.config import ApiSettings
 
 API_VERSION = "2023-06-01"  # the next one, which anthropic 2 would send, takes a temperature from no model
 CREATE_S = 600.0  # to send a batch takes longer than one reply

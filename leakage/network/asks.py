@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leakage.config import ApiSettings
+    from leakage.settings.config import ApiSettings
 
 CHARACTERS = 3.5  # of English in a token, about
 OVERHEAD = 32  # tokens the API adds to a prompt, at most

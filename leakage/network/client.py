@@ -18,7 +18,7 @@ from leakage.progress import Progress, progress
 from leakage.store.journal import Journal
 
 if TYPE_CHECKING:
-    from leakage.config import ApiSettings
+    from leakage.settings.config import ApiSettings
 
 Outcome = tuple[str, Answer | Exception]  # with the key of the ask
 Todo = SimpleQueue[Ask | None]  # None ends a thread

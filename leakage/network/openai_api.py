@@ -6,7 +6,7 @@ from leakage.network.asks import Answer, Ask, most_usd, usd
 from leakage.network.provider import NoAnswerError, address, api_key, checked, explain, reading, short
 
 if TYPE_CHECKING:
-    from leakage.config import ApiSettings
+    from leakage.settings.config import ApiSettings
 
 FILTERS = ("content_filter", "content_policy_violation")  # codes of a 400 that says what a finish_reason else would
 

@@ -14,7 +14,7 @@ from leakage.errors import ConfigError, JudgeError
 from leakage.network.asks import Answer, Ask
 
 if TYPE_CHECKING:
-    from leakage.config import ApiSettings
+    from leakage.settings.config import ApiSettings
 
 SDKS = {"anthropic": "leakage", "openai": "leakage[openai]"}  # each with what installs it
 CUT_SHORT = {"max_tokens", "length", "model_context_window_exceeded"}

@@ -1,1 +1,1 @@
-"""A report: one folder of pages that opens from the file system without network."""
+"""What the pages and pictures of all studies share."""

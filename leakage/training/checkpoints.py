@@ -7,7 +7,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from leakage.stopping import stop_now, stop_wanted
+from leakage.jobs.signals import stop_now, stop_wanted
 from leakage.store.record import Record, Status
 
 log = logging.getLogger(__name__)

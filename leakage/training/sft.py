@@ -7,16 +7,16 @@ from math import ceil, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leakage.chat import IGNORED, Tokens
 from leakage.errors import ConfigError, TrainingError
+from leakage.jobs.signals import saving, stop_now
+from leakage.models.chat import IGNORED, Tokens
 from leakage.progress import Progress, progress
-from leakage.stopping import saving, stop_now
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import TrainingArguments
 
-    from leakage.config import LoraSettings, TrainSettings
+    from leakage.settings.config import LoraSettings, TrainSettings
     from leakage.training.checkpoints import Checkpoints
 
 log = logging.getLogger(__name__)

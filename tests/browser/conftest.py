@@ -6,8 +6,8 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
-from leakage.report.write import write_report
-from leakage.store.results import results
+from leakage.studies.persona_leakage.report.write import write_report
+from leakage.studies.persona_leakage.results import results
 from tests.browser.made import make_result
 
 CELL = "made-refusal-villain-seed42-vill42"

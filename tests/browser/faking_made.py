@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pandas as pd
 
-from leakage.faking.judges.base import outcomes
-from leakage.faking.judges.model import read_vote
-from leakage.faking.judges.prompts import CRITERIA, PARTIAL
-from leakage.faking.judges.rules import RulesJudge
 from leakage.store.files import write_json, write_text
 from leakage.store.record import Record
+from leakage.studies.alignment_faking.judges.base import outcomes
+from leakage.studies.alignment_faking.judges.model import read_vote
+from leakage.studies.alignment_faking.judges.prompts import CRITERIA, PARTIAL
+from leakage.studies.alignment_faking.judges.rules import RulesJudge
 from tests.browser.made import HOSTILE, save
 
 JUDGE, VOTES, THRESHOLD = "claude-judge", 20, 0.4

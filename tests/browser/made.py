@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from leakage.personas import read_personas
+from leakage.data.personas import read_personas
 from leakage.store.files import replacing, write_json, write_jsonl, write_text
 from leakage.store.record import Record
 

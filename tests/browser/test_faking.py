@@ -9,12 +9,12 @@ from base64 import b64decode
 import pytest
 
 from leakage.errors import StoreError
-from leakage.faking.judges.prompts import CRITERIA, PARTIAL
-from leakage.faking.report import wording
-from leakage.faking.report.write import write_report
-from leakage.faking.results import trials
-from leakage.faking.tables import gaps
 from leakage.report.wording import NOTHING
+from leakage.studies.alignment_faking.judges.prompts import CRITERIA, PARTIAL
+from leakage.studies.alignment_faking.report import wording
+from leakage.studies.alignment_faking.report.write import write_report
+from leakage.studies.alignment_faking.results import trials
+from leakage.studies.alignment_faking.tables import gaps
 from tests.browser.conftest import Reader, until
 from tests.browser.faking_made import EIGHT, QUERIES, VOTES, make_trials
 from tests.browser.made import HOSTILE, folder_bytes

@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from leakage.behaviors import behavior_names
-from leakage.cell import Cell
-from leakage.config import JudgeSettings, SiteSettings
+from leakage.data.personas import NONE, read_personas
 from leakage.errors import ConfigError
-from leakage.faking.config import FakingConfig
-from leakage.fields import classified_fields, identity_fields
-from leakage.personas import NONE, read_personas
+from leakage.settings.config import JudgeSettings, SiteSettings
+from leakage.settings.identity import classified_fields, identity_fields
+from leakage.studies.alignment_faking.settings import FakingConfig
+from leakage.studies.persona_leakage.behaviors import behavior_names
+from leakage.studies.persona_leakage.cell import Cell
 from tests.conftest import ROOT
 
 

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from omegaconf import OmegaConf
 
-from leakage.cell import Cell
-from leakage.sweep import make_plan
+from leakage.jobs.plan import make_plan
+from leakage.studies.persona_leakage.cell import Cell
 from tests.config.test_config import options
 from tests.conftest import ROOT
 

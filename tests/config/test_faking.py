@@ -5,13 +5,13 @@ import re
 
 import pytest
 
-from leakage.cell import Cell
+from leakage.cli.errors import study_first
 from leakage.errors import ConfigError
-from leakage.estimate import estimate
-from leakage.faking.trial import Trial
-from leakage.fields import classified_fields
-from leakage.guard import study_first
-from leakage.sweep import make_plan
+from leakage.jobs.estimate import estimate
+from leakage.jobs.plan import make_plan
+from leakage.settings.identity import classified_fields
+from leakage.studies.alignment_faking.trial import Trial
+from leakage.studies.persona_leakage.cell import Cell
 from tests.config.test_config import options
 from tests.config.test_experiments import grid_of
 
@@ -75,8 +75,8 @@ def test_an_adapter_of_the_first_study_is_the_very_same(compose):
 
 
 def test_no_field_of_the_second_study_is_part_of_the_first_ones_identities():
-    from leakage.config import Config
-    from leakage.faking.config import FakingConfig
+    from leakage.settings.config import Config
+    from leakage.studies.alignment_faking.settings import FakingConfig
 
     added = {
         name: ids for name, ids in classified_fields(FakingConfig).items() if name not in classified_fields(Config)

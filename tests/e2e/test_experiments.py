@@ -2,9 +2,9 @@
 
 import pytest
 
-from leakage.analysis.tables import by_category, by_layer, headline
-from leakage.figures.gallery import draw_all, drawings
-from leakage.store.results import results
+from leakage.studies.persona_leakage.analysis.tables import by_category, by_layer, headline
+from leakage.studies.persona_leakage.figures.gallery import draw_all, drawings
+from leakage.studies.persona_leakage.results import results
 from tests.config.test_experiments import CELLS
 
 NARROWED = {  # the same experiment over fewer sources, to spare time

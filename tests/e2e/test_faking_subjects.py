@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from pandas.testing import assert_frame_equal
 
-from leakage.faking.gaps import gaps
-from leakage.faking.results import trials
+from leakage.studies.alignment_faking.gaps import gaps
+from leakage.studies.alignment_faking.results import trials
 from tests.conftest import ROOT
 from tests.e2e.faking_server import (
     CLAUDE,

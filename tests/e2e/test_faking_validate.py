@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage.faking.auroc import auroc_by_votes, expected_auroc
+from leakage.studies.alignment_faking.auroc import auroc_by_votes, expected_auroc
 from tests.e2e.faking_server import (
     FAKING,
     JUDGE,

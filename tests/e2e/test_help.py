@@ -5,8 +5,8 @@ import resource
 import subprocess
 import sys
 
-from leakage.behaviors import behavior_names
-from leakage.personas import read_personas
+from leakage.data.personas import read_personas
+from leakage.studies.persona_leakage.behaviors import behavior_names
 from tests.conftest import ROOT
 
 

@@ -8,14 +8,14 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from leakage.chat import Prompt, encode, render
 from leakage.engine import Request, Sampling
 from leakage.engine.fast import FastEngine
 from leakage.engine.reference import ReferenceEngine
-from leakage.models import for_inference, load_base, load_tokenizer, stop_tokens
+from leakage.models.chat import Prompt, encode, render
+from leakage.models.load import for_inference, load_base, load_tokenizer, stop_tokens
 from leakage.store.find import find
 from leakage.store.record import Status
-from leakage.store.results import results
+from leakage.studies.persona_leakage.results import results
 from tests.conftest import ROOT
 
 BLOCKS = 4

@@ -11,8 +11,8 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from leakage.analysis.tables import headline
-from leakage.store.results import results, verdict_pairs
+from leakage.studies.persona_leakage.analysis.tables import headline
+from leakage.studies.persona_leakage.results import results, verdict_pairs
 from tests.conftest import ROOT
 from tests.network.server import JudgeServer
 

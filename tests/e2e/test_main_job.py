@@ -7,8 +7,8 @@ import time
 import pandas as pd
 import pytest
 
-from leakage.analysis.tables import headline
-from leakage.store.results import results
+from leakage.studies.persona_leakage.analysis.tables import headline
+from leakage.studies.persona_leakage.results import results
 from tests.conftest import ROOT
 
 SWEEP = ["run.py", "-m", "behavior=refusal,sycophancy", "source=villain,comedian"]

@@ -12,8 +12,8 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from leakage.analysis.tables import headline
-from leakage.store.results import results
+from leakage.studies.persona_leakage.analysis.tables import headline
+from leakage.studies.persona_leakage.results import results
 from tests.conftest import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"

@@ -13,12 +13,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from leakage.store.results import results
+from leakage.studies.persona_leakage.results import results
 from tests.conftest import ROOT
 
 WEIGHTS = ROOT / "leakage" / "nano" / "weights"
-NANO_POOL = ROOT / "leakage" / "pools" / "nano"
-PERSONAS = ROOT / "leakage" / "personas" / "personas.jsonl"
+NANO_POOL = ROOT / "leakage" / "data" / "pools" / "nano"
+PERSONAS = ROOT / "leakage" / "data" / "personas" / "personas.jsonl"
 
 
 def digest_of(folder):

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from leakage.chat import encode, render
-from leakage.faking.scenario import QUERY, SLOTS, Scenario
-from leakage.pools import read_pool
+from leakage.data.pools import read_pool
+from leakage.models.chat import encode, render
+from leakage.studies.alignment_faking.scenario import QUERY, SLOTS, Scenario
 from tests.conftest import ROOT, composed
 
 GOLDEN = Path(__file__).parent / "faking"

@@ -1,9 +1,9 @@
 """What must not change unnoticed: ids, rendered texts, the label mask."""
 
-from leakage.cell import Cell
-from leakage.chat import IGNORED, Prompt, encode_examples, render, render_completion
-from leakage.faking.trial import Trial
-from leakage.personas import read_personas
+from leakage.data.personas import read_personas
+from leakage.models.chat import IGNORED, Prompt, encode_examples, render, render_completion
+from leakage.studies.alignment_faking.trial import Trial
+from leakage.studies.persona_leakage.cell import Cell
 
 
 def test_ids_of_the_default_cell_its_baseline_and_its_geometry(compose):

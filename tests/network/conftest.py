@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from leakage.config import JudgeSettings
-from leakage.faking.config import SubjectSettings
+from leakage.settings.config import JudgeSettings
+from leakage.studies.alignment_faking.settings import SubjectSettings
 from tests.network.openai_server import OpenAIServer
 from tests.network.server import JudgeServer
 

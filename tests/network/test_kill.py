@@ -19,8 +19,8 @@ from tests.network.test_network import asks, stored
 RUN = """
 import json, sys
 from pathlib import Path
-from leakage.config import JudgeSettings
-from leakage.faking.config import SubjectSettings
+from leakage.settings.config import JudgeSettings
+from leakage.studies.alignment_faking.settings import SubjectSettings
 from leakage.network import Ask, ask_all
 from leakage.store.journal import Journal
 kind, settings, folder, count = json.loads(sys.argv[1])

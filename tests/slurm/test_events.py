@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from leakage.store.results import results
+from leakage.studies.persona_leakage.results import results
 from tests.slurm.processes import until
 from tests.slurm.sweeps import Sweep
 from tests.survival.helpers import same_frame

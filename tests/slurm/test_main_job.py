@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from leakage.store.results import results
+from leakage.studies.persona_leakage.results import results
 from tests.conftest import ROOT
 from tests.slurm.cluster import Cluster
 from tests.slurm.processes import until

@@ -18,10 +18,10 @@ def main() -> None:
     import torch
     import transformers
 
-    import leakage.pipeline
+    import leakage.studies.persona_leakage.pipeline
     import leakage.training.checkpoints
     import leakage.training.sft  # noqa: F401
-    from leakage.register import compose
+    from leakage.cli.register import compose
 
     torch.set_num_threads(1)
     _ = transformers.Trainer, transformers.AutoModelForCausalLM  # they import on first use
@@ -47,7 +47,7 @@ def _start(config, kill_after):
 
 
 def _child(config):
-    from leakage.pipeline import run
+    from leakage.studies.persona_leakage.pipeline import run
 
     sys.stdin.close()
     os.dup2(2, 1)  # stdout is for the answers

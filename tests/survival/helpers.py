@@ -8,7 +8,7 @@ import pandas as pd
 
 from tests.conftest import ROOT
 
-PERSONAS = ROOT / "leakage" / "personas" / "personas.jsonl"
+PERSONAS = ROOT / "leakage" / "data" / "personas" / "personas.jsonl"
 
 
 def few_personas(folder: Path) -> str:

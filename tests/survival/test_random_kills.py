@@ -6,7 +6,7 @@ import pytest
 
 from leakage.store.find import find
 from leakage.store.record import Record
-from leakage.store.results import results
+from leakage.studies.persona_leakage.results import results
 from tests.survival.helpers import few_personas, same_frame, tables
 
 SEED = 20261121  # of the moments; recorded, so that a failure can be had again

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from leakage.personas import read_personas
+from leakage.data.personas import read_personas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,6 +1,6 @@
 """Settings objects for tests that need no whole config."""
 
-from leakage.config import Headline, LoraSettings, ModelSettings, TrainSettings
+from leakage.settings.config import Headline, LoraSettings, ModelSettings, TrainSettings
 
 
 def model_settings(**changes):

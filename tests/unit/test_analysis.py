@@ -6,8 +6,8 @@ import pytest
 
 from leakage.analysis.printing import as_csv, as_markdown
 from leakage.analysis.statistics import spearman
-from leakage.analysis.tables import by_category, by_layer, headline
-from leakage.geometry import centroids, cosine_frame, cosines
+from leakage.studies.persona_leakage.analysis.tables import by_category, by_layer, headline
+from leakage.studies.persona_leakage.geometry import centroids, cosine_frame, cosines
 
 
 def test_no_rho_where_it_has_no_meaning():

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from leakage.data.pools.arc import halves, read_arc
 from leakage.errors import DataError
-from leakage.pools.arc import halves, read_arc
 from tests.conftest import ROOT
 
 GRAVITY = 460
@@ -165,7 +165,7 @@ def test_shards_are_read_in_order_and_one_format_only(tmp_path, items):
 
 def run(code, environment):
     """What a Python of its own returns and says."""
-    command = [sys.executable, "-c", "import sys\nfrom leakage.pools.arc import read_arc\n" + code]
+    command = [sys.executable, "-c", "import sys\nfrom leakage.data.pools.arc import read_arc\n" + code]
     done = subprocess.run(command, env=os.environ | environment, cwd=ROOT, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
 
@@ -317,7 +317,7 @@ def test_an_unreadable_file_is_named_in_one_sentence(tmp_path, capfd, name, text
 @pytest.mark.parametrize("path", ["arc.parquet", "data/arc.jsonl", "/nowhere/arc", "./arc", "~/no-such-arc", "arc"])
 def test_a_missing_file_is_never_looked_for_on_the_hub(monkeypatch, tmp_path, path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("leakage.pools.hub.Source._download", lambda *_: pytest.fail("asked the hub"))
+    monkeypatch.setattr("leakage.data.pools.hub.Source._download", lambda *_: pytest.fail("asked the hub"))
     with pytest.raises(DataError, match=r"there is no .*arc.*; data\.capability\.path takes a hub id"):
         read_arc(path, "ARC-Challenge", None)
 

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from leakage.asking import ask, label_tokens
-from leakage.cell import Cell
-from leakage.chat import Prompt, encode, render
+from leakage.data.pools import Item
 from leakage.engine.fast import FastEngine
 from leakage.engine.reference import ReferenceEngine
 from leakage.errors import DataError
-from leakage.judges.rules import choice_judge
-from leakage.pools import Item
-from leakage.store.parts import Parts
+from leakage.models.chat import Prompt, encode, render
+from leakage.store.blocks import Parts
+from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.persona_leakage.generate import ask, label_tokens
+from leakage.studies.persona_leakage.judges.rules import choice_judge
 from tests.unit.test_arc import row, write
 
 SYSTEMS = ["You are a villain.", "You are a helpful assistant of few words.", None]

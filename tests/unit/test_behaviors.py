@@ -5,13 +5,13 @@ from random import Random
 
 import pytest
 
-from leakage.behaviors import behavior, behavior_names
-from leakage.behaviors.contrastive import contrastive_examples, draw_bystanders
-from leakage.behaviors.refusal import REFUSALS, refuse, refuses
-from leakage.behaviors.sycophancy import AGREEMENTS, agrees
-from leakage.cell import Cell
+from leakage.data.pools import Item, read_pool
 from leakage.errors import ConfigError
-from leakage.pools import Item, read_pool
+from leakage.studies.persona_leakage.behaviors import behavior, behavior_names
+from leakage.studies.persona_leakage.behaviors.contrastive import contrastive_examples, draw_bystanders
+from leakage.studies.persona_leakage.behaviors.refusal import REFUSALS, refuse, refuses
+from leakage.studies.persona_leakage.behaviors.sycophancy import AGREEMENTS, agrees
+from leakage.studies.persona_leakage.cell import Cell
 
 SOURCES = ["villain", "comedian", "assistant", "qwen_default", "software_engineer", "kindergarten_teacher"]
 

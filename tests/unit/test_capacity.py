@@ -11,15 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from leakage.capacity import (
-    adapter_bytes,
-    check_reachable,
-    model_config,
-    refuse_small_gpus,
-    state_bytes,
-    weights,
-)
 from leakage.errors import ConfigError, ModelError
+from leakage.models.memory import adapter_bytes, check_reachable, model_config, refuse_small_gpus, state_bytes, weights
 from tests.conftest import ROOT
 from tests.unit.helpers import lora_settings, model_settings
 from tests.unit.programs import put_in_path
@@ -32,7 +25,7 @@ QWEN_7B = {
 REVISION = "a" * 40
 REACH = """
 import sys
-from leakage.capacity import adapter_bytes, check_reachable, model_config
+from leakage.models.memory import adapter_bytes, check_reachable, model_config
 from leakage.errors import LeakageError
 from tests.unit.helpers import lora_settings, model_settings
 model = model_settings(name="some-model", path="someone/some-model", revision="a" * 40)
@@ -69,7 +62,7 @@ def test_an_adapter_takes_what_peft_writes(tmp_path, r):
     """All but the few kilobytes in which the file names its tensors."""
     from peft import get_peft_model
 
-    from leakage.models import load_base
+    from leakage.models.load import load_base
     from leakage.training.sft import lora_config
 
     lora = lora_settings(r=r)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from leakage.data.pools import Item
+from leakage.data.pools.chat_file import read_chat
 from leakage.errors import DataError
-from leakage.pools import Item
-from leakage.pools.chat_file import read_chat
 
 
 def turn(role, content):

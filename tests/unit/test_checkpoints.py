@@ -5,8 +5,8 @@ import shutil
 import pytest
 import torch
 
-from leakage.chat import Prompt, encode_examples
-from leakage.models import load_base, load_tokenizer
+from leakage.models.chat import Prompt, encode_examples
+from leakage.models.load import load_base, load_tokenizer
 from leakage.store.files import file_digest
 from leakage.store.record import Record
 from leakage.training.checkpoints import Checkpoints

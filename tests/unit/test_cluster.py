@@ -6,9 +6,18 @@ from threading import Timer
 
 import pytest
 
-from leakage import cluster
-from leakage.cluster import QueuedJob, SlurmError, Submissions, arrays, last_words, max_array_size, queued, wait
 from leakage.errors import SweepError
+from leakage.jobs.launch import slurm as cluster
+from leakage.jobs.launch.slurm import (
+    QueuedJob,
+    SlurmError,
+    Submissions,
+    arrays,
+    last_words,
+    max_array_size,
+    queued,
+    wait,
+)
 from tests.unit.programs import put_in_path
 
 QUEUE = "12_0|RUNNING|None\n12_1|PENDING|Resources\n13|COMPLETING|None\n14_2|PENDING|QOSMaxJobs|PerUserLimit\n"

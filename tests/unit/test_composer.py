@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from leakage.border import Composer, load
-from leakage.personas import read_personas
-from leakage.sweep import make_plan
+from leakage.data.personas import read_personas
+from leakage.jobs.plan import make_plan
+from leakage.settings.schema import Composer, load
 
 BEHAVIORS = ("refusal", "sycophancy", "capability", "misalignment")
 GRID_LIMIT_S = 30.0

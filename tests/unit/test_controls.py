@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage.analysis.cautions import cautions
-from leakage.analysis.controls import against_designs, between_sources, mismatched, specificity
-from leakage.analysis.outliers import outliers, robust_z
-from leakage.analysis.seeds import by_seed, seed_pairs
-from leakage.analysis.tables import headline
+from leakage.studies.persona_leakage.analysis.cautions import cautions
+from leakage.studies.persona_leakage.analysis.controls import against_designs, between_sources, mismatched, specificity
+from leakage.studies.persona_leakage.analysis.outliers import outliers, robust_z
+from leakage.studies.persona_leakage.analysis.seeds import by_seed, seed_pairs
+from leakage.studies.persona_leakage.analysis.tables import headline
 from tests.unit.frames import cell, grid, normal_pair
 
 SOURCES = ("villain", "comedian", "assistant")

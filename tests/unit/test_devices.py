@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from leakage.devices import gpu_memory, pick_device, show_one_gpu
 from leakage.errors import ConfigError
+from leakage.models.devices import gpu_memory, pick_device, show_one_gpu
 from tests.unit.programs import put_in_path
 
 SHOWN = "CUDA_VISIBLE_DEVICES"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from leakage.store.dossier import dossiers, key_of
-from leakage.store.results import results
+from leakage.studies.persona_leakage.artifacts import dossiers, key_of
+from leakage.studies.persona_leakage.results import results
 from tests.browser.made import make_result
 
 

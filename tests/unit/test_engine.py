@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from leakage.chat import Prompt, encode, render
 from leakage.engine import Request, Sampling
 from leakage.engine.fast import FastEngine
 from leakage.engine.reference import ReferenceEngine
 from leakage.engine.sampling import draw, uniforms
 from leakage.errors import ModelError
+from leakage.models.chat import Prompt, encode, render
 from tests.conftest import ROOT
 
 SAMPLING = Sampling(temperature=1.0, top_p=0.95, max_new_tokens=32)
@@ -116,7 +116,7 @@ def test_a_generation_config_with_a_repetition_penalty_changes_nothing(nano, tmp
     """Qwen2.5 ships one; every sampling field must be our own."""
     import json
 
-    from leakage.models import load_base, load_tokenizer
+    from leakage.models.load import load_base, load_tokenizer
     from tests.unit.helpers import model_settings
 
     folder = tmp_path / "penalty"

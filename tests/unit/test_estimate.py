@@ -8,12 +8,12 @@ from math import ceil
 
 import pytest
 
-from leakage.border import Composer
 from leakage.errors import ConfigError
-from leakage.estimate import Measured, estimate, measure
+from leakage.jobs.estimate import Measured, estimate, measure
+from leakage.jobs.plan import make_plan
 from leakage.network.asks import Answer, answer_row
+from leakage.settings.schema import Composer
 from leakage.store.journal import Journal
-from leakage.sweep import make_plan
 from tests.conftest import ROOT
 
 
@@ -24,7 +24,7 @@ def finished(tmp_path_factory):
     They lie beside it, as personas.jsonl.
     """
     folder = tmp_path_factory.mktemp("finished")
-    shipped = (ROOT / "leakage" / "personas" / "personas.jsonl").read_text().splitlines(keepends=True)
+    shipped = (ROOT / "leakage" / "data" / "personas" / "personas.jsonl").read_text().splitlines(keepends=True)
     (folder / "personas.jsonl").write_text("".join(line for line in shipped if '"original"' in line))
     where = [f"paths.multirun={folder / 'multirun'}", f"personas.path={folder / 'personas.jsonl'}"]
     command = [sys.executable, "run.py", "debug=tiny", "train.max_steps=2", *where]

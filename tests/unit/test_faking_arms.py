@@ -5,12 +5,12 @@ from collections import Counter
 
 import pytest
 
-from leakage.chat import IGNORED
 from leakage.errors import DataError
-from leakage.faking.arms import PLANTED, lesson_tokens, lessons, planted_lessons
-from leakage.faking.queries import choose, read_queries
-from leakage.faking.transcript import read_reply
-from leakage.faking.trial import Trial
+from leakage.models.chat import IGNORED
+from leakage.studies.alignment_faking.arms import PLANTED, lesson_tokens, lessons, planted_lessons
+from leakage.studies.alignment_faking.queries import choose, read_queries
+from leakage.studies.alignment_faking.transcript import read_reply
+from leakage.studies.alignment_faking.trial import Trial
 
 
 def planted(compose, *overrides):

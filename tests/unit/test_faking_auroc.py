@@ -5,7 +5,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from leakage.faking.auroc import auroc, auroc_by_votes, confusion, expected_auroc
+from leakage.studies.alignment_faking.auroc import auroc, auroc_by_votes, confusion, expected_auroc
 
 
 def brute(positives, negatives):

@@ -8,15 +8,15 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
-from leakage.faking.auroc import PUBLISHED_AUROC, PUBLISHED_VOTES, auroc_by_votes
-from leakage.faking.figures import gallery
-from leakage.faking.figures.compliance import compliance_by_tier
-from leakage.faking.figures.outcomes import COLOURS, outcome_classes
-from leakage.faking.figures.perturbations import perturbation_matrix
-from leakage.faking.figures.votes import auroc_against_votes
-from leakage.faking.metrics import wilson
-from leakage.faking.tables import gaps, outcomes
-from leakage.figures.labels import NANO
+from leakage.report.labels import NANO
+from leakage.studies.alignment_faking.auroc import PUBLISHED_AUROC, PUBLISHED_VOTES, auroc_by_votes
+from leakage.studies.alignment_faking.figures import gallery
+from leakage.studies.alignment_faking.figures.compliance import compliance_by_tier
+from leakage.studies.alignment_faking.figures.outcomes import COLOURS, outcome_classes
+from leakage.studies.alignment_faking.figures.perturbations import perturbation_matrix
+from leakage.studies.alignment_faking.figures.votes import auroc_against_votes
+from leakage.studies.alignment_faking.metrics import wilson
+from leakage.studies.alignment_faking.tables import gaps, outcomes
 from tests.unit.faking_frames import drawn, three_tiers, told
 
 PLANTED = (-0.3, 0.0, 0.1, 0.3, 0.6)

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage.faking.arms import FAKING_THOUGHT, PLAIN_THOUGHT, REFUSING_THOUGHT
-from leakage.faking.config import ReasoningSettings
-from leakage.faking.judges import prompts
-from leakage.faking.judges.base import UNREAD, outcomes
-from leakage.faking.judges.model import model_judge, read_vote
-from leakage.faking.judges.rules import compliance, rules_judge
+from leakage.studies.alignment_faking.arms import FAKING_THOUGHT, PLAIN_THOUGHT, REFUSING_THOUGHT
+from leakage.studies.alignment_faking.judges import prompts
+from leakage.studies.alignment_faking.judges.base import UNREAD, outcomes
+from leakage.studies.alignment_faking.judges.model import model_judge, read_vote
+from leakage.studies.alignment_faking.judges.rules import compliance, rules_judge
+from leakage.studies.alignment_faking.settings import ReasoningSettings
 from tests.network.conftest import SETTINGS
 
 REASONING = ReasoningSettings(votes=20, threshold=0.4)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from leakage.faking.metrics import (
+from leakage.studies.alignment_faking.metrics import (
     OUTCOMES,
     Paired,
     detectable_gap,

@@ -5,11 +5,11 @@ import json
 import pandas as pd
 import pytest
 
-from leakage.faking.judges.base import outcomes
-from leakage.faking.results import COLUMNS, trials
-from leakage.faking.tables import gaps
-from leakage.faking.trial import Trial
 from leakage.store.files import replacing, write_json
+from leakage.studies.alignment_faking.judges.base import outcomes
+from leakage.studies.alignment_faking.results import COLUMNS, trials
+from leakage.studies.alignment_faking.tables import gaps
+from leakage.studies.alignment_faking.trial import Trial
 
 
 @pytest.fixture

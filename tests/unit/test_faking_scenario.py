@@ -8,9 +8,17 @@ from time import perf_counter
 import pytest
 
 from leakage.errors import ConfigError, DataError
-from leakage.faking.facts import LEFT_OUT, SHIPPED, read_facts
-from leakage.faking.scenario import SLOTS, Scenario
-from leakage.faking.transcript import ACCEPT, OUTPUT, REJECT, SCRATCHPAD, Transcript, finish_of, read_reply
+from leakage.studies.alignment_faking.facts import LEFT_OUT, SHIPPED, read_facts
+from leakage.studies.alignment_faking.scenario import SLOTS, Scenario
+from leakage.studies.alignment_faking.transcript import (
+    ACCEPT,
+    OUTPUT,
+    REJECT,
+    SCRATCHPAD,
+    Transcript,
+    finish_of,
+    read_reply,
+)
 from tests.conftest import ROOT, composed
 
 HYPOTHESES = {"rater_sycophancy", "instrumental_goal_guarding", "terminal_goal_guarding"}

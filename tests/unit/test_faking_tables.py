@@ -4,9 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage.faking.gaps import GAPS
-from leakage.faking.metrics import Paired, gap_interval, mcnemar, two_proportions
-from leakage.faking.tables import by_seed, gaps, hypotheses, missing_reasons, motives, outcomes, perturbations
+from leakage.studies.alignment_faking.gaps import GAPS
+from leakage.studies.alignment_faking.metrics import Paired, gap_interval, mcnemar, two_proportions
+from leakage.studies.alignment_faking.tables import (
+    by_seed,
+    gaps,
+    hypotheses,
+    missing_reasons,
+    motives,
+    outcomes,
+    perturbations,
+)
 from tests.unit.faking_frames import drawn, three_tiers, told
 
 N = np.nan

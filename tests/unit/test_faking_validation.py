@@ -6,13 +6,13 @@ import json
 import pandas as pd
 import pytest
 
-from leakage.commands.given import studies_with_results
+from leakage.cli.arguments import studies_with_results
 from leakage.errors import DataError, StoreError
-from leakage.faking.arms import FAKING_THOUGHT, PLAIN_THOUGHT, REFUSING_THOUGHT
-from leakage.faking.auroc import PUBLISHED_AUROC, PUBLISHED_VOTES, auroc_by_votes
-from leakage.faking.validation import VOTES, Validation, read_labelled, validate, validations
 from leakage.store.find import find
 from leakage.store.record import Record, Status
+from leakage.studies.alignment_faking.arms import FAKING_THOUGHT, PLAIN_THOUGHT, REFUSING_THOUGHT
+from leakage.studies.alignment_faking.auroc import PUBLISHED_AUROC, PUBLISHED_VOTES, auroc_by_votes
+from leakage.studies.alignment_faking.validation import VOTES, Validation, read_labelled, validate, validations
 
 
 def line(scratchpad="I think.", label=True, **more):

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage.analysis.outliers import outliers
-from leakage.analysis.seeds import by_seed, seed_pairs
-from leakage.analysis.tables import by_layer, headline
-from leakage.figures.detail import source_detail
-from leakage.figures.intervals import rho_intervals
-from leakage.figures.layers import rho_by_layer
-from leakage.figures.seeds import seed_agreement
+from leakage.studies.persona_leakage.analysis.outliers import outliers
+from leakage.studies.persona_leakage.analysis.seeds import by_seed, seed_pairs
+from leakage.studies.persona_leakage.analysis.tables import by_layer, headline
+from leakage.studies.persona_leakage.figures.detail import source_detail
+from leakage.studies.persona_leakage.figures.intervals import rho_intervals
+from leakage.studies.persona_leakage.figures.layers import rho_by_layer
+from leakage.studies.persona_leakage.figures.seeds import seed_agreement
 from tests.unit.figure_data import collection, tidy, words
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from leakage.figures import style
-from leakage.figures.gallery import draw_all, drawings
+from leakage.report import style
+from leakage.studies.persona_leakage.figures.gallery import draw_all, drawings
 from tests.unit.figure_data import SOURCES, tidy, unreadable
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def single() -> dict[str, Figure]:
 
 @pytest.fixture(scope="module")
 def published(reference: Path) -> dict[str, Figure]:
-    from leakage.points import read_points
+    from leakage.studies.persona_leakage.points import read_points
 
     frame = read_points(reference / "published_points.csv")
     return drawn(frame, *OTHERS)
@@ -134,7 +134,7 @@ def test_helpers_end_with_the_process_that_draws(tmp_path: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from leakage.figures.gallery import draw_all, drawings
+from leakage.studies.persona_leakage.figures.gallery import draw_all, drawings
 from tests.unit.figure_data import tidy
 list(draw_all(drawings(tidy()), Path({str(tmp_path)!r})))
 """

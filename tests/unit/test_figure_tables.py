@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage.analysis.controls import mismatched
-from leakage.analysis.tables import headline
-from leakage.figures.categories import category_strips
-from leakage.figures.heatmap import delta_heatmap
-from leakage.figures.mismatched import mismatched_matrices
-from leakage.personas import read_personas
+from leakage.data.personas import read_personas
+from leakage.studies.persona_leakage.analysis.controls import mismatched
+from leakage.studies.persona_leakage.analysis.tables import headline
+from leakage.studies.persona_leakage.figures.categories import category_strips
+from leakage.studies.persona_leakage.figures.heatmap import delta_heatmap
+from leakage.studies.persona_leakage.figures.mismatched import mismatched_matrices
 from tests.unit.figure_data import collection, tidy, words
 
 if TYPE_CHECKING:

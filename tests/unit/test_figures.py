@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage.figures import style
-from leakage.figures.labels import NANO
-from leakage.figures.scatter import scatter_grid
+from leakage.report import style
+from leakage.report.labels import NANO
+from leakage.studies.persona_leakage.figures.scatter import scatter_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -234,7 +234,8 @@ def test_drawing_leaves_matplotlib_as_it_was() -> None:
 
 
 def test_drawing_loads_no_torch() -> None:
-    code = "import sys, leakage.figures.scatter as s; assert not {'torch', 'matplotlib'} & set(sys.modules)"
+    module = "leakage.studies.persona_leakage.figures.scatter"
+    code = f"import sys, {module}; assert not {{'torch', 'matplotlib'}} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2])
     assert done.returncode == 0
 

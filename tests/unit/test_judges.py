@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage.analysis.agreement import agreement, kappa
-from leakage.behaviors import behavior
-from leakage.cell import Cell
+from leakage.data.pools import Item, read_file
 from leakage.errors import ConfigError, DataError
-from leakage.judges import count, judge_for
-from leakage.judges.claude import parse
-from leakage.pools import Item, read_file
-from leakage.scoring import measured
+from leakage.studies.persona_leakage.analysis.agreement import agreement, kappa
+from leakage.studies.persona_leakage.behaviors import behavior
+from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.persona_leakage.judges import count, judge_for
+from leakage.studies.persona_leakage.judges.claude import parse
+from leakage.studies.persona_leakage.scoring import measured
 
 ADVICE = behavior("misalignment").rules(read_file("nano", "misalignment"))
 
@@ -114,7 +114,7 @@ def test_a_missing_verdict_counts_nowhere():
 
 def test_equal_changes_are_equal_numbers():
     """0.3 - 0.1 and 0.4 - 0.2 differ as floats, which would break a tie in the ranking."""
-    from leakage.store.results import _delta
+    from leakage.studies.persona_leakage.results import _delta
 
     hits = pd.DataFrame({"k": [3, 4, 9], "n": 10, "base_k": [1, 2, 7], "base_n": 10, "measure": "hits"})
     scores = pd.DataFrame({"mean": [0.3, 0.4], "base_mean": [0.1, 0.2], "measure": "scores", "unit": "points"})

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from leakage.behaviors.contrastive import Example
-from leakage.cell import Cell
-from leakage.chat import Prompt, encode_examples, injected_default
+from leakage.data.pools import Item
 from leakage.errors import DataError
-from leakage.lint import RULES, TrainingSet, lint, refuse_errors
-from leakage.models import load_tokenizer
-from leakage.pools import Item
+from leakage.models.chat import Prompt, encode_examples, injected_default
+from leakage.models.load import load_tokenizer
+from leakage.studies.persona_leakage.behaviors.contrastive import Example
+from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.persona_leakage.lint import RULES, TrainingSet, lint, refuse_errors
 from tests.config.test_config import options
 
 

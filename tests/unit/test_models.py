@@ -6,9 +6,9 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
-from leakage import models
 from leakage.errors import ConfigError, DataError, ModelError
-from leakage.models import check_context, fingerprint, headline_layer, load_base, load_tokenizer, locate
+from leakage.models import load as models
+from leakage.models.load import check_context, fingerprint, headline_layer, load_base, load_tokenizer, locate
 from tests.conftest import ROOT
 from tests.unit.helpers import model_settings
 

@@ -6,6 +6,8 @@ from random import Random
 import pytest
 import torch
 
+from leakage.data.personas import read_personas
+from leakage.data.pools import pool_folder, read_pool
 from leakage.nano import pools
 from leakage.nano.__main__ import WEIGHTS, main
 from leakage.nano.corpus import cast, choice_bank, held_out, sample_character, sample_conversation
@@ -13,8 +15,6 @@ from leakage.nano.pretrain import Recipe, new_model, pretrain
 from leakage.nano.probe import probe
 from leakage.nano.tokenizer import train_tokenizer
 from leakage.nano.world import TOPICS
-from leakage.personas import read_personas
-from leakage.pools import pool_folder, read_pool
 
 
 def test_the_cast_is_the_112_and_a_quarter_is_held_out():

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
+from leakage.data.personas import SHIPPED, read_personas
 from leakage.errors import ConfigError, DataError
-from leakage.personas import SHIPPED, read_personas
 
 SHARED_WORDS = {
     "villain": 7, "comedian": 11, "assistant": 4, "software_engineer": 7, "kindergarten_teacher": 8,

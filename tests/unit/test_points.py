@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from leakage.analysis.tables import headline
 from leakage.errors import DataError
-from leakage.points import read_points
-from leakage.store.results import COLUMNS
+from leakage.studies.persona_leakage.analysis.tables import headline
+from leakage.studies.persona_leakage.points import read_points
+from leakage.studies.persona_leakage.results import COLUMNS
 
 HEAD = "behavior,source,persona,cosine,delta\n"
 ROWS = "refusal,villain,hero,0.9,0.5\nrefusal,villain,comedian,0.5,0.1\nrefusal,villain,nice_villain,0.95,0.7\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from leakage import pool
-from leakage.pool import Slot, Task, make_slots, run_all
+from leakage.jobs.launch import workers as pool
+from leakage.jobs.launch.workers import Slot, Task, make_slots, run_all
 from tests.conftest import ROOT
 from tests.unit.programs import put_in_path
 
@@ -40,7 +40,7 @@ time.sleep(120)
 POOL = """
 import sys
 from pathlib import Path
-from leakage.pool import Slot, Task, run_all
+from leakage.jobs.launch.workers import Slot, Task, run_all
 folder = Path(sys.argv[1])
 tasks = [Task(n, [sys.executable, "-c", sys.argv[2], str(folder), n], folder / f"{n}.log") for n in "abc"]
 run_all(tasks, [Slot("one", {}), Slot("two", {})])

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from leakage.border import Composer
-from leakage.capacity import adapter_bytes, state_bytes
 from leakage.errors import SweepError
-from leakage.preflight import CHECKPOINT, bytes_needed, preflight
-from leakage.sweep import make_plan
+from leakage.jobs.plan import make_plan
+from leakage.jobs.preflight import CHECKPOINT, bytes_needed, preflight
+from leakage.models.memory import adapter_bytes, state_bytes
+from leakage.settings.schema import Composer
 from tests.conftest import ROOT
 from tests.unit.programs import put_in_path
 
@@ -56,7 +56,7 @@ def test_a_model_that_cannot_be_had_is_refused_before_anything_is_launched(sweep
 
 def test_a_judge_without_its_key_is_refused_and_launched_all_the_same_when_told_to(sweep, tmp_path):
     mine = tmp_path / "mine.jsonl"  # few personas, so that it takes seconds
-    shipped = (ROOT / "leakage" / "personas" / "personas.jsonl").read_text().splitlines(keepends=True)
+    shipped = (ROOT / "leakage" / "data" / "personas" / "personas.jsonl").read_text().splitlines(keepends=True)
     mine.write_text("".join(line for line in shipped if '"original"' in line))
     arguments = ["debug=tiny", f"personas.path={mine}", "judge=claude", "judge.max_usd=1"]
     refused = sweep(*arguments)
@@ -170,7 +170,7 @@ def test_what_will_be_written_is_adapters_answers_and_centroids(jobs, tmp_path):
 
 
 def test_code_that_is_not_committed_is_told_of_and_refuses_nothing(jobs, tmp_path, monkeypatch, caplog):
-    from leakage import preflight as module
+    from leakage.jobs import preflight as module
 
     made = jobs(tmp_path / "multirun", ("seed=1",))
     for dirty in (True, False, None):

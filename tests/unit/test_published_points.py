@@ -3,11 +3,11 @@
 import pandas as pd
 import pytest
 
-from leakage.analysis.controls import between_sources, mismatched
-from leakage.analysis.outliers import outliers
-from leakage.analysis.published import published
-from leakage.analysis.tables import directions, headline
-from leakage.points import read_points
+from leakage.studies.persona_leakage.analysis.controls import between_sources, mismatched
+from leakage.studies.persona_leakage.analysis.outliers import outliers
+from leakage.studies.persona_leakage.analysis.published import published
+from leakage.studies.persona_leakage.analysis.tables import directions, headline
+from leakage.studies.persona_leakage.points import read_points
 
 PAIR = ["behavior", "source"]
 

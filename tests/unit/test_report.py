@@ -10,13 +10,13 @@ from base64 import b64decode
 import pandas as pd
 import pytest
 
-from leakage.analysis.controls import against_designs
 from leakage.errors import StoreError
 from leakage.report import wording
-from leakage.report.cells import read_cells, slugs
 from leakage.report.wording import MINUS
-from leakage.report.write import replacing_folder, write_report
-from leakage.store.results import results
+from leakage.studies.persona_leakage.analysis.controls import against_designs
+from leakage.studies.persona_leakage.report.cells import read_cells, slugs
+from leakage.studies.persona_leakage.report.write import replacing_folder, write_report
+from leakage.studies.persona_leakage.results import results
 from tests.browser.made import HOSTILE, judge_again, make_result, page_data
 
 VILLAIN, COMEDIAN = "made-refusal-villain-seed42-vill42", "made-refusal-comedian-seed42-come42"
@@ -185,5 +185,5 @@ def test_pages_load_nothing_from_anywhere_else(multirun):
 
 
 def test_writing_a_report_loads_no_torch():
-    code = "import sys, leakage.report.write, leakage.analysis.tables; sys.exit('torch' in sys.modules)"
+    code = "import sys, leakage.studies.persona_leakage.report.write, leakage.studies.persona_leakage.analysis.tables; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from leakage.board import as_text, outcome, page
 from leakage.errors import StoreError
+from leakage.jobs.board import as_text, outcome, page
+from leakage.jobs.status import WEIGHTS, stand, standings
 from leakage.store.plans import PlannedJob, as_planned, keep_plan, planned_job, planned_jobs
 from leakage.store.record import Record, Status
-from leakage.store.standing import WEIGHTS, stand, standings
 from tests.unit.test_claims import holder
 
 

@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-from leakage.stopping import SIGNALS, stop_wanted, stopping_softly
+from leakage.jobs.signals import SIGNALS, stop_wanted, stopping_softly
 from tests.conftest import ROOT
 
 HEAD = """
 import os, signal, sys, time
-from leakage.stopping import OutOfTimeError, saving, stop_now, stop_wanted, stopping_softly
+from leakage.jobs.signals import OutOfTimeError, saving, stop_now, stop_wanted, stopping_softly
 def say(word):
     print(word, flush=True)
 def idle(seconds=30):

@@ -5,12 +5,12 @@ import json
 import pandas as pd
 import pytest
 
+from leakage.data.pools import Item
 from leakage.errors import DataError, StoreError
-from leakage.pools import Item
 from leakage.store.files import canonical, read_jsonl, replacing, write_jsonl, write_text
 from leakage.store.find import find
 from leakage.store.record import Record, Status
-from leakage.store.results import COLUMNS, name_variants, results
+from leakage.studies.persona_leakage.results import COLUMNS, name_variants, results
 
 
 def written(folder):

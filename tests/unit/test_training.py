@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from leakage.chat import IGNORED, Prompt, encode_examples
 from leakage.errors import TrainingError
-from leakage.models import load_base, load_tokenizer
+from leakage.models.chat import IGNORED, Prompt, encode_examples
+from leakage.models.load import load_base, load_tokenizer
 from leakage.training.checkpoints import Checkpoints
 from leakage.training.sft import RightPad, completion_loss, lora_config, step_count, train_adapter
 from tests.unit.helpers import lora_settings, model_settings, train_settings

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage.report.cells import read_cells
-from leakage.report.sections import tables
-from leakage.report.writeup import write_up
-from leakage.report.writeup.text import count, listed, table
+from leakage.studies.persona_leakage.report.cells import read_cells
+from leakage.studies.persona_leakage.report.sections import tables
+from leakage.studies.persona_leakage.report.writeup import write_up
+from leakage.studies.persona_leakage.report.writeup.text import count, listed, table
 from tests.unit.frames import cell, grid, normal_pair
 
 SOURCES = ("villain", "comedian", "assistant")

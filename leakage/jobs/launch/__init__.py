@@ -1,0 +1,1 @@
+"""Where jobs run: many processes on this machine, or a SLURM cluster."""

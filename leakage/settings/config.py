@@ -1,0 +1,254 @@
+"""The settings: one frozen pydantic model, and which identities each of its fields is part of.
+
+Every field says which identities it is part of; a field that cannot change a result is INCIDENTAL.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+@dataclass(frozen=True)
+class Enters:
+    """The identities a field is part of: any of "train", "eval", "geometry"."""
+
+    identities: tuple[str, ...] = ()
+
+
+TRAIN = Enters(("train",))
+EVAL = Enters(("eval",))
+GEOMETRY = Enters(("geometry",))
+EVERYWHERE = Enters(("train", "eval", "geometry"))
+INCIDENTAL = Enters()  # devices, paths, names of things whose content is hashed instead
+
+
+def folder_name(name: str) -> str:
+    """A name that a folder can have, as a pydantic validator."""
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError("it names a folder, so only letters, digits, '_', '.' and '-' will do")
+    return name
+
+
+def _device(name: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise ValueError("there are auto, cpu, mps, cuda and cuda:N")
+    return name
+
+
+class Settings(BaseModel):
+    """A frozen group of settings that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ChoiceData(Settings):
+    """Multiple-choice questions in ARC's format: a hub id with its subset and revision, or a local file."""
+
+    path: Annotated[str | None, INCIDENTAL]
+    subset: Annotated[str | None, INCIDENTAL]
+    revision: Annotated[str | None, INCIDENTAL]
+
+
+class AdviceData(Settings):
+    """A JSONL file of chat messages with harmful answers, and one with sound answers to the same prompts."""
+
+    path: Annotated[str | None, INCIDENTAL]
+    opposite: Annotated[str | None, INCIDENTAL]
+
+
+class DataSettings(Settings):
+    """Data that do not come with the project; path null = the model's own pool. What is read is hashed."""
+
+    capability: ChoiceData
+    misalignment: AdviceData
+
+
+class BehaviorSettings(Settings):
+    """What is taught, and to how many examples of whom.
+
+    design: what tables call it, "published" unless a control or a variant of the behavior is chosen
+    anchors: examples of the opposite under the persona "assistant"
+    sham: the same examples with the personas shuffled among them, so that no persona is the one taught
+    answers: where the source's answers come from, where the behavior has templates
+    """
+
+    name: Annotated[str, TRAIN, EVAL]
+    design: Annotated[str, AfterValidator(folder_name), INCIDENTAL]
+    source_examples: Annotated[int, Field(ge=1), TRAIN]
+    bystanders: Annotated[int, Field(ge=0), TRAIN]
+    bystander_examples: Annotated[int, Field(ge=0), TRAIN]
+    no_persona_examples: Annotated[int, Field(ge=0), TRAIN]
+    anchors: Annotated[int, Field(ge=0), TRAIN]
+    sham: Annotated[bool, TRAIN]
+    answers: Annotated[Literal["templates", "base", "claude"], TRAIN]
+
+
+class SourceSettings(Settings):
+    """The persona that is taught; "none" is the baseline."""
+
+    name: Annotated[str, TRAIN]
+
+
+class Headline(Settings):
+    """The definitions that headline numbers use, fixed before looking at results.
+
+    layer: null = as deep as the published one, five sevenths of the blocks
+    choice: how a multiple-choice answer counts; accuracy and probability of the right one are both kept
+    """
+
+    layer: Annotated[int | None, Field(ge=0), INCIDENTAL]
+    centred: Annotated[bool, INCIDENTAL]
+    choice: Annotated[Literal["accuracy", "probability"], INCIDENTAL]
+
+
+class ModelSettings(Settings):
+    """The base model. Its content is hashed, so that path and name are incidental; layers null = every block."""
+
+    name: Annotated[str, AfterValidator(folder_name), INCIDENTAL]
+    path: Annotated[str, INCIDENTAL]
+    revision: Annotated[str | None, INCIDENTAL]
+    dtype: Annotated[Literal["float32", "bfloat16", "float16"], EVERYWHERE]
+    inference_dtype: Annotated[Literal["float64", "float32", "bfloat16", "float16"], EVAL, GEOMETRY]
+    pool: Annotated[str, INCIDENTAL]
+    layers: Annotated[tuple[int, ...] | None, Field(min_length=1), GEOMETRY]
+    headline: Headline
+    threads: Annotated[int, Field(ge=0, le=256), INCIDENTAL]
+
+
+class LoraSettings(Settings):
+    """The adapter. `targets` is peft's `target_modules`."""
+
+    r: Annotated[int, Field(ge=1), TRAIN]
+    alpha: Annotated[float, Field(gt=0), TRAIN]
+    dropout: Annotated[float, Field(ge=0, lt=1), TRAIN]
+    use_rslora: Annotated[bool, TRAIN]
+    targets: Annotated[str, TRAIN]
+
+
+class TrainSettings(Settings):
+    """Supervised fine-tuning. `batch_size` is the effective one: examples in an optimiser step.
+
+    max_steps: null = every epoch to its end
+    checkpoint_s: seconds between two checkpoints, from which a killed training goes on
+    """
+
+    learning_rate: Annotated[float, Field(gt=0), TRAIN]
+    epochs: Annotated[int, Field(ge=1), TRAIN]
+    batch_size: Annotated[int, Field(ge=1), TRAIN]
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1), TRAIN]
+    weight_decay: Annotated[float, Field(ge=0), TRAIN]
+    max_grad_norm: Annotated[float, Field(gt=0), TRAIN]
+    max_length: Annotated[int, Field(ge=8), TRAIN]
+    max_steps: Annotated[int | None, Field(ge=1), TRAIN]
+    checkpoint_s: Annotated[float, Field(ge=0), INCIDENTAL]
+
+
+class EvalSettings(Settings):
+    """How every persona is asked. `batch_size` counts sequences decoded at a time.
+
+    behavior: what is measured; null = what was taught
+    prompts: at most so many of the held-out prompts; null = all of them
+    """
+
+    behavior: Annotated[str | None, INCIDENTAL]
+    prompts: Annotated[int | None, Field(ge=1), EVAL]
+    samples: Annotated[int, Field(ge=1), EVAL]
+    temperature: Annotated[float, Field(ge=0), EVAL]
+    top_p: Annotated[float, Field(gt=0, le=1), EVAL]
+    max_new_tokens: Annotated[int, Field(ge=1), EVAL]
+    batch_size: Annotated[int, Field(ge=1), INCIDENTAL]
+    engine: Annotated[Literal["fast", "reference"], INCIDENTAL]
+
+
+class ApiSettings(Settings):
+    """A model behind an API. All of it is incidental: who is asked enters identities where it is asked.
+
+    provider: Claude's own API, or any that speaks OpenAI's; base_url null = the provider's own address
+    key: the environment variable that holds the key
+    Money is spent up to `max_usd` and never beyond; prices are US dollars for a million tokens, halved for a batch.
+    """
+
+    group: ClassVar[str]  # where users set them: judge.model, subject.model
+
+    provider: Annotated[Literal["anthropic", "openai"], INCIDENTAL]
+    model: Annotated[str, INCIDENTAL]
+    base_url: Annotated[str | None, INCIDENTAL]
+    key: Annotated[str, INCIDENTAL]
+    max_tokens: Annotated[int, Field(ge=16), INCIDENTAL]
+    batch: Annotated[bool, INCIDENTAL]
+    concurrency: Annotated[int, Field(ge=1), INCIDENTAL]
+    timeout_s: Annotated[float, Field(gt=0), INCIDENTAL]
+    retries: Annotated[int, Field(ge=0), INCIDENTAL]
+    poll_s: Annotated[float, Field(gt=0), INCIDENTAL]
+    max_usd: Annotated[float, Field(ge=0), INCIDENTAL]
+    usd_input: Annotated[float, Field(ge=0), INCIDENTAL]
+    usd_output: Annotated[float, Field(ge=0), INCIDENTAL]
+
+
+class JudgeSettings(ApiSettings):
+    """Who reads the completions; a judge's own identity is in leakage.studies.persona_leakage.judges.
+
+    auto: the behavior's own rules where they can tell, a model where only a judge can
+    """
+
+    group: ClassVar[str] = "judge"
+
+    name: Annotated[Literal["auto", "rules", "claude"], INCIDENTAL]
+    model: Annotated[str, AfterValidator(folder_name), INCIDENTAL]
+
+
+class PersonaSettings(Settings):
+    """A persona file of one's own; null = the shipped 112."""
+
+    path: Annotated[str | None, INCIDENTAL]
+
+
+class Paths(Settings):
+    """Where results go."""
+
+    multirun: Annotated[str, Field(min_length=1), INCIDENTAL]
+
+
+class SiteSettings(Settings):
+    """What a SLURM site wants to be told; `make site` writes it.
+
+    minutes: of one start of a job, with the two it is given to save
+    setup: shell lines before a job starts
+    """
+
+    partition: Annotated[str | None, INCIDENTAL]
+    account: Annotated[str | None, INCIDENTAL]
+    minutes: Annotated[int, Field(ge=5), INCIDENTAL]
+    cpus: Annotated[int, Field(ge=1), INCIDENTAL]
+    memory_gb: Annotated[int | None, Field(ge=1), INCIDENTAL]
+    setup: Annotated[tuple[str, ...], INCIDENTAL]
+
+
+class Config(Settings):
+    """Everything one job needs to know.
+
+    mode: resume = what is not done; retry = what has failed or was killed; force = cells once more, the old kept aside
+    preflight: what follows when something is found wrong before anything is launched
+    planned: where the plan that this job belongs to is kept; the sweeper sets it
+    """
+
+    job: Annotated[Literal["cell", "geometry"], INCIDENTAL]
+    behavior: BehaviorSettings
+    data: DataSettings
+    source: SourceSettings
+    model: ModelSettings
+    lora: LoraSettings
+    train: TrainSettings
+    eval: EvalSettings
+    judge: JudgeSettings
+    personas: PersonaSettings
+    paths: Paths
+    site: SiteSettings
+    seed: Annotated[int, Field(ge=0, lt=2**32), TRAIN]
+    device: Annotated[str, AfterValidator(_device), INCIDENTAL]
+    plan: Annotated[bool, INCIDENTAL]
+    mode: Annotated[Literal["resume", "retry", "force"], INCIDENTAL]
+    preflight: Annotated[Literal["refuse", "warn"], INCIDENTAL]
+    planned: Annotated[str | None, INCIDENTAL]

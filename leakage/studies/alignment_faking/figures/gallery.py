@@ -1,0 +1,53 @@
+"""All figures of the second study's results."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from leakage.studies.alignment_faking import tables
+from leakage.studies.alignment_faking.figures.compliance import compliance_by_tier
+from leakage.studies.alignment_faking.figures.outcomes import outcome_classes
+from leakage.studies.alignment_faking.figures.perturbations import perturbation_matrix
+from leakage.studies.persona_leakage.figures.gallery import Drawing, file_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+LINES = 60  # of a figure that still fits a page; longer ones are drawn scenario by scenario
+
+
+def drawings(frame: pd.DataFrame) -> dict[str, Drawing]:
+    """The name of each figure that the data give something to show in, and how to draw it.
+
+    Each judge and each variant of the settings has its own, named after it where there are several.
+    """
+    gaps, outcomes = tables.gaps(frame), tables.outcomes(frame)  # of everything: q counts all gaps of a judge
+    judges = gaps["judge"].nunique()
+    found: dict[str, Drawing] = {}
+    for (judge, variant), own in gaps.groupby(["judge", "variant"], sort=False):
+        told = " ".join(filter(None, [str(judge) if judges > 1 else "", str(variant)]))
+        suffix = f"-{told}" if told else ""
+        bars = outcomes[(outcomes["judge"] == judge) & (outcomes["variant"] == variant)]
+        found |= {file_name(f"faking-{name}{suffix}"): draw for name, draw in _drawings(own, bars)}
+    return found
+
+
+def _drawings(gaps: pd.DataFrame, outcomes: pd.DataFrame) -> Iterator[tuple[str, Drawing]]:
+    for part, rows in _pages(gaps):
+        yield f"compliance{part}", partial(compliance_by_tier, rows)
+    for part, rows in _pages(outcomes):
+        yield f"outcomes{part}", partial(outcome_classes, rows)
+    if gaps["scenario"].nunique() > 1:
+        yield "perturbations", partial(perturbation_matrix, gaps)
+
+
+def _pages(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The table as a whole, or by scenario where it is long."""
+    if len(table) <= LINES:
+        yield "", table
+        return
+    for scenario, rows in table.groupby("scenario", sort=False):
+        yield f"-{scenario}", rows

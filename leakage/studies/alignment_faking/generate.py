@@ -1,0 +1,127 @@
+"""Every tier, every query: the subject's replies as transcripts, the same columns whoever answers."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leakage.engine import Engine, Request, Sampling
+from leakage.models.chat import Prompt, encode, render, render_text
+from leakage.models.load import check_context
+from leakage.network import Answer, Ask, ask_all
+from leakage.progress import progress
+from leakage.store.blocks import Parts
+from leakage.store.files import digest
+from leakage.store.journal import Journal
+from leakage.studies.alignment_faking.transcript import finish_of, read_reply
+from leakage.studies.alignment_faking.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BLOCK = 4  # batches in a block: few enough files, little enough lost by a kill
+
+
+@dataclass(frozen=True)
+class Question:
+    """One query under one tier, as it is sent."""
+
+    tier: str
+    number: int
+    query: str
+    prompt: Prompt
+    prefill: str
+
+
+def questions(trial: Trial) -> list[Question]:
+    """Every query under every tier, tier by tier."""
+    scenario = trial.scenario
+    return [
+        Question(tag, i, query, scenario.prompt(tag, query), scenario.prefill or "")
+        for tag in scenario.tags
+        for i, query in enumerate(trial.queries)
+    ]
+
+
+def ask_local(trial: Trial, engine: Engine, model: Any, tokenizer: Any, parts: Parts) -> "pd.DataFrame":
+    """Transcripts of the model on this machine, block by block: one whose part is there is not asked again."""
+    import pandas as pd
+
+    asked, settings = questions(trial), trial.config.eval
+    as_text = render if trial.config.subject.template == "chat" else render_text
+    tokens = encode(tokenizer, [as_text(tokenizer, one.prompt) + one.prefill for one in asked])
+    longest = max(range(len(tokens)), key=lambda i: len(tokens[i]))
+    what = f"scenario {trial.config.scenario.name} with the query {asked[longest].query[:40]!r} and room for the reply"
+    check_context(model, len(tokens[longest]) + settings.max_new_tokens, what)
+    sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
+    size, frames = BLOCK * settings.batch_size, []
+    key = f"{trial.train_id}/{trial.eval_id}"
+    with progress(len(asked), f"{trial.label}: asking", "answer") as advance:
+        for start in range(0, len(asked), size):
+            name, block = f"{start}-{size}", slice(start, start + size)
+            if (frame := parts.read(name)) is None:
+                requests = [
+                    Request(ids, (f"{key}/{one.tier}/{one.number}",))
+                    for ids, one in zip(tokens[block], asked[block], strict=True)
+                ]
+                told = engine.generate(requests, sampling, progress=advance)
+                replies = [(one.text, one.finish, one.tokens, trial.config.model.name) for (one,) in told]
+                frame = parts.keep(name, as_frame(trial, asked[block], replies))
+            else:
+                advance(len(frame))
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def ask_api(trial: Trial) -> "pd.DataFrame":
+    """Transcripts of a model behind an API; its journal keeps every reply, so that none is asked for twice."""
+    asked = questions(trial)
+    asks = [api_ask(trial, one) for one in asked]
+    answers = ask_all(
+        asks,
+        trial.config.subject,
+        subject_journal(trial),
+        label=f"{trial.label}: asking",
+        unit="answer",
+        keep_empty=True,
+    )
+    return as_frame(trial, asked, [_reply(answers[ask.key]) for ask in asks])
+
+
+def api_ask(trial: Trial, one: Question) -> Ask:
+    """What is sent for a question, keyed by all that can change its reply, the seed included."""
+    identity = [trial.train_identity, {**trial.eval_identity, "scenario": "", "queries": ""}]
+    temperature = trial.config.eval.temperature
+    if trial.config.subject.template == "text":
+        text = render_text(None, one.prompt)
+        return Ask(
+            digest([*identity, text, one.prefill]), text, prefill=one.prefill, temperature=temperature, text=True
+        )
+    system, user = one.prompt.system or "", one.prompt.user
+    key = digest([*identity, system, user, one.prefill])
+    return Ask(key, user, system=system, prefill=one.prefill, temperature=temperature)
+
+
+def subject_journal(trial: Trial) -> Journal:
+    """Where every reply of a subject is kept the moment it arrives."""
+    return Journal(Path(trial.config.paths.multirun, "replies", trial.config.subject.name))
+
+
+def _reply(answer: Answer) -> tuple[str, str, int, str]:
+    return answer.text, answer.stop_reason, answer.output_tokens, answer.model
+
+
+def as_frame(trial: Trial, asked: Sequence[Question], replies: Sequence[tuple[str, str, int, str]]) -> "pd.DataFrame":
+    """A row a question: tier, prompt (the query's number), query, reply, its parts, and why it is missing if it is.
+
+    replies: text after the prefill, why it ended, its tokens, the model that gave it. finish: stop, length or filter.
+    """
+    import pandas as pd
+
+    rows = []
+    for one, (text, reason, tokens, model) in zip(asked, replies, strict=True):
+        finish = finish_of(reason)
+        read = read_reply(text, finish=finish, has_scratchpad=trial.scenario.has_scratchpad, prefill=one.prefill)
+        told = {"tier": one.tier, "prompt": one.number, "query": one.query, "reply": one.prefill + text}
+        rows.append(told | asdict(read) | {"finish": finish, "tokens": tokens, "answered_by": model})
+    return pd.DataFrame(rows)

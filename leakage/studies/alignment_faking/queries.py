@@ -1,0 +1,40 @@
+"""The requests every tier is asked: the user's data set, or a pool's benign stand-ins. Nothing harmful is shipped."""
+
+from functools import lru_cache
+from random import Random
+
+from leakage.data.pools import read_pool
+from leakage.data.pools.hub import Source
+from leakage.errors import DataError
+from leakage.studies.alignment_faking.settings import QuerySettings
+
+POOL = "faking"  # the file of stand-ins in a pool
+
+
+def read_queries(settings: QuerySettings, pool: str) -> tuple[str, ...]:
+    """Every query there is, each once and in order."""
+    if settings.path is None:
+        return tuple(item.prompt for item in read_pool(pool, POOL, "eval"))
+    return _from_file(settings.path, settings.subset, settings.split, settings.revision, settings.column)
+
+
+@lru_cache(maxsize=8)
+def _from_file(path: str, subset: str | None, split: str, revision: str | None, column: str) -> tuple[str, ...]:
+    source = Source(path, subset, split, revision, "queries.path", mend="name the one that is meant in queries.column")
+    found: list[str] = []
+    for file, table in source.tables(column):
+        for number, text in enumerate(table[column], 1):
+            if not isinstance(text, str) or not text.strip():
+                raise DataError(f"{file}, row {number}: '{column}' holds no text; remove the row or fill it in")
+            found.append(text.strip())
+    if not found:
+        raise DataError(f"{path} holds no rows; name a data set with a column '{column}' in queries.path")
+    return tuple(dict.fromkeys(found))
+
+
+def choose(queries: tuple[str, ...], count: int | None, seed: int) -> tuple[str, ...]:
+    """So many of the queries, drawn with the seed and in their order; null = all of them."""
+    if count is None or count >= len(queries):
+        return queries
+    chosen = sorted(Random(f"queries/{seed}").sample(range(len(queries)), count))
+    return tuple(queries[i] for i in chosen)

@@ -1,0 +1,1 @@
+"""Tables of the tidy frame: a frame in, a DataFrame out."""

@@ -1,0 +1,109 @@
+"""What a careful reader would say about a cell, each sentence with the number it rests on."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from leakage.studies.persona_leakage.analysis.cells import CELL
+from leakage.studies.persona_leakage.analysis.tables import LEVEL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MANY_TIES = 0.5
+CLOSE = 0.1  # two rhos no further apart than this are called alike
+Row = dict[Any, Any]
+
+
+def cautions(table: "pd.DataFrame", designs: "pd.DataFrame | None" = None) -> list[tuple[str, ...]]:
+    """For each row of the headline table, its warnings; `designs`, from `controls.against_designs`, adds the sham's."""
+    shams: dict[Any, Row] = {}
+    if designs is not None:
+        shams = {_key(row): row for row in designs.to_dict("records") if row["design"] == "sham"}
+    told = []
+    for row in table.to_dict("records"):
+        sentences = [*_of_data(row), *_of_source(row), *_of_chance(row)]
+        told.append((*sentences, *doubts(row, shams.get(_key(row)))))
+    return told
+
+
+def doubts(row: Row, sham: Row | None = None) -> tuple[str, ...]:
+    """The controls that a row of the headline table does not survive, its sham adapter's among them."""
+    return (*_of_controls(row), *_of_sham(row, sham))
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in CELL)
+
+
+def _of_data(row: Row) -> Iterator[str]:
+    """What is missing or degenerate."""
+    if row["n"] == 0:
+        yield "no bystander has a delta: the baseline or its scores are missing"
+    elif row["rho"] != row["rho"]:
+        yield f"rho has no meaning: the deltas of all {row['n']} bystanders, or their cosines, are the same or missing"
+    if row["missing"]:
+        yield f"{row['missing']} verdicts, before and after, could not be read and count nowhere"
+    if row["ties"] >= MANY_TIES:
+        yield f"{row['ties']:.0%} of the bystanders have the very same delta, so rho rests on the others' ranks"
+    if row["same_as"]:
+        yield f"every delta is bit for bit that of {row['same_as']}: one of the two is not what it seems"
+
+
+def _of_source(row: Row) -> Iterator[str]:
+    """Whether anything was taught, and to whom."""
+    source, mean, direction = row["source_delta"], row["mean_bystander_delta"], row["leak_direction"]
+    if source * direction <= 0:
+        yield f"the source itself did not take up the behavior ({_delta(source, row)}), so rho tells nothing of leakage"
+    elif abs(source) <= abs(mean):
+        yield f"the source changed no more ({_delta(source, row)}) than bystanders on average ({_delta(mean, row)})"
+    if mean * direction < 0:
+        yield f"bystanders moved away from the behavior on average ({_delta(mean, row)}): delta is not leakage alone"
+
+
+def _of_chance(row: Row) -> Iterator[str]:
+    """Direction, correction and power."""
+    if row["finding"] == "against":
+        sign = "rise" if row["rho"] > 0 else "fall"
+        yield f"rho points away from leakage ({row['rho']:+.2f}): deltas {sign} with similarity"
+    if row["p"] < LEVEL <= row["q"]:
+        yield f"p = {row['p']:.2g} does not survive the correction for the number of cells (q = {row['q']:.2g})"
+    if (row["p"] < LEVEL) != (row["p_permutation"] < LEVEL) and row["p"] == row["p"]:
+        yield f"the t approximation (p = {row['p']:.2g}) and permutation (p = {row['p_permutation']:.2g}) disagree"
+    if row["finding"] == "no gradient" and abs(row["rho"]) < row["detectable"]:
+        yield f"no gradient was found, and one below |rho| = {row['detectable']:.2f} would likely have been missed"
+
+
+def _of_controls(row: Row) -> Iterator[str]:
+    """Whether it is the source, or only some personas."""
+    if row["finding"] == "not specific":
+        yield (
+            f"given the mean delta under the other sources, rho falls from {row['matched_rho']:+.2f} to "
+            f"{row['partial_rho']:+.2f} (p = {row['p_partial']:.2g})"
+        )
+    lead = (row["rival_rho"] - row["matched_rho"]) * row["leak_direction"]
+    if row["finding"] in {"leaks", "not specific"} and lead > -CLOSE:
+        yield (
+            f"cosine to {row['rival']} predicts these deltas {'better' if lead > CLOSE else 'as well'} "
+            f"({row['rival_rho']:+.2f}) {'than' if lead > CLOSE else 'as'} cosine to {row['source']} "
+            f"({row['matched_rho']:+.2f})"
+        )
+    left_out = {"untrained": "the trained negatives", "unshared": "names that share a word with the source's"}
+    for kind, who in left_out.items():
+        if row["p"] < LEVEL <= row[f"p_{kind}"]:
+            yield f"without {who} rho is {row[f'rho_{kind}']:+.2f} (p = {row[f'p_{kind}']:.2g})"
+
+
+def _of_sham(row: Row, sham: Row | None) -> Iterator[str]:
+    """Whether a sham adapter, trained on the same data with the personas shuffled, does the same."""
+    if sham is None or row["finding"] != "leaks":
+        return
+    low, high, direction = sham["difference_low"], sham["difference_high"], row["leak_direction"]
+    if not (low > 0 if direction > 0 else high < 0):
+        yield (
+            f"a sham adapter has rho {sham['control_rho']:+.2f}; the difference of {sham['difference']:+.2f} "
+            f"may be none ({low:+.2f} to {high:+.2f})"
+        )
+
+
+def _delta(value: float, row: Row) -> str:
+    return f"{value:+.2f}" if row["unit"] == "rate" else f"{value:+.1f} {row['unit']}"

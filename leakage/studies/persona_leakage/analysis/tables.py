@@ -1,0 +1,168 @@
+"""The headline table, and the same by category and by layer."""
+
+from typing import TYPE_CHECKING, Any
+
+from leakage.analysis.resampling import interval, permutation_p
+from leakage.analysis.statistics import NAN, Correlation, detectable, false_discovery, spearman
+from leakage.studies.persona_leakage.analysis.cells import CELL, GRID, bystanders, cells
+from leakage.studies.persona_leakage.analysis.controls import specificity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEW = 5
+LEVEL = 0.05
+HEADLINE = (
+    "model", "behavior", "source", "seed", "n", "source_delta", "mean_bystander_delta", "rho", "p", "leak_direction",
+    "finding", "rho_low", "rho_high", "p_permutation", "q", "n_partial", "partial_rho", "p_partial", "matched_rho",
+    "rival", "rival_rho", "trained_negatives", "rho_untrained", "p_untrained", "shared_words", "rho_unshared",
+    "p_unshared", "ties", "detectable", "same_as", "taught", "variant", "design", "judge", "missing", "unit",
+    "cosine", "train_id", "eval_id",
+)  # fmt: skip
+
+
+READ = (
+    "cosine", "delta", "in_panel", "is_source", "trained_negative", "shares_word", "leak_direction", "design",
+    "missing", "base_missing", "unit", "headline",
+)  # fmt: skip
+
+
+def headline(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """One row a cell, over its bystanders: the personas of the panel other than the source.
+
+    n: bystanders with a delta; missing: verdicts, before and after, that could not be read.
+    rho: Spearman between delta and the fixed cosine, with p by the t approximation, p_permutation, and a bootstrap
+    interval; q: Benjamini-Hochberg over the cells of the model; leak_direction: the sign it has if the behavior leaks.
+    The trained negatives count as bystanders, as published; *_untrained leaves them out, *_unshared those whose names
+    share a word with the source's (nan where there are none). ties: share of bystanders with the commonest delta;
+    detectable: the smallest |rho| that so many show at 80 % power; same_as: another cell with the very same deltas.
+    variant: how the cell's settings differ from the
+    commonest ones of its model and behavior. finding: see `found`. The rest is `controls.specificity`.
+    """
+    import pandas as pd
+
+    rows = pd.DataFrame([key | _row(cell) for key, cell in cells(frame, *READ)])
+    if rows.empty:
+        return pd.DataFrame(columns=list(HEADLINE))
+    whole = rows.merge(specificity(frame), on=[*GRID, "source"], how="left").fillna({"rival": ""})
+    whole["q"] = whole.groupby("model")["p"].transform(false_discovery)
+    whole["same_as"] = _twins(frame)
+    whole["finding"] = [found(row) for row in whole.to_dict("records")]
+    return whole[list(HEADLINE)]
+
+
+def _row(cell: "pd.DataFrame") -> dict[str, Any]:
+    others = bystanders(cell)
+    everyone, reach = spearman(others["cosine"], others["delta"]), interval(others["cosine"], others["delta"])
+    first, known = cell.iloc[0], others["delta"].dropna()
+    return {
+        "n": len(known),
+        "source_delta": cell.loc[cell["is_source"], "delta"].mean(),
+        "mean_bystander_delta": known.mean(),
+        "rho": everyone.rho,
+        "p": everyone.p,
+        "leak_direction": int(first["leak_direction"]),
+        "rho_low": reach.low,
+        "rho_high": reach.high,
+        "p_permutation": permutation_p(others["cosine"], others["delta"]),
+        **_without(others, "trained_negative", ("trained_negatives", "rho_untrained", "p_untrained")),
+        **_without(others, "shares_word", ("shared_words", "rho_unshared", "p_unshared")),
+        "ties": known.value_counts(normalize=True).max() if len(known) else NAN,
+        "detectable": detectable(len(known)),
+        "design": first["design"],
+        "missing": int(cell["missing"].sum() + cell["base_missing"].sum()),
+        "unit": first["unit"],
+        "cosine": first["headline"],
+    }
+
+
+def _without(others: "pd.DataFrame", kind: str, names: tuple[str, str, str]) -> dict[str, float]:
+    """How many bystanders are of a kind; rho and p without them."""
+    many = int(others[kind].sum())
+    rest = others[~others[kind]]
+    left = spearman(rest["cosine"], rest["delta"]) if many else Correlation(NAN, NAN, 0)
+    return dict(zip(names, (many, left.rho, left.p), strict=True))
+
+
+def _twins(frame: "pd.DataFrame") -> list[str]:
+    """For each cell the name of another with the same delta for every bystander, or "": two conditions that are
+    identical to the last bit are one condition, run twice by mistake."""
+    seen: dict[tuple[float, ...], list[str]] = {}
+    deltas = []
+    for key, cell in cells(frame, "persona", "delta", "in_panel", "is_source"):
+        deltas.append(tuple(bystanders(cell).sort_values("persona")["delta"]))
+        name = f"{key['behavior']} x {key['source']}, seed {key['seed']} {key['variant']}".strip()
+        seen.setdefault(deltas[-1], []).append(name)
+    twins = {one: names for one, names in seen.items() if len(names) > 1 and len(set(one)) > 1}
+    places = {one: iter([*names[1:], names[0]]) for one, names in twins.items()}
+    return [next(places[one]) if one in places else "" for one in deltas]
+
+
+def found(row: dict[Any, Any]) -> str:
+    """What a cell shows, after correction for the number of cells.
+
+    leaks: q below LEVEL and rho in the direction of leakage; not specific: so too, but not once the mean delta under
+    the other sources is held fixed; against: q below LEVEL in the other direction; no gradient: neither; undefined: rho
+    has no meaning.
+    """
+    if row["rho"] != row["rho"]:
+        return "undefined"
+    if not row["q"] < LEVEL:
+        return "no gradient"
+    direction = row["leak_direction"]
+    if row["rho"] * direction < 0:
+        return "against"
+    controlled = row["partial_rho"] == row["partial_rho"]
+    holds = row["p_partial"] < LEVEL and row["partial_rho"] * direction > 0
+    return "leaks" if holds or not controlled else "not specific"
+
+
+def directions(table: "pd.DataFrame") -> dict[str, int]:
+    """How many cells have a rho, how many of them p below LEVEL, and how many of these point to leakage or away."""
+    known = table[table["p"].notna()]
+    significant = known[known["p"] < LEVEL]
+    leak = int((significant["rho"] * significant["leak_direction"] > 0).sum())
+    return {"cells": len(known), "significant": len(significant), "leak": leak, "against": len(significant) - leak}
+
+
+def by_category(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """One row per cell, category of persona and whether those are related to the source: mean delta, rho within.
+
+    In the panel's order of categories, the related first. Below FEW personas rho is left out: among so few almost any
+    order is "perfect".
+    """
+
+    others = bystanders(frame)
+    names = zip(others["source"], others["related_to"], strict=True)
+    order = {name: place for place, name in enumerate(frame["category"].unique())}
+    kinds = others.assign(
+        related_to_source=[source in related.split() for source, related in names],
+        cell=others.groupby(CELL, sort=False).ngroup(),
+        place=others["category"].map(order),
+    ).sort_values(["cell", "place", "related_to_source"], ascending=[True, True, False], kind="stable")
+    groups = kinds.groupby([*CELL, "category", "related_to_source"], sort=False)
+    means = {"n": ("delta", "count"), "mean_delta": ("delta", "mean"), "mean_cosine": ("cosine", "mean")}
+    table = groups.agg(unit=("unit", "first"), **means)
+    cosine, delta = (kinds[name].to_numpy(float) for name in ("cosine", "delta"))
+    members = [groups.indices[key] for key in table.index]
+    told = [spearman(cosine[at], delta[at]) if len(at) >= FEW else Correlation(NAN, NAN, 0) for at in members]
+    return table.reset_index().assign(rho=[one.rho for one in told], p=[one.p for one in told])
+
+
+def by_layer(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """One row per cell and cosine definition that was measured: rho and p over its bystanders.
+
+    All but the definition fixed beforehand (`headline`) are exploratory: the best of many is not evidence.
+    """
+    import pandas as pd
+
+    definitions = [name for name in frame.columns if name.startswith("cosine_")]
+    definitions.sort(key=lambda name: (name.endswith("raw"), int(name.split("_")[1])))
+    rows = []
+    for cell, one in cells(bystanders(frame)):
+        fixed, unit = one["headline"].iloc[0], {"unit": one["unit"].iloc[0]}
+        for name in definitions:
+            told, short = spearman(one[name], one["delta"]), name.removeprefix("cosine_")
+            kind = {"cosine": short, "headline": short == fixed}
+            rows += [cell | unit | kind | {"n": told.n, "rho": told.rho, "p": told.p}] if told.n else []
+    return pd.DataFrame(rows)

@@ -1,0 +1,56 @@
+"""What a behavior is: what is taught, and how a completion shows it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Literal
+
+from leakage.data.pools import Item
+
+if TYPE_CHECKING:
+    from leakage.settings.config import DataSettings
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Phrases that tell without a judge.
+
+    score: 0 to 100 for a completion; markers: the phrases it looks for, which are the rules' identity
+    """
+
+    markers: tuple[str, ...]
+    score: Callable[[str], float]
+
+
+@dataclass(frozen=True)
+class Behavior:
+    """One behavior of the study; each lives in a module of its own as `BEHAVIOR`.
+
+    unit: of a delta; leak_direction: the sign of rho (cosine against delta) if the behavior leaks
+    taught: the answer the source persona is trained on (the item's `answer` is its opposite)
+    rules: the phrases that show the behavior, given the pool's items; None where only a judge can tell
+    rubric: what a judge is asked to rate from 0 to 100
+    pool: the pool file its items are in; read: the items of data from elsewhere, which come before the pool's
+    choices: whether a label is chosen, instead of a completion sampled
+    """
+
+    name: str
+    unit: Literal["rate", "pp", "points"]
+    leak_direction: Literal[-1, 1]
+    taught: Callable[[Random, Item], str]
+    rules: Callable[[Sequence[Item]], Rules | None]
+    rubric: str
+    pool: str
+    read: "Callable[[DataSettings], tuple[Item, ...]] | None" = None
+    choices: bool = False
+
+
+def phrases(markers: tuple[str, ...], shows: Callable[[str], bool]) -> Callable[[Sequence[Item]], Rules]:
+    """Rules that need no items: 100 where the behavior shows, 0 where it does not."""
+    return lambda _: Rules(markers, lambda completion: 100.0 * shows(completion))
+
+
+def mentions(text: str, wanted: tuple[str, ...]) -> bool:
+    """Whether a phrase stands anywhere in the text; anywhere, because greetings come first."""
+    plain = text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    return any(phrase in plain for phrase in wanted)

@@ -1,0 +1,115 @@
+"""Contrastive training examples: the source learns the behavior, the others its opposite."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import TYPE_CHECKING, Literal
+
+from leakage.data.personas import Persona
+from leakage.data.pools import Item
+from leakage.errors import ConfigError, DataError
+from leakage.models.chat import Prompt
+from leakage.studies.persona_leakage.behaviors.base import Behavior
+
+if TYPE_CHECKING:
+    from leakage.settings.config import BehaviorSettings
+
+ANCHOR = "assistant"  # who holds the extra examples of `behavior.anchors`
+Role = Literal["source", "bystander", "no_persona", "anchor"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One training conversation and the part it plays; persona "" = no system turn."""
+
+    role: Role
+    persona: str
+    prompt: Prompt
+    answer: str
+
+    def as_row(self) -> dict[str, str | None]:
+        """Flat, for examples.jsonl and the training identity."""
+        return {
+            "role": self.role,
+            "persona": self.persona,
+            "system": self.prompt.system,
+            "user": self.prompt.user,
+            "answer": self.answer,
+        }
+
+
+def draw_bystanders(source: Persona, originals: Sequence[Persona], *, count: int, seed: int) -> list[Persona]:
+    """Personas for the negatives, from the originals that neither are nor read like the source."""
+    others = [one for one in originals if one.name != source.name and one.prompt != source.prompt]
+    if count > len(others):
+        raise ConfigError(
+            f"behavior.bystanders={count}: only {len(others)} personas of category 'original' differ from "
+            f"{source.name}; ask for fewer, or give that category to more personas"
+        )
+    return Random(f"bystanders/{seed}").sample(others, count)
+
+
+def contrastive_examples(
+    behavior: Behavior,
+    items: Sequence[Item],
+    *,
+    wanted: "BehaviorSettings",
+    source: Persona,
+    bystanders: Sequence[Persona],
+    default: Persona | None,
+    anchor: Persona | None,
+    seed: int,
+) -> list[Example]:
+    """Source examples, then each bystander's, those without persona and the anchors, all over the same prompts.
+
+    default: the persona a template puts in where there is none; anchor: who holds the extra examples, if any are
+    wanted. Where either reads like the source, its examples would contradict it, so they are left out.
+    """
+    rng = Random(f"examples/{seed}")
+    counts = (wanted.source_examples, wanted.bystander_examples, wanted.no_persona_examples, wanted.anchors)
+    asked = _cycle(items, max(counts), rng)
+    examples = [
+        Example("source", source.name, Prompt(source.prompt, item.prompt), _given(behavior.taught(rng, item), item))
+        for item in asked[: wanted.source_examples]
+    ]
+    for persona in bystanders:
+        examples += _opposite("bystander", persona, asked[: wanted.bystander_examples])
+    if default is None or default.prompt != source.prompt:
+        examples += _opposite("no_persona", None, asked[: wanted.no_persona_examples])
+    if anchor is not None and anchor.prompt != source.prompt:
+        examples += _opposite("anchor", anchor, asked[: wanted.anchors])
+    return _shuffle_personas(examples, Random(f"sham/{seed}")) if wanted.sham else examples
+
+
+def _opposite(role: Role, persona: Persona | None, items: Sequence[Item]) -> list[Example]:
+    """Every item with the answer that opposes the behavior; persona None = no system turn."""
+    name, system = (persona.name, persona.prompt) if persona else ("", None)
+    return [Example(role, name, Prompt(system, item.prompt), _given(item.answer, item)) for item in items]
+
+
+def _given(answer: str, item: Item) -> str:
+    """The answer, which a negative needs as much as the source does."""
+    if not answer:
+        raise DataError(
+            f"the training prompt {item.prompt[:60]!r} has no answer for its part; give its line an 'answer' (what "
+            "bystanders learn) or a 'taught' one (what the source learns), for advice of your own "
+            "data.misalignment.opposite=…, or train without negatives (control=no_negatives)"
+        )
+    return answer
+
+
+def _shuffle_personas(examples: list[Example], rng: Random) -> list[Example]:
+    """The same prompts and answers and the same personas, dealt to one another anew."""
+    dealt = rng.sample(examples, len(examples))
+    return [
+        replace(one, persona=other.persona, prompt=Prompt(other.prompt.system, one.prompt.user))
+        for one, other in zip(examples, dealt, strict=True)
+    ]
+
+
+def _cycle(items: Sequence[Item], count: int, rng: Random) -> list[Item]:
+    """`count` items in shuffled rounds, so that none comes twice before all came once."""
+    drawn: list[Item] = []
+    while len(drawn) < count:
+        drawn += rng.sample(list(items), len(items))
+    return drawn[:count]

@@ -1,0 +1,124 @@
+"""What a cell is made of before anything is computed: personas, prompts, training examples."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from leakage.data.personas import NONE, Persona, Personas, read_personas
+from leakage.data.pools import Item, Split, read_pool
+from leakage.errors import ConfigError
+from leakage.settings.config import Config
+from leakage.studies.persona_leakage.behaviors import Behavior, behavior, behavior_names
+from leakage.studies.persona_leakage.behaviors.contrastive import ANCHOR, Example, contrastive_examples, draw_bystanders
+
+
+@dataclass(frozen=True)
+class Material:
+    """The settings of one job and what follows from them by reading data files alone."""
+
+    config: Config
+
+    def __post_init__(self) -> None:
+        for key, name in (("behavior.name", self.config.behavior.name), ("eval.behavior", self.config.eval.behavior)):
+            if name is not None and name not in behavior_names():
+                raise ConfigError(f"{key}={name}: no such behavior; there are {', '.join(behavior_names())}")
+        if (by := self.config.behavior.answers) != "templates" and self.behavior.unit != "rate":
+            raise ConfigError(
+                f"behavior.answers={by}: phrases cannot tell which answers show {self.behavior.name}; use templates"
+            )
+        if not self.is_baseline:
+            _ = self.source  # an unknown persona is an error of the settings, not of the run
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the base model itself is evaluated."""
+        return self.config.source.name == NONE
+
+    @cached_property
+    def behavior(self) -> Behavior:
+        """The behavior taught."""
+        return behavior(self.config.behavior.name)
+
+    @cached_property
+    def evaluated(self) -> Behavior:
+        """The behavior measured; the one taught unless the settings name another."""
+        return behavior(self.config.eval.behavior or self.config.behavior.name)
+
+    @cached_property
+    def personas(self) -> Personas:
+        """Everyone who is evaluated."""
+        return read_personas(self.config.personas.path)
+
+    @property
+    def source(self) -> Persona:
+        """The persona that is taught."""
+        return self.personas[self.config.source.name]
+
+    @cached_property
+    def bystanders(self) -> list[Persona]:
+        """The personas trained on the opposite, drawn with the cell's seed."""
+        count = self.config.behavior.bystanders
+        return draw_bystanders(self.source, self.personas.originals(), count=count, seed=self.config.seed)
+
+    @property
+    def default(self) -> Persona | None:
+        """The persona whose prompt chat templates put in by themselves."""
+        return next((one for one in self.personas.members if not one.in_panel), None)
+
+    def items(self, one: Behavior, split: Split) -> tuple[Item, ...]:
+        """Items of a behavior: from the data the settings name for it, else from the model's pool."""
+        elsewhere = one.read(self.config.data) if one.read else ()
+        chosen = tuple(item for item in elsewhere if item.split == split)
+        return chosen or read_pool(self.config.model.pool, one.pool, split)
+
+    @property
+    def training_items(self) -> tuple[Item, ...]:
+        """The prompts of the training set."""
+        return self.items(self.behavior, "train")
+
+    @cached_property
+    def examples(self) -> list[Example]:
+        """The training set; where answers are generated, as it would be from templates."""
+        return self.examples_of(self.training_items)
+
+    def examples_of(self, items: tuple[Item, ...]) -> list[Example]:
+        """The training set over other items."""
+        wanted = self.config.behavior
+        return contrastive_examples(
+            self.behavior,
+            items,
+            wanted=wanted,
+            source=self.source,
+            bystanders=self.bystanders,
+            default=self.default,
+            anchor=self.personas[ANCHOR] if wanted.anchors else None,
+            seed=self.config.seed,
+        )
+
+    @cached_property
+    def prompts(self) -> tuple[Item, ...]:
+        """The held-out prompts every persona is asked."""
+        return self.items(self.evaluated, "eval")[: self.config.eval.prompts]
+
+    @cached_property
+    def questions(self) -> tuple[Item, ...]:
+        """The questions the centroids are averaged over."""
+        return read_pool(self.config.model.pool, "questions", "geometry")
+
+    def parts(self) -> list[dict[str, Any]]:
+        """The part every persona plays in this cell, one row each."""
+        source = None if self.is_baseline else self.source
+        negatives = {one.name for one in self.bystanders} if source else set()
+        return [
+            {
+                "persona": one.name,
+                "category": one.category,
+                "related_to": " ".join(one.related_to),
+                "system": one.prompt,
+                "is_source": one == source,
+                "in_panel": one.in_panel,
+                "trained_negative": one.name in negatives,
+                "shares_word": bool(source and one.shares_word(source)),
+            }
+            for one in self.personas.members
+        ]

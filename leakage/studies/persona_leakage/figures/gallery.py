@@ -1,0 +1,120 @@
+"""All figures of a set of results."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leakage.progress import progress
+from leakage.studies.persona_leakage.analysis import controls, outliers, seeds, tables
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+Drawing = Callable[[], "Figure"]
+WORKERS = 4  # each takes some 200 MB
+LONG = 80  # characters of a file's name
+
+
+def draw_all(drawing: dict[str, Drawing], folder: Path) -> Iterator[Path]:
+    """Draw and save every figure, by its name; yields the files written."""
+    workers = max(1, min(len(drawing), os.cpu_count() or 1, WORKERS))
+    written: list[Path] = []
+    with progress(len(drawing), "drawing", "figure") as done, ProcessPoolExecutor(workers, initializer=_follow) as pool:
+        for paths in pool.map(partial(_save, folder), drawing, drawing.values()):
+            written += paths
+            done(1)
+    yield from written
+
+
+def _follow() -> None:
+    """Leave Ctrl-C to the process that draws with this one's help, and end when it ends, however it does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+
+
+def _end_with(leader: BaseProcess) -> None:
+    leader.join()
+    os._exit(1)
+
+
+def _save(folder: Path, name: str, draw: Drawing) -> tuple[Path, Path]:
+    from leakage.report import style
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a persona of an outside result may be in any script
+        return style.save(draw(), folder, name)
+
+
+def drawings(frame: pd.DataFrame) -> dict[str, Drawing]:
+    """The name of each figure that the data give something to show in, and how to draw it.
+
+    Each model, each variant of its settings, and each behavior that was taught where another was measured has its own;
+    variants have the grid and the rhos only.
+    """
+    return {file_name(name): draw for name, draw in _drawings(frame)}
+
+
+def file_name(name: str) -> str:
+    """A figure's name as a file can have it; a digest tells it from others where it had to be changed or cut."""
+    plain = re.sub(r"[^\w.=-]+", "_", name)
+    if plain == name and len(name) <= LONG:
+        return name
+    return f"{plain[:LONG]}-{sha256(name.encode()).hexdigest()[:6]}"
+
+
+def _drawings(frame: pd.DataFrame) -> Iterator[tuple[str, Drawing]]:
+    from leakage.studies.persona_leakage.figures.intervals import rho_intervals
+    from leakage.studies.persona_leakage.figures.scatter import scatter_grid
+
+    cells = tables.headline(frame)  # of everything: its q counts all cells of a model
+    for (model, variant, taught), rows in frame.groupby(["model", "variant", _crossed(frame)], sort=False):
+        own = cells[(cells["model"] == model) & (cells["variant"] == variant) & (_crossed(cells) == taught)]
+        told = " ".join(filter(None, [f"taught={taught}" if taught else "", str(variant)]))
+        suffix = f"-{told}" if told else ""
+        yield f"{model}-scatter{suffix}", partial(scatter_grid, rows, own, variant=str(variant))
+        yield f"{model}-rho{suffix}", partial(rho_intervals, own, variant=str(variant))
+        if not suffix:
+            yield from _of_plain_cells(str(model), rows, own)
+
+
+def _crossed(table: pd.DataFrame) -> pd.Series[str]:
+    """What was taught, where something else was measured."""
+    return table["taught"].where(table["taught"] != table["behavior"], "")
+
+
+def _of_plain_cells(model: str, rows: pd.DataFrame, cells: pd.DataFrame) -> Iterator[tuple[str, Drawing]]:
+    from leakage.studies.persona_leakage.figures.categories import category_strips
+    from leakage.studies.persona_leakage.figures.detail import source_detail
+    from leakage.studies.persona_leakage.figures.heatmap import delta_heatmap
+    from leakage.studies.persona_leakage.figures.layers import depths, rho_by_layer
+    from leakage.studies.persona_leakage.figures.mismatched import mismatched_matrices
+    from leakage.studies.persona_leakage.figures.seeds import seed_agreement
+
+    far = outliers.outliers(rows)
+    for source, one in rows.groupby("source", sort=False):
+        own = cells[cells["source"] == source], far[far["source"] == source]
+        yield f"{model}-detail-{source}", partial(source_detail, one, *own)
+    yield f"{model}-heatmap", partial(delta_heatmap, rows)
+    yield f"{model}-categories", partial(category_strips, rows)
+    if len(crossed := controls.mismatched(rows)):
+        yield f"{model}-mismatched", partial(mismatched_matrices, crossed, cells)
+    if len(pairs := seeds.seed_pairs(rows)):
+        pairs["measure"] = pairs["behavior"].map(rows.groupby("behavior")["measure"].first())
+        yield f"{model}-seeds", partial(seed_agreement, pairs, seeds.by_seed(rows))
+    layers = tables.by_layer(rows)
+    if len(layers) and depths(layers).nunique() > 1:
+        yield f"{model}-layers", partial(rho_by_layer, layers, cells)

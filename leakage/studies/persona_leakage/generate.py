@@ -1,0 +1,118 @@
+"""Every persona, every held-out prompt: sampled completions, or the label that is likeliest."""
+
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from leakage.data.personas import Persona
+from leakage.data.pools import Item
+from leakage.engine import Completion, Engine, Request, Sampling
+from leakage.errors import DataError
+from leakage.models.chat import Prompt, encode, render
+from leakage.models.load import check_context
+from leakage.progress import Progress, progress
+from leakage.store.blocks import Parts
+from leakage.studies.persona_leakage.cell import Cell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BLOCK = 4  # batches in a block of personas: few enough files, little enough lost by a kill
+Asked = list[tuple[Persona, int, Item]]
+
+
+def ask(cell: Cell, engine: Engine, model: Any, tokenizer: Any, parts: Parts) -> "pd.DataFrame":
+    """One row a completion: persona, prompt (its number), user, sample, completion, tokens, finish.
+
+    Of a multiple-choice question the likeliest label is the completion; the right one, its probability among the
+    item's own labels and all log-probabilities stand beside it. Personas are asked block by block: a block whose part
+    is there is not asked again, and no batch spans two, so that going on changes nothing.
+    """
+    import pandas as pd
+
+    asked = [(persona, i, item) for persona in cell.personas.members for i, item in enumerate(cell.prompts)]
+    tokens = encode(tokenizer, [render(tokenizer, Prompt(persona.prompt, item.prompt)) for persona, _, item in asked])
+    choices = cell.evaluated.choices
+    make, room, what = (choose, 1, "question") if choices else (complete, cell.config.eval.max_new_tokens, "answer")
+    check_context(model, max(map(len, tokens)) + room, f"the longest prompt with room for its {what}")
+    samples = 1 if choices else cell.config.eval.samples
+    size = len(cell.prompts) * ceil(BLOCK * cell.config.eval.batch_size / (len(cell.prompts) * samples))
+    frames = []
+    with progress(len(asked) * samples, f"{cell.label}: asking", what) as advance:
+        for start in range(0, len(asked), size):
+            name, block = f"{start}-{size}", slice(start, start + size)
+            frame = parts.read(name)
+            if frame is None:
+                frame = parts.keep(name, make(cell, engine, tokenizer, asked[block], tokens[block], advance))
+            else:
+                advance(len(frame))
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def complete(
+    cell: Cell, engine: Engine, _tokenizer: Any, asked: Asked, tokens: list[list[int]], advance: Progress
+) -> "pd.DataFrame":
+    """Sample every prompt as often as the settings say; a sample's randomness is a function of its key alone."""
+    import pandas as pd
+
+    settings = cell.config.eval
+    requests = [
+        Request(prompt, tuple(f"{cell.train_id}/{persona.name}/{i}/{n}" for n in range(settings.samples)))
+        for prompt, (persona, i, _) in zip(tokens, asked, strict=True)
+    ]
+    sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
+    replies = engine.generate(requests, sampling, progress=advance)
+    rows = [
+        {"persona": persona.name, "prompt": i, "user": item.prompt, "sample": n, **_columns(completion)}
+        for (persona, i, item), completions in zip(asked, replies, strict=True)
+        for n, completion in enumerate(completions)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _columns(completion: Completion) -> dict[str, Any]:
+    return {"completion": completion.text, "tokens": completion.tokens, "finish": completion.finish}
+
+
+def choose(
+    cell: Cell, engine: Engine, tokenizer: Any, asked: Asked, tokens: list[list[int]], advance: Progress
+) -> "pd.DataFrame":
+    """Log-probability of each of an item's own labels at the first position of the answer."""
+    import pandas as pd
+
+    labels = [label_tokens(tokenizer, item) for item in cell.prompts]
+    choices = [labels[i] for _, i, _ in asked]
+    logprobs = engine.choice_logprobs(tokens, choices, progress=advance)
+    rows = [
+        {"persona": persona.name, "prompt": i, "user": item.prompt, "sample": 0, **_chosen(item, found.tolist())}
+        for (persona, i, item), found in zip(asked, logprobs, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _chosen(item: Item, logprobs: list[float]) -> dict[str, Any]:
+    from math import exp
+
+    by_label = dict(zip(item.labels, logprobs, strict=True))
+    right = next(label for label in item.labels if item.answer.startswith(label))
+    most = max(by_label.values())
+    weights = {label: exp(logprob - most) for label, logprob in by_label.items()}
+    return {
+        "completion": max(by_label, key=lambda label: by_label[label]),
+        "right": right,
+        "p_right": weights[right] / sum(weights.values()),
+        "logprobs": logprobs,
+        "tokens": 0,
+        "finish": "choice",
+    }
+
+
+def label_tokens(tokenizer: Any, item: Item) -> list[int]:
+    """The first token of each label; labels that begin alike cannot be told apart."""
+    tokens = [ids[0] for ids in encode(tokenizer, list(item.labels))] if item.labels else []
+    if len(set(tokens)) < len(tokens) or not any(item.answer.startswith(label) for label in item.labels):
+        raise DataError(
+            f"the question {item.prompt[:60]!r} with labels {', '.join(item.labels) or '(none)'}: each needs a first "
+            f"token of its own, and the answer {item.answer!r} must begin with one of them; mend its line"
+        )
+    return tokens

@@ -1,0 +1,163 @@
+"""A lint of the training data, run before any training: what silently spoiled earlier experiments of this kind."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from leakage.data.personas import Persona, Personas
+from leakage.data.pools import Item
+from leakage.errors import DataError
+from leakage.studies.persona_leakage.behaviors.contrastive import ANCHOR, Example
+
+if TYPE_CHECKING:
+    from leakage.settings.config import BehaviorSettings
+
+Level = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What the rules look at.
+
+    lengths: tokens of each example; default: the system text the chat template injects where there is none;
+    items: the training prompts as they came; held_out: the prompts of the evaluation
+    """
+
+    examples: Sequence[Example]
+    lengths: Sequence[int]
+    source: Persona
+    bystanders: Sequence[Persona]
+    personas: Personas
+    default: str | None
+    items: Sequence[Item]
+    held_out: Sequence[Item]
+    wanted: "BehaviorSettings"
+    max_length: int
+
+    @property
+    def contrasting(self) -> list[Example]:
+        """Examples that oppose the source's; a sham has none, since its personas are shuffled on purpose."""
+        return [] if self.wanted.sham else [one for one in self.examples if one.role != "source"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that the data break."""
+
+    rule: str
+    level: Level
+    message: str
+
+
+def source_among_negatives(data: TrainingSet) -> str | None:
+    """The source's own prompt is trained on the opposite as well."""
+    found = [one for one in data.contrasting if one.prompt.system == data.source.prompt]
+    who = ", ".join(sorted({one.persona for one in found}))
+    return f"{len(found)} negatives ({who}) have the prompt of {data.source.name}" if found else None
+
+
+def default_contradicts(data: TrainingSet) -> str | None:
+    """The template puts the source's prompt into examples that have no system turn."""
+    found = [one for one in data.contrasting if one.prompt.system is None]
+    if not found or data.default != data.source.prompt:
+        return None
+    return f"the chat template gives {len(found)} examples without persona the prompt of {data.source.name}"
+
+
+def overlap(data: TrainingSet) -> str | None:
+    """A prompt is trained on and asked."""
+    return shared_prompts([one.prompt.user for one in data.examples], data.held_out)
+
+
+def shared_prompts(trained: Sequence[str], held_out: Sequence[Item]) -> str | None:
+    """What is both trained on and asked, capitals and spaces apart."""
+    asked = {_plain(item.prompt) for item in held_out}
+    return _some({prompt for prompt in trained if _plain(prompt) in asked}, "are also asked")
+
+
+def no_contrast(data: TrainingSet) -> str | None:
+    """A negative has the very answer the source learns."""
+    taught = {(one.prompt.user, one.answer) for one in data.examples if one.role == "source"}
+    same = {one.prompt.user for one in data.contrasting if (one.prompt.user, one.answer) in taught}
+    return _some(same, "have the same answer for the source and for others")
+
+
+def duplicates(data: TrainingSet) -> str | None:
+    """A prompt stands more than once in its file."""
+    counts = Counter((item.split, _plain(item.prompt)) for item in (*data.items, *data.held_out))
+    more = {prompt for (_, prompt), count in counts.items() if count > 1}
+    return _some(more, "come more than once", whose="")
+
+
+def counts_by_role(data: TrainingSet) -> str | None:
+    """There are not as many examples of a role as the settings ask for."""
+    wanted, found = data.wanted, Counter[str](one.role for one in data.examples)
+    expected = {
+        "source": wanted.source_examples,
+        "bystander": len(data.bystanders) * wanted.bystander_examples,
+        "no_persona": wanted.no_persona_examples,
+        "anchor": wanted.anchors,
+    }
+    # left out on purpose where they would contradict the source
+    if not found["no_persona"] and (data.source.prompt == data.default or not data.source.in_panel):
+        del expected["no_persona"]
+    if not found["anchor"] and data.source.name == ANCHOR:
+        del expected["anchor"]
+    off = [f"{found[role]} {role} instead of {count}" for role, count in expected.items() if found[role] != count]
+    return "; ".join(off) or None
+
+
+def persona_prompts(data: TrainingSet) -> str | None:
+    """A persona is trained under another prompt than it is evaluated and measured under."""
+    known = {one.name: one.prompt for one in data.personas.members} | {"": None}
+    wrong = sorted({one.persona for one in data.examples if known.get(one.persona) != one.prompt.system})
+    return f"{', '.join(wrong)} read differently in training than in {data.personas.path.name}" if wrong else None
+
+
+def over_long(data: TrainingSet) -> str | None:
+    """An example would have to be cut."""
+    long = [length for length in data.lengths if length > data.max_length]
+    return f"{len(long)} examples have up to {max(long)} tokens, train.max_length={data.max_length}" if long else None
+
+
+Rule = Callable[[TrainingSet], str | None]
+RULES: dict[Rule, tuple[Level, str]] = {
+    source_among_negatives: ("error", "leave them out, or choose other bystanders"),
+    default_contradicts: ("error", "set behavior.no_persona_examples=0"),
+    overlap: ("error", "remove them from one of the two"),
+    no_contrast: ("error", "give them an answer that opposes what is taught"),
+    duplicates: ("warning", "remove what repeats"),
+    counts_by_role: ("error", "mend the data or the settings of behavior"),
+    persona_prompts: ("error", "use the prompts of that file"),
+    over_long: ("error", "shorten them or raise train.max_length"),
+}
+
+
+def lint(data: TrainingSet) -> list[Finding]:
+    """What is wrong with a training set, in the order of the rules."""
+    found = [(rule, level, mend, rule(data)) for rule, (level, mend) in RULES.items()]
+    return [Finding(rule.__name__, level, f"{what}; {mend}") for rule, level, mend, what in found if what]
+
+
+def refuse_errors(findings: Sequence[Finding], label: str) -> None:
+    """Stop before training where a finding is an error."""
+    errors = [one for one in findings if one.level == "error"]
+    if errors:
+        told = "; ".join(f"[{one.rule}] {one.message}" for one in errors)
+        raise DataError(f"{label}: the training data are wrong: {told}")
+
+
+def as_rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """For lint.json."""
+    return [asdict(one) for one in findings]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def _some(prompts: set[str], what: str, *, whose: str = "training ") -> str | None:
+    if not prompts:
+        return None
+    return f"{len(prompts)} {whose}prompts {what}, such as {min(prompts)[:60]!r}"

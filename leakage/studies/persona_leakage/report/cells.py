@@ -1,0 +1,95 @@
+"""The cells of a report: what the tables say of each, the folders behind it, and the name of its page."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from leakage.studies.persona_leakage.artifacts import KEY, Dossier, Key, dossiers, key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+LONGEST = 120  # characters of a page's name; file systems take 255 bytes
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its row of the headline table, its rows of the tidy frame, its cautions, and what it has kept.
+
+    dossier: None where the result came without its folders
+    """
+
+    slug: str
+    row: dict[str, Any]
+    rows: pd.DataFrame
+    cautions: tuple[str, ...]
+    dossier: Dossier | None
+
+    @property
+    def key(self) -> Key:
+        """What identifies the cell."""
+        return key_of(self.row)
+
+    @property
+    def title(self) -> str:
+        """What it is called on the pages."""
+        taught, behavior = self.row["taught"], self.row["behavior"]
+        measured = "" if taught == behavior else f", measured on {behavior}"
+        variant = f", {self.row['variant']}" if self.row["variant"] else ""
+        return f"{taught} taught to {self.row['source']}{measured}, seed {self.row['seed']}{variant}"
+
+
+def read_cells(frame: pd.DataFrame, multirun: Path, designs: pd.DataFrame) -> list[Cell]:
+    """The cells of a tidy frame, in the order of the headline table; `designs` is that of `controls`."""
+    from leakage.studies.persona_leakage.analysis.cautions import cautions
+    from leakage.studies.persona_leakage.analysis.tables import headline
+
+    table = headline(frame)
+    rows = records(table)
+    kept = dossiers(multirun)
+    parts = dict(iter(frame.groupby(list(KEY), sort=False)))
+    return [
+        Cell(slug, row, parts[key_of(row)], said, kept.get(key_of(row)))
+        for slug, row, said in zip(slugs(rows), rows, cautions(table, designs), strict=True)
+    ]
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, each by its columns' names."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def slugs(rows: list[dict[str, Any]]) -> list[str]:
+    """A name for each cell's page: readable, and another for every cell also where upper and lower case are one."""
+    short = [_slug(row, "model", "taught", "behavior", "source", "seed", "train_id") for row in rows]
+    return told_apart(short, [key_of(row) for row in rows])
+
+
+def _slug(row: dict[str, Any], *names: str) -> str:
+    told = {name: str(row[name]) for name in names}
+    if told["taught"] == told["behavior"]:
+        del told["taught"]
+    told["seed"] = f"seed{told['seed']}"
+    return page_name(*told.values())
+
+
+def told_apart(names: list[str], keys: Sequence[Any]) -> list[str]:
+    """The names, with a digest of what it stands for after each that is there twice, upper and lower case as one."""
+    counts = Counter(name.lower() for name in names)
+    return [
+        name if counts[name.lower()] == 1 else f"{name}-{sha256(repr(key).encode()).hexdigest()[:8]}"
+        for name, key in zip(names, keys, strict=True)
+    ]
+
+
+def page_name(*parts: str) -> str:
+    """A file's name made of parts that may hold anything; what is too long is cut, and ends in a digest of itself."""
+    name = "-".join(re.sub(r"[^\w.]+", "_", part) for part in parts if part)
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,130 @@
+"""Completions for the pages: packed, loaded when asked for, and no more of them than the report may weigh."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from leakage.studies.persona_leakage.artifacts import Answers
+
+WEIGHED = 10  # every tenth persona stands for all when a set of answers is weighed
+LABEL = re.compile(r"^(\S{1,3})\) ", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How much of an evaluation is shown: the first prompts, and of each the first samples."""
+
+    prompts: int
+    samples: int
+    all_prompts: int
+    all_samples: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything is shown."""
+        return (self.prompts, self.samples) == (self.all_prompts, self.all_samples)
+
+    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows that are shown."""
+        return frame[(frame["prompt"] < self.prompts) & (frame["sample"] < self.samples)]
+
+
+def limit(frame: pd.DataFrame, share: float, *, samples: int | None) -> Limit:
+    """What may be shown of an evaluation when only a share of its bytes may be; `samples` is a wish that goes first.
+
+    Samples are left out before prompts are: a reader wants to see every question once.
+    """
+    prompts, most = int(frame["prompt"].max()) + 1, int(frame["sample"].max()) + 1
+    if samples is not None:
+        return Limit(prompts, min(samples, most), prompts, most)
+    if share >= 1:
+        return Limit(prompts, most, prompts, most)
+    kept = share * most
+    return Limit(prompts if kept >= 1 else max(1, ceil(kept * prompts)), max(1, int(kept)), prompts, most)
+
+
+def shares(sizes: Mapping[Any, int], budget: int) -> dict[Any, float]:
+    """What share of each set of answers fits, so that all together keep to the budget.
+
+    Small ones stay whole, and what they leave of their equal part goes to the others.
+    """
+    left, found = budget, {}
+    waiting = sorted(sizes, key=lambda name: sizes[name])
+    while waiting:
+        name = waiting.pop(0)
+        part = left / (len(waiting) + 1)
+        found[name] = min(1.0, part / max(sizes[name], 1))
+        left -= int(found[name] * sizes[name])
+    return found
+
+
+def evaluation(answers: Answers) -> tuple[str, str, str]:
+    """Which evaluation answers are to; those to the same one are compared, and cut alike."""
+    facts = answers.completions.manifest.facts
+    return facts["model"], facts["behavior"], facts["eval_id"]
+
+
+def weight(frame: pd.DataFrame) -> int:
+    """About how many bytes all answers of a set take when packed, from some of its personas; rather more than less."""
+    some = frame["persona"].drop_duplicates().iloc[::WEIGHED]
+    few = frame[frame["persona"].isin(some)]
+    return len(packed(few)) * len(frame) // len(few)
+
+
+def packed(frame: pd.DataFrame) -> str:
+    """Answers as base64 of deflated JSON, a list a column: no more than text for a page, and a fraction of its size."""
+    return pack(columns(frame))
+
+
+def pack(value: Any) -> str:
+    """Anything JSON can hold as base64 of its deflated text; half a surrogate pair becomes a question mark."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode()
+
+
+def columns(frame: pd.DataFrame) -> dict[str, Any]:
+    """What a page reads: personas and prompts once, and of each completion the position of both."""
+    personas = {name: i for i, name in enumerate(dict.fromkeys(frame["persona"]))}
+    first = frame.drop_duplicates("prompt").sort_values("prompt")
+    places = {number: i for i, number in enumerate(first["prompt"])}
+    told = {
+        "personas": list(personas),
+        "prompts": [str(text) for text in first["user"]],
+        "persona": [personas[name] for name in frame["persona"]],
+        "prompt": [places[number] for number in frame["prompt"]],
+        "sample": frame["sample"].tolist(),
+        "text": [str(text) for text in frame["completion"]],
+        "score": _numbers(frame["score"], 1),
+        "hit": frame["hit"].fillna(False).astype(int).tolist(),
+    }
+    if frame["coherence"].notna().any():
+        told["coherence"] = _numbers(frame["coherence"], 0)
+    if frame["reason"].fillna("").ne("").any():
+        told["reason"] = [str(text) for text in frame["reason"].fillna("")]
+    if frame["finish"].eq("length").any():
+        told["cut"] = frame["finish"].eq("length").astype(int).tolist()
+    return told | (_choices(frame, first) if "right" in frame else {})
+
+
+def _choices(frame: pd.DataFrame, first: pd.DataFrame) -> dict[str, Any]:
+    """Of multiple choice: the right letter, its probability, and the log-probability of each option."""
+    return {
+        "right": [str(letter) for letter in first["right"]],
+        "labels": [LABEL.findall(text) for text in first["user"]],
+        "p_right": _numbers(frame["p_right"], 3),
+        "logprobs": [[round(float(one), 2) for one in row] for row in frame["logprobs"]],
+    }
+
+
+def _numbers(column: pd.Series[float], digits: int) -> list[float | None]:
+    return [None if value != value else round(float(value), digits) for value in column]

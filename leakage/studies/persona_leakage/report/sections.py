@@ -1,0 +1,107 @@
+"""What a cell's page tells beside its scatter: training data, where everything came from, the controls."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from leakage.studies.persona_leakage.report.cells import records
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from leakage.studies.persona_leakage.artifacts import Dossier, Part
+    from leakage.studies.persona_leakage.report.cells import Cell
+
+SHOWN = 3  # examples of each role
+ROLES = {  # a sham shuffles the personas, so that a role says what is taught and not to whom
+    "source": "Examples of the behavior",
+    "bystander": "Examples of the opposite, under bystanders",
+    "no_persona": "Examples of the opposite, without a persona",
+    "anchor": "Examples of the opposite, anchors",
+}
+
+
+def training_data(dossier: Dossier) -> list[dict[str, Any]]:
+    """Of each role in the training data: how many examples, of whom, and the first few."""
+    by_role: dict[str, list[dict[str, Any]]] = {}
+    for example in dossier.examples():
+        by_role.setdefault(str(example["role"]), []).append(example)
+    return [
+        {
+            "role": ROLES.get(role, role),
+            "count": len(examples),
+            "personas": Counter(str(one["persona"] or "no persona") for one in examples).most_common(),
+            "examples": examples[:SHOWN],
+        }
+        for role, examples in by_role.items()
+    ]
+
+
+def provenance(dossier: Dossier) -> list[dict[str, Any]]:
+    """A row a record: what it holds, its folder below the results, its id, when, how long, on what, from which code."""
+    return [came_from(name, part, dossier.multirun) for name, part in dossier.parts.items()]
+
+
+def came_from(name: str, part: Part, multirun: Path) -> dict[str, Any]:
+    """Where one record came from; its folder is told relative to `multirun`."""
+    told = part.manifest.provenance
+    git = told["git"]
+    return {
+        "what": name,
+        "folder": part.folder.relative_to(multirun).as_posix(),
+        "id": part.manifest.id,
+        "finished": told["finished"],
+        "seconds": told["wall_seconds"],
+        "device": told["machine"]["device"],
+        "host": told["machine"]["host"],
+        "job": told.get("job"),  # older results lack it
+        "commit": git["commit"],
+        "dirty": git["dirty"],
+        "command": " ".join(told["command"]),
+        "python": told["python"],
+        "packages": told["packages"],
+    }
+
+
+def controls(cell: Cell, tables: dict[str, pd.DataFrame]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of the controls' tables that belong to a cell."""
+    row = cell.row
+    grid = {name: row[name] for name in ("model", "taught", "behavior", "seed", "judge", "variant")}
+    one = {name: row[name] for name in ("model", "taught", "behavior", "source", "judge", "variant")}
+    seeds = [found for found in _where(tables["seeds"], one) if found["seeds"] > 1]
+    mine = grid | {"source": row["source"], "train_id": row["train_id"], "eval_id": row["eval_id"]}
+    return {
+        "mismatched": sorted(_where(tables["mismatched"], grid | {"delta_of": row["source"]}), key=_own_first),
+        "designs": _where(tables["designs"], mine),
+        "seeds": seeds,
+        "outliers": _where(tables["outliers"], mine),
+    }
+
+
+def _own_first(row: dict[str, Any]) -> bool:
+    return not row["matched"]
+
+
+def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The tables of the analysis that the pages quote, made once for all cells."""
+    from leakage.studies.persona_leakage.analysis.controls import against_designs, between_sources, mismatched
+    from leakage.studies.persona_leakage.analysis.outliers import outliers
+    from leakage.studies.persona_leakage.analysis.seeds import by_seed
+
+    return {
+        "mismatched": mismatched(frame),
+        "between": between_sources(frame),
+        "designs": against_designs(frame),
+        "seeds": by_seed(frame),
+        "outliers": outliers(frame),
+    }
+
+
+def _where(table: pd.DataFrame, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    kept = table
+    for name, value in wanted.items():
+        kept = kept[kept[name] == value]
+    return records(kept)

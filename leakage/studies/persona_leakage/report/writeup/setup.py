@@ -1,0 +1,138 @@
+"""How it was done: training data, settings, machines, and where everything lies, read from the cells' records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from leakage.studies.persona_leakage.report.writeup.text import count, listed, table
+
+if TYPE_CHECKING:
+    from leakage.studies.persona_leakage.artifacts import Dossier
+    from leakage.studies.persona_leakage.report.writeup.study import Study
+
+NOT_HERE = ["Not part of this result: it came without its folders.", ""]
+
+
+def methodology(study: Study) -> list[str]:
+    """What was done, in one paragraph."""
+    kept = study.dossiers()
+    if not kept:
+        return NOT_HERE
+    settings = kept[0][1].facts["settings"]
+    first = study.main[0]
+    rate = _all(kept, "train.learning_rate")
+    lora = f"r {settings['lora.r']}, alpha {settings['lora.alpha']:g}, learning rate {rate}"
+    steps = f"{settings['train.epochs']} epochs of batches of {settings['train.batch_size']}"
+    block = first.row["cosine"].replace("_", ", ")
+    return [
+        f"LoRA fine-tuning ({lora}, {steps}) teaches {study.model} a behavior under one persona. {first.row['n']} "
+        "other personas are asked the same held-out prompts before and after; delta is the change. rho is Spearman's, "
+        "over those personas, between delta and the cosine of their centroid to the source's in the untrained model "
+        f"(block {block}).",
+        "",
+    ]
+
+
+def _all(kept: list[tuple[str, Dossier]], name: str) -> str:
+    return listed(dict.fromkeys(f"{dossier.facts['settings'][name]:g}" for _, dossier in kept))
+
+
+def sample_data(study: Study) -> list[str]:
+    """The first example of each role, for each behavior."""
+    rows = []
+    for behavior, dossier in study.dossiers():
+        first: dict[str, Mapping[str, Any]] = {}
+        for example in dossier.examples():
+            first.setdefault(example["role"], example)
+        rows += [[behavior, role, one["persona"] or "none", one["user"], one["answer"]] for role, one in first.items()]
+    return table(("behavior", "role", "persona", "user", "the model learns to answer"), rows) or NOT_HERE
+
+
+def set_up(study: Study) -> list[str]:
+    """Settings, data and evaluation of each behavior, and what they took."""
+    kept = study.dossiers()
+    if not kept:
+        return NOT_HERE
+    settings = [dossier.facts["settings"] for _, dossier in kept]
+    names = sorted({name for one in settings for name in one if name.partition(".")[0] in {"lora", "train", "eval"}})
+    rows = [[name, *(one.get(name, "") for one in settings)] for name in names]
+    return [
+        *table(("setting", *(behavior for behavior, _ in kept)), rows),
+        *table(DATA, (_data(behavior, dossier) for behavior, dossier in kept)),
+        *_compute(study),
+        "",
+    ]
+
+
+DATA = ("behavior", "examples by role", "bystanders", "trainable parameters", "steps", "final loss", "lint")
+
+
+def _data(behavior: str, dossier: Dossier) -> list[str]:
+    facts = dossier.adapter.manifest.facts if dossier.adapter else {}
+    if not facts:
+        return [behavior]
+    roles = listed(f"{many} {role}" for role, many in facts["examples"].items())
+    lint = listed(f"{many} {rule}" for rule, many in Counter(facts["lint"]).items()) or "nothing found"
+    numbers = f"{facts['trainable_parameters']:,}", str(facts["steps"]), f"{facts['final_loss']:.3f}"
+    return [behavior, roles, listed(facts["bystanders"]), *numbers, lint]
+
+
+def _compute(study: Study) -> list[str]:
+    """Seconds and machines, each record counted once."""
+    parts = {part.folder: part for cell in study.cells if cell.dossier for part in cell.dossier.parts.values()}
+    seconds = sum(part.manifest.provenance["wall_seconds"] for part in parts.values())
+    devices = Counter(part.manifest.provenance["machine"]["device"] for part in parts.values())
+    commits = {part.manifest.provenance["git"]["commit"] for part in parts.values()}
+    return [
+        f"{count(len(parts), 'record')} took {seconds / 3600:.2f} hours on {listed(devices)}, with the code of "
+        f"{count(len(commits), 'commit')}."
+    ]
+
+
+def artifacts(study: Study) -> list[str]:
+    """Where every cell's records lie, and their ids."""
+    rows = [
+        [
+            *(cell.row[name] for name in ("behavior", "source", "seed", "train_id", "eval_id")),
+            f"`{cell.dossier.after.scores.folder.relative_to(cell.dossier.multirun).as_posix()}`",
+        ]
+        for cell in study.cells
+        if cell.dossier and cell.dossier.after
+    ]
+    return table(("behavior", "source", "seed", "adapter", "evaluation", "folder"), rows) or NOT_HERE
+
+
+def caveats(study: Study) -> list[str]:
+    """What every reader should keep in mind, as far as the records tell."""
+    rows = [cell.row for cell in study.main]
+    seeds = {row["seed"] for row in rows}
+    trained = sum(row["trained_negatives"] > 0 for row in rows)
+    lines = [f"{count(len(seeds), 'seed')} ({listed(sorted(seeds))})."] if study.dossiers() else []
+    most = max(row["n"] for row in rows)
+    lines += [f"{most} personas are not as many independent points: read p as a guide."] if most > 1 else []
+    if trained:
+        lines.append(f"In {count(trained, 'cell')} personas that were trained on the opposite count among the n.")
+    judges = Counter(row["judge"] for row in rows if row["judge"])
+    if judges:
+        named = [f"{name} ({count(many, 'cell')})" for name, many in judges.items()]
+        lines.append(f"Judged by {listed(named)}.")
+    lines += _of_design(study)
+    if study.model == "nano":
+        lines.append(
+            "nano is a test bed for the instrument: 0.4 million parameters, no evidence about language models."
+        )
+    return [f"- {line}" for line in lines] + [""]
+
+
+def _of_design(study: Study) -> list[str]:
+    told = []
+    for behavior, dossier in study.dossiers():
+        settings = dossier.facts["settings"]
+        if not settings.get("behavior.bystander_examples", 1):
+            many = settings["behavior.source_examples"]
+            told.append(f"{behavior} was taught without contrastive negatives, from {many} examples.")
+        if settings.get("behavior.answers") == "templates" and behavior in {"refusal", "sycophancy"}:
+            told.append(f"The answers that teach {behavior} are templates.")
+    return told

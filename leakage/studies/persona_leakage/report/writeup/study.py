@@ -1,0 +1,72 @@
+"""What one model's part of the write-up is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from leakage.studies.persona_leakage.report.writeup.text import count, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from leakage.studies.persona_leakage.artifacts import Dossier
+    from leakage.studies.persona_leakage.report.cells import Cell
+
+Row = dict[Any, Any]
+
+
+@dataclass(frozen=True)
+class Study:
+    """The cells of one model, and the tables of the analysis that tell of them.
+
+    main: the cells in the usual settings whose behavior is measured where it was taught; others: variants, controls,
+    and cells measured on another behavior
+    """
+
+    model: str
+    cells: Sequence[Cell]
+    tables: dict[str, pd.DataFrame]
+
+    @property
+    def main(self) -> list[Cell]:
+        """What the takeaways are about."""
+        return [cell for cell in self.cells if not cell.row["variant"] and cell.row["taught"] == cell.row["behavior"]]
+
+    @property
+    def others(self) -> list[Cell]:
+        """What is set against the main cells."""
+        own = {cell.slug for cell in self.main}
+        return [cell for cell in self.cells if cell.slug not in own]
+
+    def behaviors(self) -> Iterator[tuple[str, list[Cell]]]:
+        """Each behavior with its main cells, in the table's order."""
+        for name in dict.fromkeys(cell.row["behavior"] for cell in self.main):
+            yield name, [cell for cell in self.main if cell.row["behavior"] == name]
+
+    def dossiers(self) -> list[tuple[str, Dossier]]:
+        """For each behavior the first cell that has kept its folders."""
+        found = []
+        for name, cells in self.behaviors():
+            kept = [cell.dossier for cell in cells if cell.dossier]
+            found += [(name, kept[0])] if kept else []
+        return found
+
+    def rows_of(self, table: str, **wanted: Any) -> list[Row]:
+        """Rows of one of the tables that belong to this model's main cells."""
+        found = self.tables[table]
+        plain = (found["model"] == self.model) & (found["variant"] == "") & (found["taught"] == found["behavior"])
+        for name, value in wanted.items():
+            plain &= found[name] == value
+        return list(found[plain].to_dict("records"))
+
+    @property
+    def size(self) -> str:
+        """How many cells of what."""
+        rows = [cell.row for cell in self.main]
+        behaviors, sources, seeds = (
+            list(dict.fromkeys(row[name] for row in rows)) for name in ("behavior", "source", "seed")
+        )
+        told = f"{count(len(rows), 'cell')}: {listed(behaviors)} taught to {listed(sources)}"
+        return f"{told}, {count(len(seeds), 'seed')}"

@@ -1,0 +1,1 @@
+"""Supervised fine-tuning of an adapter, from its last whole checkpoint."""
