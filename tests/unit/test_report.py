@@ -185,5 +185,6 @@ def test_pages_load_nothing_from_anywhere_else(multirun):
 
 
 def test_writing_a_report_loads_no_torch():
-    code = "import sys, leakage.studies.persona_leakage.report.write, leakage.studies.persona_leakage.analysis.tables; sys.exit('torch' in sys.modules)"
+    study = "leakage.studies.persona_leakage"
+    code = f"import sys, {study}.report.write, {study}.analysis.tables; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
