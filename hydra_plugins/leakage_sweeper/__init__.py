@@ -1,20 +1,25 @@
 """Hydra finds this sweeper by its namespace; what it decides is in leakage.jobs.plan."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
+from leakage.cli.primary import experiment_keys, study_of_keys
+from leakage.cli.register import study_of_config
 from leakage.errors import ConfigError, SweepError
-from leakage.jobs.board import outcome
 from leakage.jobs.estimate import estimate
-from leakage.jobs.plan import Job, Overrides, Plan, make_plan, missed, set_aside
-from leakage.jobs.preflight import answerers, preflight
+from leakage.jobs.idle import refuse_collapse, refuse_idle
+from leakage.jobs.job import Job, Overrides
+from leakage.jobs.plan import Plan, PlanJob, make_plan, missed, set_aside
+from leakage.jobs.preflight import blocked, preflight
 from leakage.jobs.signals import stopping_softly
-from leakage.settings.schema import Composer
+from leakage.jobs.status import outcome
+from leakage.settings.compose import Composer
 
 log = logging.getLogger(__name__)
 GO_ON = "the same command goes on with them"
@@ -26,25 +31,28 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
     def sweep(self, arguments: list[str]) -> object:
         """Plan, look, launch. One job that fails stops no other; any that is not done at the end is an error."""
         assert self.config is not None
-        plan = make_plan(self._cells(arguments), Composer(self._through_hydra))
-        if len({job.cell.config.paths.multirun for job in plan.jobs}) > 1:
+        asked = self._asked(arguments)
+        compose = self._composer()
+        plan = make_plan(asked, compose)
+        _refuse_what_changes_nothing(asked, compose)
+        if len({job.job.multirun for job in plan.jobs}) > 1:
             raise ConfigError("paths.multirun has several values; a sweep has one folder, so start one sweep for each")
         if self.config.plan:
-            shown = [plan.shown(self.config.mode), estimate(plan), *(f"before: {one}" for one in answerers(plan.todo))]
+            shown = [plan.shown(self.config.mode), estimate(plan), *(f"before: {one}" for one in blocked(plan.todo))]
             log.info("%s\nplan=true: nothing was run", "\n".join(shown))
             return []
         jobs = plan.launched(self.config.mode)
-        log.info(plan.told(self.config.mode))
+        log.info(plan.in_words(self.config.mode))
         return self._launch(plan, jobs) if jobs else []
 
-    def _launch(self, plan: Plan, jobs: list[Job]) -> object:
+    def _launch(self, plan: Plan, jobs: list[PlanJob]) -> object:
         """Hand the jobs to the launcher, each held to its place in the plan; their records tell how it went."""
         assert self.config is not None
         assert self.launcher is not None
         here = not getattr(self.launcher, "ELSEWHERE", False)
         preflight(jobs, refuse=self.config.preflight == "refuse", here=here)
         if self.config.mode == "force":
-            set_aside(job.cell for job in jobs if job.asked)
+            set_aside(job.job for job in jobs if job.asked)
         name = plan.keep()
         place = {job.planned.folder: i for i, job in enumerate(plan.jobs)}
         batch = [[*job.overrides, f"planned={name}/{place[job.planned.folder]}"] for job in jobs]
@@ -58,27 +66,41 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
             raise SweepError(f"{len(left)} of {len(jobs)} jobs are not done; the table above says why, and {GO_ON}")
         return results
 
-    def _cells(self, arguments: list[str]) -> list[Overrides]:
-        """The overrides of every cell of the grid."""
+    def _asked(self, arguments: list[str]) -> list[Overrides]:
+        """The overrides of every job of the grid."""
         assert self.hydra_context is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         overrides: list[Override] = parser.parse_overrides([*self._parse_config(), *arguments])
         if any(one.get_key_element() == "experiment" and one.is_sweep_override() for one in overrides):
             raise ConfigError("an experiment is a sweep by itself: start them one after the other")
         self._refuse_other_study()
-        (cells,) = BasicSweeper.split_arguments(overrides, None)
-        if not cells:
+        (jobs,) = BasicSweeper.split_arguments(overrides, None)
+        if not jobs:
             raise ConfigError("the sweep is empty: a glob or a list in it matches nothing")
-        return [tuple(cell) for cell in cells]
+        return [tuple(job) for job in jobs]
 
     def _refuse_other_study(self) -> None:
-        """An experiment of the first study would compose under the second one's config, into something else."""
+        """An experiment under another study's primary config would compose into something else."""
         assert self.config is not None
         chosen = str(self.config.hydra.runtime.choices.get("experiment"))
-        if self.config.hydra.job.config_name == "faking" and chosen != "None" and "faking" not in chosen:
-            raise ConfigError(f"experiment={chosen} is of the first study; leave out --config-name faking")
+        meant, here = study_of_keys(experiment_keys(chosen)), study_of_config(self.config)
+        if meant and meant != here:
+            raise ConfigError(f"experiment={chosen} is of --config-name {meant.config}; leave out the other one")
+
+    def _composer(self) -> Callable[[Overrides], Job]:
+        """From overrides to jobs, each composed once."""
+        assert self.config is not None
+        study = study_of_config(self.config)
+        settings = Composer(self._through_hydra, study.settings(), study.options())
+        return lru_cache(maxsize=None)(lambda overrides: study.job(settings(overrides)))
 
     def _through_hydra(self, overrides: Sequence[str]) -> DictConfig:
         assert self.hydra_context is not None
         composed: DictConfig = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))
         return composed
+
+
+def _refuse_what_changes_nothing(asked: Sequence[Overrides], compose: Callable[[Overrides], Job]) -> None:
+    jobs = [(overrides, compose(overrides)) for overrides in asked]
+    refuse_idle(jobs)
+    refuse_collapse(jobs)

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 from leakage.errors import ConfigError, StoreError
 from leakage.progress import waiting
+from leakage.settings.overrides import override
+from leakage.studies.registry import studies, study_named
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from leakage.studies.study import Study
 
 MULTIRUN = Path("multirun")
 
@@ -26,10 +30,16 @@ def add_points(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def add_study(command: argparse.ArgumentParser, *, usual: str | None = "leakage") -> None:
-    """--study: which of the two studies; `usual` None = every one that has results."""
-    told = "default: %(default)s" if usual else "default: every one that has results"
-    command.add_argument("--study", choices=("leakage", "faking"), default=usual, help=told)
+def add_study(command: argparse.ArgumentParser, *, every: bool) -> None:
+    """--study: which of the studies; where none is named the first, or `every` one that has results."""
+    names = [study.name for study in studies()]
+    usual = "every one that has results" if every else names[0]
+    command.add_argument("--study", choices=names, default=None if every else names[0], help=f"default: {usual}")
+
+
+def add_format(command: argparse.ArgumentParser) -> None:
+    """--format: how a table is printed."""
+    command.add_argument("--format", choices=("rich", "md", "csv"), default="rich", help="default: %(default)s")
 
 
 def _folder(text: str) -> Path:
@@ -47,52 +57,48 @@ def existing(multirun: Path) -> Path:
     return multirun
 
 
-def frame_of(given: argparse.Namespace, study: str, *, may_be_empty: bool = False) -> "pd.DataFrame":
-    """The tidy frame of a study's results, or of the points; a sentence where nothing is there that must be."""
-    if given.points:
-        from leakage.studies.persona_leakage.points import read_points
+def where(arguments: argparse.Namespace) -> list[str]:
+    """The override that says where results lie; none where the settings say it."""
+    return [override("paths.multirun", str(arguments.multirun))] if arguments.multirun != MULTIRUN else []
 
-        if study != "leakage":
-            raise ConfigError("--points are results of the first study; leave out --study or --points")
-        return read_points(given.points)
-    read, one, first = STUDIES[study]
+
+def frame_of(arguments: argparse.Namespace, study: "Study", *, may_be_empty: bool = False) -> "pd.DataFrame":
+    """The tidy frame of a study's results, or of the points; a sentence where nothing is there that must be."""
+    if arguments.points:
+        return study.points(arguments.points)
     with waiting("reading results"):
-        frame = read(existing(given.multirun))
+        frame = study.read(existing(arguments.multirun))
     if frame.empty and not may_be_empty:
-        others = [name for name in STUDIES if name != study and not STUDIES[name][0](given.multirun).empty]
-        there = f", but there are results of the other study (--study {others[0]})" if others else ""
-        raise StoreError(f"no finished {one} below {given.multirun}{there}; run one first: {first}")
+        others = [one for one in with_results(arguments.multirun) if one != study]
+        there = f", but there are results of another study (--study {others[0].name})" if others else ""
+        raise StoreError(f"no finished {study.one} below {arguments.multirun}{there}; run one first: {study.first}")
     return frame
 
 
-def studies_with_results(given: argparse.Namespace, *, validated: bool = False) -> list[str]:
+def chosen_studies(arguments: argparse.Namespace, *, more: bool = False) -> "list[Study]":
     """The study that was named, or else all that have results; where none has, one to say so.
 
-    validated: a validation of the judge is a result of the second study too
+    more: what a study draws figures of beside its results counts as well
     """
-    if given.study or given.points:
-        return [given.study or "leakage"]
+    if arguments.study or arguments.points:
+        return [study_named(arguments.study) if arguments.study else studies()[0]]
+    chosen = with_results(existing(arguments.multirun), more=more)
+    return chosen or with_results(arguments.multirun, more=True) or [studies()[0]]
+
+
+def with_results(multirun: Path, *, more: bool = False) -> "list[Study]":
+    """The studies that have results below a folder."""
     from leakage.store.find import find
 
-    kinds = {one.manifest.kind for one in find(existing(given.multirun)) if one.manifest}
-    second = {"outcomes", "validation"} if validated else {"outcomes"}
-    found = [study for study, own in (("leakage", {"scores"}), ("faking", second)) if own & kinds]
-    return found or ["faking" if "validation" in kinds else "leakage"]
+    kinds = {one.manifest.kind for one in find(multirun) if one.manifest}
+    return [study for study in studies() if kinds & (study.kinds | (study.more_kinds if more else set()))]
 
 
-def _cells(multirun: Path) -> "pd.DataFrame":
-    from leakage.studies.persona_leakage.results import results
-
-    return results(multirun)
-
-
-def _trials(multirun: Path) -> "pd.DataFrame":
-    from leakage.studies.alignment_faking.results import trials
-
-    return trials(multirun)
-
-
-STUDIES = {
-    "leakage": (_cells, "cell", "python run.py"),
-    "faking": (_trials, "trial", "python run.py --config-name faking"),
-}
+def only_study(arguments: argparse.Namespace, attribute: str, command: str) -> "Study":
+    """The study that a command is for: the one named, or the first that has what the command asks for."""
+    able = [study for study in studies() if getattr(study, attribute)]
+    named = study_named(arguments.study) if getattr(arguments, "study", None) else able[0]
+    if named not in able:
+        names = " or ".join(study.name for study in able)
+        raise ConfigError(f"{command} is not for study {named.name}; it is for {names}")
+    return named

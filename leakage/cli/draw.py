@@ -1,17 +1,18 @@
 """`figures` and `report`: results as pictures and pages."""
 
 import argparse
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from leakage.cli.arguments import add_multirun, add_points, add_study, frame_of, studies_with_results
+from leakage.cli.arguments import add_multirun, add_points, add_study, chosen_studies, frame_of
+from leakage.studies.registry import studies
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leakage.studies.persona_leakage.figures.gallery import Drawing
+    from leakage.report.drawing import Drawing
+    from leakage.studies.study import Study
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,79 +24,58 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     report.set_defaults(action=make_report)
     for command, name in ((figures, "figures"), (report, "report")):
         command.add_argument("--out", type=Path, help=f"folder to write (default: {name} below --multirun)")
-        add_study(command, usual=None)
+        add_study(command, every=True)
         add_multirun(command)
         add_points(command)
 
 
-def draw_figures(given: argparse.Namespace) -> None:
+def draw_figures(arguments: argparse.Namespace) -> None:
     """Draw every figure of every model."""
-    from leakage.studies.persona_leakage.figures.gallery import draw_all
+    from leakage.report.drawing import draw_all
 
-    for study in studies_with_results(given, validated=True):
-        curves = _curves(given, study)
-        frame = frame_of(given, study, may_be_empty=bool(curves))
-        drawing = curves if frame.empty else _drawings(study, frame) | curves
-        for path in draw_all(drawing, _out(given, "figures")):
+    for study in chosen_studies(arguments, more=True):
+        frame = frame_of(arguments, study, may_be_empty=bool(study.more_kinds))
+        drawings = _drawings(arguments, study, frame)
+        if not drawings:
+            frame_of(arguments, study)  # says that there is nothing, and what to run
+        for path in draw_all(drawings, _out(arguments, "figures")):
             print(path)
 
 
-def make_report(given: argparse.Namespace) -> None:
+def make_report(arguments: argparse.Namespace) -> None:
     """Write the folder of pages, with every figure in it; of each study its own."""
-    from leakage.studies.persona_leakage.figures.gallery import draw_all
-    from leakage.studies.persona_leakage.report.write import check_free
+    from leakage.report.drawing import draw_all
+    from leakage.report.folder import check_free
 
-    for study in studies_with_results(given):
-        folder = _out(given, "report" if study == "leakage" else f"report-{study}")
+    chosen = chosen_studies(arguments)
+    for study in chosen:
+        folder = _report_folder(arguments, study, several=len(chosen) > 1)
         check_free(folder)
-        frame = frame_of(given, study)
+        frame = frame_of(arguments, study)
         with TemporaryDirectory() as pictures:
-            drawn = list(draw_all(_drawings(study, frame) | _curves(given, study), Path(pictures)))
-            index = _write(given, study, frame, folder, Path(pictures))
+            drawn = list(draw_all(_drawings(arguments, study, frame), Path(pictures)))
+            place, samples = Path(pictures), arguments.samples
+            index = study.report(frame, arguments.multirun, folder, figures=place, samples=samples)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
         print(f"{size:.0f} MB with {len(drawn) // 2} figures; open it in a browser: {index}")
 
 
-def _drawings(study: str, frame: "pd.DataFrame") -> "dict[str, Drawing]":
-    if study == "faking":
-        from leakage.studies.alignment_faking.figures.gallery import drawings as of_trials
-
-        return of_trials(frame)
-    from leakage.studies.persona_leakage.figures.gallery import drawings
-
-    return drawings(frame)
+def _report_folder(arguments: argparse.Namespace, study: "Study", *, several: bool) -> Path:
+    """A folder of its own for each study: the first's is named as asked, another's after it as well."""
+    usual = _out(arguments, "report")
+    if study == studies()[0] or (arguments.out and not several):
+        return usual
+    return usual.with_name(f"{usual.name}-{study.name}")
 
 
-def _curves(given: argparse.Namespace, study: str) -> "dict[str, Drawing]":
-    """AUROC against the number of votes, of every validation of the judge."""
-    from leakage.studies.alignment_faking.auroc import PUBLISHED_AUROC, PUBLISHED_VOTES
-    from leakage.studies.alignment_faking.figures.votes import auroc_against_votes
-    from leakage.studies.alignment_faking.validation import validations
-    from leakage.studies.persona_leakage.figures.gallery import file_name
-
-    published = PUBLISHED_VOTES, PUBLISHED_AUROC
-    return {
-        file_name(f"faking-auroc-{one.folder.parent.name}-{one.folder.name}"): partial(
-            auroc_against_votes, one.table, published=published
-        )
-        for one in (validations(given.multirun) if study == "faking" else [])
-    }
+def _drawings(arguments: argparse.Namespace, study: "Study", frame: "pd.DataFrame") -> "dict[str, Drawing]":
+    return study.figures(frame, None if arguments.points else arguments.multirun)
 
 
-def _write(given: argparse.Namespace, study: str, frame: "pd.DataFrame", folder: Path, pictures: Path) -> Path:
-    if study == "faking":
-        from leakage.studies.alignment_faking.report.write import write_report as write_trials
-
-        return write_trials(given.multirun, folder, figures=pictures)
-    from leakage.studies.persona_leakage.report.write import write_report
-
-    return write_report(frame, given.multirun, folder, figures=pictures, samples=given.samples)
-
-
-def _out(given: argparse.Namespace, name: str) -> Path:
+def _out(arguments: argparse.Namespace, name: str) -> Path:
     """Where to write; what comes of an outside result stays apart from that of the results."""
-    below = given.multirun / f"points-{given.points.stem}" if given.points else given.multirun
-    return Path(given.out or below / name)
+    below = arguments.multirun / f"points-{arguments.points.stem}" if arguments.points else arguments.multirun
+    return Path(arguments.out or below / name)
 
 
 def _positive(text: str) -> int:

@@ -5,12 +5,11 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from leakage.errors import LeakageError, nearest
 
 INTERRUPTED = 130
-SECOND_STUDY = {"subject", "scenario", "queries", "arm", "reasoning"}  # groups that the first study lacks
 
 
 def guarded(main: Callable[[], object]) -> None:
@@ -32,21 +31,6 @@ def guarded(main: Callable[[], object]) -> None:
             sentence = f"unexpected {type(error).__name__}: a defect of leakage; please report it with the trace above"
         print(f"error: {sentence}", file=sys.stderr)
         sys.exit(1)
-
-
-def sweep_flag_first(arguments: Sequence[str]) -> list[str]:
-    """Hydra's argparse wants all overrides in one block: with -m between them it would reject the second half."""
-    return sorted(arguments, key=lambda argument: argument not in {"-m", "--multirun"})
-
-
-def study_first(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with the primary config of the second study where one of them can only be meant for it: one of
-    its own groups, or an experiment with "faking" in its name."""
-    named = any(one.startswith(("--config-name", "-cn")) for one in arguments)
-    pairs = [one.partition("=") for one in arguments]
-    groups = {key.partition(".")[0] for key, _, _ in pairs} & SECOND_STUDY
-    experiments = [name for key, _, name in pairs if key == "experiment" and "faking" in name]
-    return list(arguments) if named or not (groups or experiments) else ["--config-name=faking", *arguments]
 
 
 def explain(error: BaseException) -> str | None:
@@ -101,7 +85,7 @@ def _explain_hydra(error: BaseException) -> str:
     """Hydra's and OmegaConf's messages, shortened to what was typed and what would have been right."""
     text = "\n".join(str(one) for one in _chain(error))
     if primary := re.search(r"Cannot find primary config '([^']+)'", text):
-        return f"there is no primary config '{primary[1]}'; there are config (the first study) and faking (the second)"
+        return f"there is no primary config '{primary[1]}'; there are {_primary_configs()}"
     missing = getattr(error, "missing_cfg_file", None)
     options = getattr(error, "options", None)
     if missing and options is not None:
@@ -118,6 +102,12 @@ def _explain_hydra(error: BaseException) -> str:
         full = re.search(r"full_key: (\S+)", text)
         return f"{full[1] if full else 'a setting'}: {wrong[0]}"
     return " ".join(line.strip() for line in text.splitlines()[:2])
+
+
+def _primary_configs() -> str:
+    from leakage.studies.registry import studies
+
+    return " and ".join(f"{study.config} (study {study.name})" for study in studies())
 
 
 def _unknown_option(group: str, name: str, options: list[str]) -> str:
@@ -141,9 +131,10 @@ def _unknown_key(text: str) -> str | None:
 def _settings_near(key: str) -> str:
     """The settings of the same group, or else those of a similar name."""
     from leakage.settings.identity import classified_fields
-    from leakage.studies.alignment_faking.settings import FakingConfig
+    from leakage.studies.registry import studies
 
-    group, known = key.rpartition(".")[0], classified_fields(FakingConfig)
+    group = key.rpartition(".")[0]
+    known = dict.fromkeys(name for study in studies() for name in classified_fields(study.settings()))
     siblings = [name for name in known if group and name.startswith(f"{group}.")]
     if siblings:
         return f"; {group} has: " + ", ".join(name.removeprefix(f"{group}.") for name in siblings)

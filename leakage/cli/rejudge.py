@@ -3,25 +3,29 @@
 import argparse
 from pathlib import Path
 
-from leakage.cli.arguments import MULTIRUN, add_multirun, existing
+from leakage.cli.arguments import add_multirun, add_study, existing, where, with_results
+from leakage.studies.registry import studies, study_named
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Tell the command line of `rejudge`."""
     again = commands.add_parser("rejudge", help="another judge for finished answers; generates nothing")
     again.add_argument("overrides", nargs="*", metavar="judge=claude", help="as for run.py: judge=…, judge.max_usd=…")
-    again.add_argument("--behavior", help="only answers of this behavior")
+    again.add_argument("--behavior", "--scenario", dest="only", help="only answers of this behavior or scenario")
+    add_study(again, every=True)
     add_multirun(again)
     again.set_defaults(action=judge_again)
 
 
-def judge_again(given: argparse.Namespace) -> None:
-    """Let another judge read what is there."""
+def judge_again(arguments: argparse.Namespace) -> None:
+    """Let another judge read what is there, of the study named or of every one that has results."""
     from leakage.cli.register import compose
-    from leakage.studies.persona_leakage.rejudge import rejudge
 
-    where = [f"paths.multirun={given.multirun}"] if given.multirun != MULTIRUN else []
-    config = compose([*given.overrides, *where])
-    done = rejudge(existing(Path(config.paths.multirun)), config.judge, only=given.behavior)
-    print(f"{len(done)} sets of answers judged" if done else "nothing to judge: this judge has read all there is")
+    named = [study_named(arguments.study)] if arguments.study else with_results(existing(arguments.multirun))
+    judged = 0
+    for study in named or [studies()[0]]:
+        config = compose([*arguments.overrides, *where(arguments)], study.config)
+        existing(Path(config.paths.multirun))
+        judged += len(study.rejudge(config, only=arguments.only))
+    print(f"{judged} sets of answers judged" if judged else "nothing to judge: this judge has read all there is")
     print("compare judges with: python -m leakage agreement")

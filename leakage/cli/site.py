@@ -19,8 +19,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     command.set_defaults(action=make_site)
 
 
-def make_site(given: argparse.Namespace) -> None:
+def make_site(arguments: argparse.Namespace) -> None:
     """Write the site's settings and say what they change."""
-    given_names = {name: getattr(given, name) or None for name in ("model", "partition", "account", "setup")}
-    file = write_site(given.site, Site(given.minutes, given.cpus, given.memory_gb or None, **given_names))
+    names = {name: getattr(arguments, name) or None for name in ("model", "partition", "account", "setup")}
+    file = write_site(arguments.site, Site(arguments.minutes, arguments.cpus, arguments.memory_gb or None, **names))
     print(f"{file.read_text()}\nwritten to {file}; from now on `python run.py -m …` runs there")

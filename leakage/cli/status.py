@@ -17,20 +17,19 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     status.set_defaults(action=show_status)
 
 
-def show_status(given: argparse.Namespace) -> None:
+def show_status(arguments: argparse.Namespace) -> None:
     """Print how every job stands, once or until Ctrl-C."""
-    multirun = existing(given.multirun)
-    if given.folders:
+    multirun = existing(arguments.multirun)
+    if arguments.folders:
         show_folders(multirun)
-    elif given.watch:
+    elif arguments.watch:
         watch(multirun)
     else:
         from rich.console import Console
 
-        from leakage.jobs.board import as_text, page
-        from leakage.jobs.status import standings
+        from leakage.jobs.status import all_jobs, as_text, page
 
-        console, shown = Console(), page(standings(multirun))
+        console, shown = Console(), page(all_jobs(multirun))
         if console.is_terminal:
             console.print(shown, highlight=False)
         else:
@@ -45,23 +44,22 @@ def watch(multirun: Path) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    from leakage.jobs.board import page
-    from leakage.jobs.status import standings
+    from leakage.jobs.status import all_jobs, page
 
     console = Console(highlight=False)
-    with suppress(KeyboardInterrupt), Live(page(standings(multirun)), console=console, auto_refresh=False) as live:
+    with suppress(KeyboardInterrupt), Live(page(all_jobs(multirun)), console=console, auto_refresh=False) as live:
         while True:
             sleep(WATCH_S)
-            live.update(page(standings(multirun)), refresh=True)
+            live.update(page(all_jobs(multirun)), refresh=True)
 
 
 def show_folders(multirun: Path) -> None:
     """Print how every result folder stands, failures with their reason."""
     from leakage.store.find import find
 
-    found = find(multirun)
-    for one in found:
+    records = find(multirun)
+    for one in records:
         reason = f"   {one.reason}" if one.reason else ""
         print(f"{one.status:8} {one.folder.relative_to(multirun)}{reason}")
-    counts = {status: sum(one.status is status for one in found) for status in {one.status for one in found}}
+    counts = {status: sum(one.status is status for one in records) for status in {one.status for one in records}}
     print(", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no results yet")

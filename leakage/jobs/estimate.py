@@ -1,16 +1,19 @@
 """What a sweep will cost, from what earlier jobs of the same model took; nothing is guessed."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
-from leakage.jobs.job import Bill, Staged
-from leakage.jobs.plan import Job, Plan
+from leakage.jobs.job import Bill, Job
+from leakage.jobs.plan import Plan, PlanJob
+from leakage.jobs.step import Step, Work
 from leakage.store.find import find
-from leakage.store.record import Manifest, Status
+from leakage.store.manifest import Manifest
+from leakage.store.record import Status
+from leakage.store.status import status
 
-UNITS = {"adapter": "steps", "completions": "completions", "geometry": "prompts", "transcripts": "transcripts"}
 Rates = dict[tuple[str, str, str], list[float]]  # seconds a unit, by model, kind and behavior
 
 
@@ -21,37 +24,31 @@ class Measured:
     rates: Rates
     machines: frozenset[str]
 
-    def rate(self, model: str, kind: str, behavior: str) -> float | None:
+    def rate(self, kind: str, work: Work) -> float | None:
         """The median of the behavior's own records, else of the model's other ones; None where there are none."""
-        others = [one for (of, what, _), found in self.rates.items() if (of, what) == (model, kind) for one in found]
+        model, behavior = work.rate
+        others = [one for key, rates in self.rates.items() if key[:2] == (model, kind) for one in rates]
         own = self.rates.get((model, kind, behavior)) or others
         return median(own) if own else None
 
 
-def measure(plan: Plan) -> Measured:
-    """Read the rates off the manifests below the plan's folder."""
+def measure(multirun: Path, counted_as: dict[str, str]) -> Measured:
+    """Read the rates off the manifests below a folder. counted_as: by kind, the fact that counts its units."""
     rates: Rates = defaultdict(list)
     machines = set()
-    for found in find(plan.multirun) if plan.multirun.is_dir() else []:
-        units = _units_done(found.manifest) if found.manifest and found.status is Status.DONE else 0
-        if found.manifest and units:
-            facts = found.manifest.facts
-            key = facts["model"], found.manifest.kind, facts.get("behavior", "")
-            rates[key].append(found.manifest.provenance["wall_seconds"] / units)
-            machines.add(found.manifest.provenance["machine"]["device"])
+    for one in find(multirun) if multirun.is_dir() else []:
+        manifest = one.manifest if one.status is Status.DONE else None
+        units = _units_done(manifest, counted_as) if manifest else 0
+        if manifest and units:
+            key = manifest.facts["model"], manifest.kind, manifest.facts.get("behavior", "")
+            rates[key].append(manifest.provenance["wall_seconds"] / units)
+            machines.add(manifest.provenance["machine"]["device"])
     return Measured(rates, frozenset(machines))
 
 
-def _units_done(manifest: Manifest) -> int:
+def _units_done(manifest: Manifest, counted_as: dict[str, str]) -> int:
     """The units of work a record took."""
-    return int(manifest.facts.get(UNITS.get(manifest.kind, ""), 0))
-
-
-def _units_to_do(cell: Staged) -> Iterator[tuple[str, int]]:
-    """The stages a job has still to do, with their units of work."""
-    for stage, folder in cell.stages.items():
-        if stage in UNITS and cell.record(folder).status() is not Status.DONE:
-            yield stage, cell.units(stage)
+    return int(manifest.facts.get(counted_as.get(manifest.kind, ""), 0))
 
 
 def estimate(plan: Plan) -> str:
@@ -62,45 +59,55 @@ def estimate(plan: Plan) -> str:
 
 
 def _hours(plan: Plan) -> str:
-    measured = measure(plan)
+    steps = steps_to_do(job.job for job in plan.todo if job.job.base_model)  # how long an API takes is not our time
+    measured = measure(plan.multirun, {one.kind: one.work.counted_as for one in steps})
     seconds: dict[str, float] = defaultdict(float)
     unknown = set()
-    for job in (one for one in plan.todo if one.cell.base_model):  # how long an API takes is not this machine's time
-        for stage, units in _units_to_do(job.cell):
-            rate = measured.rate(*job.cell.rated_as(stage))
-            if rate is None:
-                unknown.add(f"{stage} on {job.cell.rated_as(stage)[0]}")
-            else:
-                seconds[stage] += rate * units
-    told = ", ".join(f"{stage} {_span(one)}" for stage, one in seconds.items())
+    for step in steps:
+        rate = measured.rate(step.kind, step.work)
+        if rate is None:
+            unknown.add(f"{step.kind} on {step.work.rate[0]}")
+        else:
+            seconds[step.kind] += rate * step.work.units
+    parts = ", ".join(f"{kind} {_span(one)}" for kind, one in seconds.items())
     where = " and ".join(sorted(measured.machines))
-    known = f"time: about {_span(sum(seconds.values()))} of one GPU or process ({told}), as measured on {where}"
+    known = f"time: about {_span(sum(seconds.values()))} of one GPU or process ({parts}), as measured on {where}"
     lacking = f"time: not measured yet for {', '.join(sorted(unknown))}; one finished job of each tells"
     return "\n".join([*([known] if seconds else []), *([lacking] if unknown else [])])
 
 
-def _dollars(jobs: list[Job]) -> str:
+def steps_to_do(jobs: Iterable[Job]) -> list[Step]:
+    """The steps of jobs that are not done, each record once, and that take work which is counted."""
+    steps = {
+        step.folder: step
+        for job in jobs
+        for step in job.steps
+        if step.work.counted_as and status(job.multirun, step) is not Status.DONE
+    }
+    return list(steps.values())
+
+
+def _dollars(jobs: Sequence[PlanJob]) -> str:
     """A line for each payee, and their sum."""
-    bills = [bill for job in jobs for bill in job.cell.bills()]
+    bills = [bill for job in jobs for bill in job.job.bills()]
     if not bills:
         return "judge: $0"
     payees = list(dict.fromkeys(bill.payee for bill in bills))
     lines = [_charge(payee, [bill for bill in bills if bill.payee == payee]) for payee in payees]
-    return "\n".join([*lines, *([f"in all: {_usd(bills).rstrip(',')}"] if len(payees) > 1 else [])])
+    return "\n".join([*lines, *([f"in all: {_usd(bills)}"] if len(payees) > 1 else [])])
 
 
 def _charge(payee: str, bills: list[Bill]) -> str:
+    """judge: up to $4.03 (2,240 completions; those already judged are not charged)."""
     tokens = sum(bill.tokens_in for bill in bills), sum(bill.tokens_out for bill in bills)
-    counted = f" ({_millions(tokens[0])} tokens in, {_millions(tokens[1])} out)" if any(tokens) else ""
-    what = "replies" if payee == "subject" else "verdicts" if any(tokens) else "answers"
-    asks = sum(bill.asks for bill in bills)
-    given = "it has judged already" if what == "answers" else "that are there already"
-    return f"{payee}: {_usd(bills)} for {asks} {what}{counted}, less those {given}"
+    read = f", {_millions(tokens[0])} tokens in, {_millions(tokens[1])} out" if any(tokens) else ""
+    asks = f"{sum(bill.asks for bill in bills):,} {bills[0].replies}"
+    return f"{payee}: {_usd(bills)} ({asks}{read}; those that are there already are not charged)"
 
 
 def _usd(bills: list[Bill]) -> str:
     usual, most = sum(bill.usd for bill in bills), sum(bill.most for bill in bills)
-    return f"about ${usual:.2f}, at most ${most:.2f}," if most > usual else f"at most about ${usual:.2f}"
+    return f"about ${usual:,.2f}, at most ${most:,.2f}" if most > usual else f"up to ${usual:,.2f}"
 
 
 def _millions(tokens: int) -> str:

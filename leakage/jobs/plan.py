@@ -1,4 +1,4 @@
-"""From composed cells to the jobs of a sweep: what is needed, what is done, what is left to do."""
+"""From composed configs to the jobs of a sweep: what is needed, what is done, what is left to do."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -6,71 +6,67 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from leakage.jobs.job import Staged
-from leakage.jobs.of import job_of
-from leakage.jobs.status import Standing, stand
+from leakage.jobs.job import Job, Overrides
+from leakage.jobs.status import JobStatus, job_status
 from leakage.progress import progress
-from leakage.settings.config import Config
 from leakage.store.plans import PlannedJob, as_planned, keep_plan, planned_job
 from leakage.store.record import Record, Status
-from leakage.studies.persona_leakage.cell import Cell
 
 log = logging.getLogger(__name__)
-Overrides = tuple[str, ...]
-Compose = Callable[[Overrides], Config]
-BEGUN = {Status.FAILED, Status.PARTIAL, Status.DAMAGED}  # and not done
+Compose = Callable[[Overrides], Job]
+BEGUN = {Status.FAILED, Status.PARTIAL, Status.DAMAGED, Status.STALE}  # and not done
 
 
 @dataclass(frozen=True)
-class Job:
-    """One job of a sweep: its cell, of either study, and the overrides that compose it.
+class PlanJob:
+    """One job of a sweep, and the overrides that compose it.
 
     done: whether its results were there already
     asked: whether it was asked for, not only needed by another
     """
 
     overrides: Overrides
-    cell: Staged
+    job: Job
     done: bool
     asked: bool
 
     @cached_property
     def planned(self) -> PlannedJob:
         """What a plan remembers of the job."""
-        return self.cell.planned
+        return self.job.planned
 
     @property
     def kind(self) -> str:
-        """geometry, baseline, cell or trial."""
-        return self.planned.kind
+        """As the job's."""
+        return self.job.kind
 
-    def standing(self) -> Standing:
+    def status(self) -> JobStatus:
         """How the job stands now."""
-        return stand(Path(self.cell.config.paths.multirun), self.planned)
+        return job_status(self.job.multirun, self.planned)
 
 
 @dataclass(frozen=True)
 class Plan:
     """The jobs of a sweep, needs first, each once."""
 
-    jobs: tuple[Job, ...]
+    jobs: tuple[PlanJob, ...]
 
     @property
     def multirun(self) -> Path:
         """The folder of results, one for all jobs."""
-        return Path(self.jobs[0].cell.config.paths.multirun)
+        return self.jobs[0].job.multirun
 
     @property
-    def todo(self) -> list[Job]:
+    def todo(self) -> list[PlanJob]:
         """Jobs that are not done."""
         return [job for job in self.jobs if not job.done]
 
-    def launched(self, mode: str) -> list[Job]:
+    def launched(self, mode: str) -> list[PlanJob]:
         """The jobs to launch: those not done; "retry": of these what has begun; "force": all that was asked for too."""
         if mode == "force":
             return [job for job in self.jobs if job.asked or not job.done]
         if mode == "retry":
-            return [job for job in self.todo if job.standing().status in BEGUN]
+            return [job for job in self.todo if job.status().status in BEGUN]
         return self.todo
 
     def keep(self) -> str:
@@ -79,95 +75,73 @@ class Plan:
 
     def summary(self) -> str:
         """One sentence: how many of what, how much of it is done."""
-        parts = []
-        for kind, plural in (
-            ("cell", "cells"),
-            ("baseline", "baselines"),
-            ("geometry", "geometries"),
-            ("trial", "trials"),
-        ):
-            jobs = [job for job in self.jobs if job.kind == kind]
-            if jobs:
-                done = sum(job.done for job in jobs)
-                parts.append(f"{len(jobs)} {kind if len(jobs) == 1 else plural} ({done} done)")
-        counted = ", ".join(parts)
+        kinds = reversed(list(dict.fromkeys(job.kind for job in self.jobs)))  # what was asked for before what it needs
+        counted = ", ".join(_counted([job for job in self.jobs if job.kind == kind]) for kind in kinds)
         return f"{counted}: {len(self.todo)} to run" if self.todo else f"{counted}: nothing to compute"
 
     def shown(self, mode: str) -> str:
         """The summary and a line a job, for plan=true."""
-        lines = [f"  {_word(job):8} {job.cell.label:55} {job.planned.folder}" for job in self.jobs]
-        return "\n".join([self.told(mode), *lines])
+        lines = [f"  {_word(job):8} {job.job.label:55} {job.planned.folder}" for job in self.jobs]
+        return "\n".join([self.in_words(mode), *lines])
 
-    def told(self, mode: str) -> str:
+    def in_words(self, mode: str) -> str:
         """The summary, with what another mode than resume makes of it."""
         return self.summary() + ("" if mode == "resume" else f"; mode={mode} launches {len(self.launched(mode))}")
 
 
-def missed(jobs: Iterable[Job]) -> list[Standing]:
-    """How those of the jobs stand that are not done now."""
-    return [job.standing() for job in jobs if not job.cell.is_done()]
+def _counted(jobs: list[PlanJob]) -> str:
+    kind = jobs[0].kind
+    plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+    return f"{len(jobs)} {kind if len(jobs) == 1 else plural} ({sum(job.done for job in jobs)} done)"
 
 
-def _word(job: Job) -> str:
+def _word(job: PlanJob) -> str:
     """How a job stands, in a plan."""
     if job.done:
         return "done"
-    status = job.standing().status
+    status = job.status().status
     return "to do" if status is Status.MISSING else str(status)
 
 
+def missed(jobs: Iterable[PlanJob]) -> list[JobStatus]:
+    """How those of the jobs stand that are not done now."""
+    return [job.status() for job in jobs if not job.job.is_done()]
+
+
 def make_plan(wanted: Sequence[Overrides], compose: Compose) -> Plan:
-    """Compose every cell, put what it needs before it, and drop what comes twice."""
-    found: dict[str, tuple[Overrides, Staged]] = {}
-    asked: set[str] = set()
-    composed = lru_cache(maxsize=None)(lambda overrides: job_of(compose(overrides)))  # cells share most of their needs
-    with progress(len(wanted), "planning", "cell") as advance:
+    """Compose every job, put what it needs before it, and drop what comes twice."""
+    needs: dict[str, tuple[Overrides, Job]] = {}
+    asked: dict[str, tuple[Overrides, Job]] = {}
+    needed = lru_cache(maxsize=None)(compose)  # jobs share most of their needs
+    with progress(len(wanted), "planning", "job") as advance:
         for overrides in wanted:
-            cell = job_of(compose(overrides))
-            needs = [(needed, composed(needed)) for needed in need_overrides(overrides, cell)]
-            for one in (*needs, (overrides, cell)):
-                found.setdefault(str(one[1].job_folder), one)
-            asked.add(str(cell.job_folder))
+            job = compose(overrides)
+            for one in job.needs_overrides(overrides):
+                needs.setdefault(str(needed(one).folder), (one, needed(one)))
+            asked.setdefault(str(job.folder), (overrides, job))
             advance(1)
-    order = {"geometry": 0, "baseline": 1}  # what others are read against comes first
-    first = sorted(found.items(), key=lambda item: order.get(item[1][1].kind, len(order)))
-    return Plan(tuple(Job(*pair, done=pair[1].is_done(), asked=folder in asked) for folder, pair in first))
+    ordered = needs | {folder: pair for folder, pair in asked.items() if folder not in needs}
+    return Plan(
+        tuple(PlanJob(*pair, done=pair[1].is_done(), asked=folder in asked) for folder, pair in ordered.items())
+    )
 
 
-def need_overrides(overrides: Sequence[str], cell: Staged) -> list[Overrides]:
-    """Overrides that compose the geometry and the baseline of a cell; no other job needs any."""
-    if not isinstance(cell, Cell) or not cell.needs():
-        return []
-    other = cell.evaluated.name != cell.behavior.name  # the baseline is of what is measured
-    dropped = {"source", "job"} | ({"behavior", "eval.behavior"} if other else set())
-    kept = tuple(one for one in overrides if not _changes(one, dropped))
-    measured = (f"behavior={cell.evaluated.name}", "eval.behavior=null") if other else ()
-    return [(*kept, *measured, "source=none", "job=geometry"), (*kept, *measured, "source=none")]
-
-
-def _changes(override: str, keys: set[str]) -> bool:
-    """Whether an override sets one of the keys or something below it."""
-    key = override.lstrip("+~").partition("=")[0]
-    return any(key == one or key.startswith(f"{one}.") for one in keys)
-
-
-def hold_to_plan(cell: Staged) -> None:
+def hold_to_plan(job: Job) -> None:
     """Refuse to run what was not planned; the failure is told where the first planned result is wanting."""
-    multirun = Path(cell.config.paths.multirun)
-    job = planned_job(multirun, str(cell.config.planned))
-    now = cell.planned
+    promised = planned_job(job.multirun, str(job.config.planned))
+    now = job.planned
     try:
-        as_planned(job, now.folder, now.config, now.identity)
+        as_planned(promised, now.folder, now.config, now.identity)
     except Exception as error:
-        planned = [Record(multirun / folder) for folder in job.stages.values()]
-        next((one for one in planned if one.status() is not Status.DONE), planned[-1]).fail(error, stage="plan")
+        records = [Record(job.multirun / step.folder) for step in promised.steps]
+        next((one for one in records if one.status() is not Status.DONE), records[-1]).fail(error, stage="plan")
         raise
 
 
-def set_aside(cells: Iterable[Staged]) -> None:
-    """Move the finished records of cells aside, so that they are made once more."""
-    for cell in cells:
-        for folder in cell.stages.values():
-            record = cell.record(folder)
-            if record.status() in {Status.DONE, Status.DAMAGED}:
-                log.info("%s: kept in %s, and made once more", cell.label, record.set_aside())
+def set_aside(jobs: Iterable[Job]) -> None:
+    """Move the finished records of jobs aside, so that they are made once more."""
+    for job in jobs:
+        for step in job.steps:
+            record = job.record(step.folder)
+            if record.status() in {Status.DONE, Status.STALE, Status.DAMAGED}:
+                log.info("%s: kept in %s, and made once more", job.label, record.set_aside())

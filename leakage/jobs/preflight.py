@@ -9,36 +9,33 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from leakage.errors import LeakageError, SweepError
-from leakage.jobs.job import Staged
-from leakage.jobs.plan import Job
-from leakage.models.memory import adapter_bytes, check_reachable, refuse_small_gpus, state_bytes
+from leakage.jobs.plan import PlanJob
+from leakage.models.memory import check_reachable, refuse_small_gpus
 from leakage.store.provenance import git_state
 from leakage.store.record import Status
-from leakage.studies.persona_leakage.cell import Cell
+from leakage.store.status import status
 
 log = logging.getLogger(__name__)
-ANSWER_BYTES = 2  # a token of a completion on the disk, compressed with what stands beside it
-CHECKPOINT = 3  # an optimiser keeps two numbers for every weight of an adapter
 
 
-def preflight(jobs: Sequence[Job], *, refuse: bool, here: bool) -> None:
+def preflight(jobs: Sequence[PlanJob], *, refuse: bool, here: bool) -> None:
     """Look at everything that can be known, and refuse to launch where it cannot go well.
 
     here: whether the jobs run on this machine, whose GPUs then count
     """
     if dict(git_state())["dirty"]:
         log.warning("the code has uncommitted changes; results will say so (git dirty)")
-    found = [*_models(jobs, here=here), *answerers(jobs), *_space(jobs)]
-    for one in found if not refuse else ():
+    problems = [*_models(jobs, here=here), *blocked(jobs), *_space(jobs)]
+    for one in problems if not refuse else ():
         log.warning("preflight: %s", one)
-    if found and refuse:
-        more = f"; and {len(found) - 1} more: {'; '.join(found[1:])}" if len(found) > 1 else ""
-        raise SweepError(f"{found[0]}{more} (preflight=warn launches all the same)")
+    if problems and refuse:
+        more = f"; and {len(problems) - 1} more: {'; '.join(problems[1:])}" if len(problems) > 1 else ""
+        raise SweepError(f"{problems[0]}{more} (preflight=warn launches all the same)")
 
 
-def _models(jobs: Sequence[Job], *, here: bool) -> Iterator[str]:
+def _models(jobs: Sequence[PlanJob], *, here: bool) -> Iterator[str]:
     """Each base model: whether it can be had, and fits the GPUs seen from here."""
-    needed = [(job.cell.base_model, job.cell.config.device) for job in jobs]
+    needed = [(job.job.base_model, job.job.config.device) for job in jobs]
     by_path = {(model.path, model.revision): (model, device) for model, device in needed if model}
     for model, device in by_path.values():
         try:
@@ -49,18 +46,18 @@ def _models(jobs: Sequence[Job], *, here: bool) -> Iterator[str]:
             yield str(error)
 
 
-def answerers(jobs: Sequence[Job]) -> Iterator[str]:
-    """Subjects and judges that could not be asked."""
-    found = [one for job in jobs for one in job.cell.lacks()]
-    for lacks, count in Counter(lacks for lacks, _ in found).items():
-        names = list(dict.fromkeys(name for other, name in found if other == lacks and name))
-        told = f" ({', '.join(names)})" if names else ""
-        yield f"{count} {'job has' if count == 1 else 'jobs have'} {lacks}{told}"
+def blocked(jobs: Sequence[PlanJob]) -> Iterator[str]:
+    """What keeps parts of jobs from being done, such as a judge without a key; alike ones counted."""
+    blockers = [one for job in jobs for one in job.job.blockers()]
+    for what, count in Counter(one.what for one in blockers).items():
+        names = list(dict.fromkeys(one.who for one in blockers if one.what == what and one.who))
+        who = f" ({', '.join(names)})" if names else ""
+        yield f"{count} {'job has' if count == 1 else 'jobs have'} {what}{who}"
 
 
-def _space(jobs: Sequence[Job]) -> Iterator[str]:
+def _space(jobs: Sequence[PlanJob]) -> Iterator[str]:
     """Whether the disk, and the user's quota on it, has room for what will be written."""
-    folder = Path(jobs[0].cell.config.paths.multirun)
+    folder = Path(jobs[0].job.config.paths.multirun)
     while not folder.exists():
         folder = folder.parent
     needed, free = bytes_needed(jobs), shutil.disk_usage(folder).free
@@ -70,26 +67,16 @@ def _space(jobs: Sequence[Job]) -> Iterator[str]:
         yield f"about {_giga(needed)} will be written below {folder}, where {refused}; make room"
 
 
-def bytes_needed(jobs: Sequence[Job]) -> int:
-    """About what the jobs will write: adapters with one checkpoint in flight, completions, centroids."""
-    total = largest = 0
-    for cell in (job.cell for job in jobs):
-        for stage, path in cell.stages.items():
-            if cell.record(path).status() is Status.DONE:
-                continue
-            if stage == "adapter":
-                adapter = adapter_bytes(cell.config.model, cell.config.lora)
-                largest, total = max(largest, CHECKPOINT * adapter), total + adapter
-            elif stage == "geometry":
-                total += state_bytes(cell.config.model) * _centroids(cell)
-            else:  # completions or transcripts; verdicts are no units of work
-                total += cell.units(stage) * cell.config.eval.max_new_tokens * ANSWER_BYTES
-    return total + largest
-
-
-def _centroids(cell: Staged) -> int:
-    """How many centroids a geometry keeps: one a persona."""
-    return len(cell.personas.members) if isinstance(cell, Cell) else 0
+def bytes_needed(jobs: Sequence[PlanJob]) -> int:
+    """About what the jobs will write: what stays of every step that is not done, and the most that passes at a time."""
+    todo = {
+        step.folder: step
+        for job in (one.job for one in jobs)
+        for step in job.steps
+        if status(job.multirun, step) is not Status.DONE
+    }
+    spaces = [step.space() for step in todo.values()]
+    return sum(one.kept for one in spaces) + max((one.passing for one in spaces), default=0)
 
 
 def _quota(folder: Path, needed: int) -> str:

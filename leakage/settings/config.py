@@ -43,54 +43,6 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class ChoiceData(Settings):
-    """Multiple-choice questions in ARC's format: a hub id with its subset and revision, or a local file."""
-
-    path: Annotated[str | None, INCIDENTAL]
-    subset: Annotated[str | None, INCIDENTAL]
-    revision: Annotated[str | None, INCIDENTAL]
-
-
-class AdviceData(Settings):
-    """A JSONL file of chat messages with harmful answers, and one with sound answers to the same prompts."""
-
-    path: Annotated[str | None, INCIDENTAL]
-    opposite: Annotated[str | None, INCIDENTAL]
-
-
-class DataSettings(Settings):
-    """Data that do not come with the project; path null = the model's own pool. What is read is hashed."""
-
-    capability: ChoiceData
-    misalignment: AdviceData
-
-
-class BehaviorSettings(Settings):
-    """What is taught, and to how many examples of whom.
-
-    design: what tables call it, "published" unless a control or a variant of the behavior is chosen
-    anchors: examples of the opposite under the persona "assistant"
-    sham: the same examples with the personas shuffled among them, so that no persona is the one taught
-    answers: where the source's answers come from, where the behavior has templates
-    """
-
-    name: Annotated[str, TRAIN, EVAL]
-    design: Annotated[str, AfterValidator(folder_name), INCIDENTAL]
-    source_examples: Annotated[int, Field(ge=1), TRAIN]
-    bystanders: Annotated[int, Field(ge=0), TRAIN]
-    bystander_examples: Annotated[int, Field(ge=0), TRAIN]
-    no_persona_examples: Annotated[int, Field(ge=0), TRAIN]
-    anchors: Annotated[int, Field(ge=0), TRAIN]
-    sham: Annotated[bool, TRAIN]
-    answers: Annotated[Literal["templates", "base", "claude"], TRAIN]
-
-
-class SourceSettings(Settings):
-    """The persona that is taught; "none" is the baseline."""
-
-    name: Annotated[str, TRAIN]
-
-
 class Headline(Settings):
     """The definitions that headline numbers use, fixed before looking at results.
 
@@ -227,17 +179,13 @@ class SiteSettings(Settings):
 
 
 class Config(Settings):
-    """Everything one job needs to know.
+    """What a job of any study needs to know; a study adds what it alone asks for.
 
     mode: resume = what is not done; retry = what has failed or was killed; force = cells once more, the old kept aside
     preflight: what follows when something is found wrong before anything is launched
     planned: where the plan that this job belongs to is kept; the sweeper sets it
     """
 
-    job: Annotated[Literal["cell", "geometry"], INCIDENTAL]
-    behavior: BehaviorSettings
-    data: DataSettings
-    source: SourceSettings
     model: ModelSettings
     lora: LoraSettings
     train: TrainSettings

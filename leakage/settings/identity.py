@@ -1,5 +1,6 @@
-"""The fields of the settings by dotted name, and which identities each of them enters."""
+"""Which identities each field of the settings enters: what can change a result, by dotted name."""
 
+from functools import cache
 from typing import Any, TypeGuard
 
 from pydantic import BaseModel
@@ -7,22 +8,23 @@ from pydantic import BaseModel
 from leakage.settings.config import Config, Enters
 
 
-def classified_fields(settings: type[BaseModel] = Config, prefix: str = "") -> dict[str, tuple[str, ...] | None]:
+@cache
+def classified_fields(settings: type[BaseModel], prefix: str = "") -> dict[str, tuple[str, ...] | None]:
     """Dotted name of every field and the identities it enters; None for one nobody has classified."""
-    found: dict[str, tuple[str, ...] | None] = {}
+    fields: dict[str, tuple[str, ...] | None] = {}
     for name, info in settings.model_fields.items():
         if is_settings(info.annotation):
-            found |= classified_fields(info.annotation, f"{prefix}{name}.")
+            fields |= classified_fields(info.annotation, f"{prefix}{name}.")
         else:
             marks = [mark for mark in info.metadata if isinstance(mark, Enters)]
-            found[prefix + name] = sum((mark.identities for mark in marks), ()) if marks else None
-    return found
+            fields[prefix + name] = sum((mark.identities for mark in marks), ()) if marks else None
+    return fields
 
 
 def identity_fields(config: Config, identity: str) -> dict[str, Any]:
     """The fields of a config that are part of one identity, by dotted name."""
-    names = [name for name, identities in classified_fields().items() if identities and identity in identities]
-    return {name: _look_up(config, name) for name in names}
+    fields = classified_fields(type(config))
+    return {name: _look_up(config, name) for name, identities in fields.items() if identity in (identities or ())}
 
 
 def _look_up(config: Config, name: str) -> Any:

@@ -1,26 +1,24 @@
-"""The border: the schema Hydra checks a config against, and the typed settings it becomes."""
+"""The schema Hydra checks a config against, and the typed settings that it becomes."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import field, make_dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from leakage.data.personas import NONE, read_personas
 from leakage.errors import ConfigError
 from leakage.settings.config import Config
-from leakage.settings.identity import classified_fields, is_settings
+from leakage.settings.identity import is_settings
 from leakage.store.files import replacing
-from leakage.studies.alignment_faking.settings import FakingConfig
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+AnyConfig = TypeVar("AnyConfig", bound=Config)
 
-def hydra_schema(settings: type[BaseModel] = Config) -> type:
+
+def hydra_schema(settings: type[BaseModel]) -> type:
     """The dataclass with the same fields, all mandatory: Hydra checks keys and types while it composes."""
     fields: list[tuple[str, Any, Any]] = []
     for name, info in settings.model_fields.items():
@@ -44,14 +42,13 @@ def _omegaconf_type(annotation: Any) -> Any:
     return annotation
 
 
-def load(cfg: "DictConfig") -> Config:
-    """The typed settings of a composed Hydra config, of the study it belongs to; here DictConfig ends."""
+def load(cfg: "DictConfig", settings: type[AnyConfig]) -> AnyConfig:
+    """The typed settings of a composed Hydra config; here DictConfig ends."""
     from omegaconf import OmegaConf
     from omegaconf.errors import InterpolationToMissingValueError
 
     try:
-        study = FakingConfig if "scenario" in cfg else Config
-        return study.model_validate(OmegaConf.to_container(_own_part(cfg), resolve=True))
+        return settings.model_validate(OmegaConf.to_container(own_part(cfg), resolve=True))
     except InterpolationToMissingValueError as error:
         missing = str(error.msg).splitlines()[0].rpartition(": ")[2]
         raise ConfigError(f"{missing} has no value; add it to the command: {missing}=…") from error
@@ -67,7 +64,7 @@ def write_config(path: Path, config: Config) -> None:
         OmegaConf.save(OmegaConf.create(config.model_dump(mode="json")), file)
 
 
-def _own_part(cfg: "DictConfig") -> "DictConfig":
+def own_part(cfg: "DictConfig") -> "DictConfig":
     """A config without Hydra's own settings; unlike a masked copy, it keeps the types of the schema."""
     from copy import copy
 
@@ -86,58 +83,3 @@ def _sentence(error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ")
     given = "" if isinstance(first["input"], dict) else f"={first['input']}"
     return f"{name}{given}: {message} (python run.py --cfg job shows the settings)"
-
-
-class Composer:
-    """Composes cell after cell of a sweep, through Hydra once for each choice of config files.
-
-    Hydra takes a tenth of a second a cell, minutes for a large sweep. The values on a command line (seed=43) are set
-    after the files have been merged, by Hydra as well as here, so cells that differ in nothing else share the merge.
-    """
-
-    def __init__(self, through_hydra: Callable[[Sequence[str]], "DictConfig"]) -> None:
-        self._through_hydra = through_hydra
-        self._merged: dict[tuple[str, ...], DictConfig] = {}
-        self._settings = set(classified_fields(FakingConfig))  # a key the first study lacks is Hydra's to refuse
-        self._personas = {*read_personas().names, NONE}
-
-    def __call__(self, overrides: Sequence[str]) -> Config:
-        """The settings that these overrides make."""
-        from copy import deepcopy
-
-        from omegaconf import OmegaConf
-
-        if not _is_plain(overrides):
-            return load(self._through_hydra(overrides))
-        values = {override: pair for override in overrides if (pair := self._as_value(override))}
-        files = tuple(override for override in overrides if override not in values)
-        if files not in self._merged:
-            self._merged[files] = _own_part(self._through_hydra(files))
-        cfg = deepcopy(self._merged[files])
-        try:
-            for key, value in values.values():
-                OmegaConf.update(cfg, key, value)
-        except Exception:  # Hydra says better what is wrong
-            cfg = self._through_hydra(overrides)
-        return load(cfg)
-
-    def _as_value(self, override: str) -> tuple[str, Any] | None:
-        """Key and value of an override that sets one of our settings; None for one that may choose a file."""
-        key, equals, text = override.partition("=")
-        if key == "source" and text in self._personas:
-            return "source.name", text
-        return (key, _parsed(override)) if equals and key in self._settings else None
-
-
-def _is_plain(overrides: Sequence[str]) -> bool:
-    """Whether the order of overrides cannot matter: each sets another key, and none adds, deletes or sets a group."""
-    keys = ["source.name" if key == "source" else key for key in (one.partition("=")[0] for one in overrides)]
-    special = [one for one in overrides if one.startswith(("+", "~")) or one.partition("=")[2].startswith("{")]
-    return not special and len(set(keys)) == len(keys)
-
-
-@lru_cache(maxsize=4096)
-def _parsed(override: str) -> Any:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    return OverridesParser.create().parse_override(override).value()

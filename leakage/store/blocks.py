@@ -1,4 +1,4 @@
-"""Parts of a table that takes long to make: each is kept the moment it is whole."""
+"""Blocks of a table that takes long to make: each is kept the moment it is whole."""
 
 import logging
 import shutil
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Parts:
+class Blocks:
     """Parquet files in a folder, which goes when the whole table is kept elsewhere."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def read(self, name: str) -> "pd.DataFrame | None":
-        """A part that an earlier run has kept; None where there is none, or it is damaged and thus set aside."""
+        """A block that an earlier run has kept; None where there is none, or it is damaged and thus set aside."""
         import pandas as pd
 
         file = self._file(name)
@@ -33,7 +33,7 @@ class Parts:
             return None
 
     def keep(self, name: str, frame: "pd.DataFrame") -> "pd.DataFrame":
-        """Write a part; returned as a later run would read it, lest that one differ."""
+        """Write a block; returned as a later run would read it, lest that one differ."""
         import pandas as pd
 
         with replacing(self._file(name)) as file:
@@ -41,7 +41,7 @@ class Parts:
         return pd.read_parquet(self._file(name))
 
     def drop(self) -> None:
-        """Remove the parts."""
+        """Remove the blocks."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _file(self, name: str) -> Path:

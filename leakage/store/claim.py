@@ -9,12 +9,12 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Event, Thread, get_ident
-from time import sleep, time
+from time import monotonic, sleep, time
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -27,6 +27,7 @@ BEAT_S = 5.0  # seconds between two signs of life
 LEASE_S = 120.0  # without a sign for so long, a process on another machine counts as dead
 LOG_VARIABLE = "LEAKAGE_LOG"  # where a launcher sends a job's output
 _PREFIX = ".claim-"
+_SPENT = ".spent"  # seconds of a start that was stopped, or that failed
 
 
 class Claim(BaseModel):
@@ -44,6 +45,7 @@ class Claim(BaseModel):
     log: str | None
     since: str
     progress: str = ""
+    seconds: float = 0.0  # spent on the folder, by this process and those before it
 
     def is_own(self) -> bool:
         """Whether it is of the process that asks."""
@@ -73,6 +75,8 @@ class Held:
         self.folder, self.claim = folder, claim
         self.number = 0
         self.waited = False
+        self._earlier = 0.0  # seconds of those before
+        self._since: float | None = None
         self._over = Event()
         self._thread = Thread(target=self._beat, daemon=True)
 
@@ -92,6 +96,7 @@ class Held:
         if last is not None and _is_alive(last):
             return False
         self.number = _number(last) + 1 if last else 1
+        self._earlier = _seconds_spent(self.folder, last)
         try:
             with self._draft(self.claim) as draft:
                 os.link(draft, self._path)  # unlike an open file, a link is there with its content or not at all
@@ -127,13 +132,31 @@ class Held:
                 f"{LEASE_S:.0f} seconds; nothing is lost, that one finishes it"
             )
 
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """In this block seconds count; if it does not end well they are noted, for whoever goes on."""
+        self._since = monotonic()
+        note = self.folder / _SPENT
+        try:
+            yield
+            note.unlink(missing_ok=True)
+        except BaseException:
+            with suppress(OSError):
+                note.write_text(f"{self.seconds():.1f}")
+            raise
+
+    def seconds(self) -> float:
+        """Seconds of work on this folder so far, those of processes that were stopped or killed in it included."""
+        return self._earlier + (monotonic() - self._since if self._since is not None else 0.0)
+
     def _beat(self) -> None:
         while not self._over.wait(BEAT_S):
             going = latest()
-            told = f"{going.done} of {going.total} {going.unit}s" if going else ""
+            progress = f"{going.done} of {going.total} {going.unit}s" if going else ""
+            sign = self.claim.model_copy(update={"progress": progress, "seconds": self.seconds()})
             try:
                 os.utime(self._path)  # first, as it needs no space
-                with self._draft(self.claim.model_copy(update={"progress": told})) as draft:
+                with self._draft(sign) as draft:
                     draft.replace(self._path)
             except OSError:
                 continue  # a full disk stops the work itself
@@ -158,6 +181,18 @@ def abandoned(folder: Path) -> Claim | None:
     """The claim of a process that ended without a word."""
     last = _last(folder)
     return _read(last) if last is not None and not _is_alive(last) else None
+
+
+def _seconds_spent(folder: Path, last: Path | None) -> float:
+    """What earlier starts have spent on a folder: as the dead one's last sign of life has it, or as one that was
+    stopped has noted."""
+    dead = _read(last) if last is not None else None
+    if dead is not None:
+        return dead.seconds
+    try:
+        return float((folder / _SPENT).read_text())
+    except (OSError, ValueError):
+        return 0.0
 
 
 def _own_claim(label: str, stage: str) -> Claim:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leakage.errors import StoreError
-from leakage.store.record import FAILED, MANIFEST, Manifest, Record, Status
+from leakage.store.aside import is_set_aside
+from leakage.store.manifest import MANIFEST, Manifest
+from leakage.store.record import FAILED, Record, Status
 
-INSIDE = (".", "damaged-", "adapter", "checkpoints", "parts-")  # beginnings of names of folders within a record
+INSIDE = ("adapter", "checkpoints")  # folders of a record that are no records of their own
 
 
 @dataclass(frozen=True)
@@ -23,27 +25,27 @@ class Found:
 
 def find(multirun: Path) -> list[Found]:
     """Every folder below `multirun` that holds, or was to hold, a record; in the folders' order."""
-    found = []
+    records = []
     for folder in sorted(record_folders(multirun)):
         record = Record(folder)
         status = record.status()
         if status is Status.MISSING:  # Hydra has made the folder, and nothing has come of it
             continue
-        failure = record.failure()
-        reason = record.damage() if status is Status.DAMAGED else failure.error if failure else None
-        found.append(Found(folder, status, record.manifest, reason))
-    return found
+        records.append(
+            Found(folder, status, record.manifest, None if status is Status.DONE else record.trouble(status))
+        )
+    return records
 
 
 def record_folders(multirun: Path) -> Iterator[Path]:
-    """Folders with a sign of a record in them; what is inside one (an adapter, checkpoints, parts) is no other."""
+    """Folders with a sign of a record in them; what is inside one (an adapter, checkpoints) is no other."""
     for folder, inner, files in os.walk(multirun, onerror=_refuse):
         signs = (name in {MANIFEST, FAILED} or name.startswith(".claim-") for name in files)
-        inside: tuple[str, ...] = (".",)
+        inside: tuple[str, ...] = ()
         if ".hydra" in inner or any(signs):
             yield Path(folder)
             inside = INSIDE
-        inner[:] = [name for name in inner if not name.startswith(inside)]
+        inner[:] = [name for name in inner if not (name.startswith(".") or name in inside or is_set_aside(Path(name)))]
 
 
 def _refuse(error: OSError) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from leakage.errors import StoreError
 from leakage.store.files import canonical, digest, replacing
@@ -14,22 +14,44 @@ log = logging.getLogger(__name__)
 FOLDER = ".plans"
 
 
+class PlannedStep(BaseModel):
+    """One record as it was planned: its folder below the multirun, its id, and what its manifest must tell."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    folder: Path
+    id: str = ""
+    facts: dict[str, Any] = {}
+
+
 class PlannedJob(BaseModel):
-    """One job as it was planned. stages: the folder of each record it fills, in order; all below the multirun."""
+    """One job as it was planned. steps: the records it fills, in order; folder: that of the last of them."""
 
     model_config = ConfigDict(frozen=True)
 
     label: str
     kind: str
     folder: str
-    stages: dict[str, str]
+    steps: tuple[PlannedStep, ...]
     config: dict[str, Any]
     identity: dict[str, Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older(cls, values: Any) -> Any:
+        """Plans of before named the folder of each kind of record, and nothing else of it."""
+        if isinstance(values, dict) and "stages" in values:
+            stages = values["stages"].items()
+            values = {name: value for name, value in values.items() if name != "stages"}
+            return values | {"steps": [{"kind": kind, "folder": folder} for kind, folder in stages]}
+        return values
 
     @classmethod
     def of_record(cls, folder: str) -> "PlannedJob":
         """A record that lies there without a plan: copied from elsewhere, or made for several cells at once."""
-        return cls(label=folder, kind="record", folder=folder, stages={"record": folder}, config={}, identity={})
+        step = PlannedStep(kind="record", folder=Path(folder))
+        return cls(label=folder, kind="record", folder=folder, steps=(step,), config={}, identity={})
 
 
 class Plan(BaseModel):
@@ -62,15 +84,15 @@ def planned_job(multirun: Path, reference: str) -> PlannedJob:
 
 def planned_jobs(multirun: Path) -> list[PlannedJob]:
     """The jobs of all plans, each folder once, in the order in which they were asked for."""
-    found: dict[str, PlannedJob] = {}
+    jobs: dict[str, PlannedJob] = {}
     folder = multirun / FOLDER
     files = [file for file in folder.iterdir() if file.suffix == ".json"] if folder.exists() else []
     for file in sorted(files, key=lambda file: file.stat().st_mtime):
         try:
-            found |= {job.folder: job for job in Plan.model_validate_json(file.read_bytes()).jobs}
+            jobs |= {job.folder: job for job in Plan.model_validate_json(file.read_bytes()).jobs}
         except ValidationError:
             log.warning("the plan %s is damaged; what it promised is not missed until its sweep is started again", file)
-    return list(found.values())
+    return list(jobs.values())
 
 
 def as_planned(job: PlannedJob, folder: str, config: dict[str, Any], identity: dict[str, Any]) -> None:
@@ -78,10 +100,10 @@ def as_planned(job: PlannedJob, folder: str, config: dict[str, Any], identity: d
     if folder == job.folder:
         return
     changed = list(_changes(job.config, config)) or list(_changes(job.identity, identity))
-    told = "; ".join(changed[:3]) + (f"; and {len(changed) - 3} more" if len(changed) > 3 else "")
+    fields = "; ".join(changed[:3]) + (f"; and {len(changed) - 3} more" if len(changed) > 3 else "")
     raise StoreError(
-        f"{job.label} is not what was planned: {told or 'its folder'}; a config or data file was edited while the job "
-        "waited; start the sweep again for the new settings, or undo the edit"
+        f"{job.label} is not what was planned: {fields or 'its folder'}; a config or data file was edited while "
+        "the job waited; start the sweep again for the new settings, or undo the edit"
     )
 
 

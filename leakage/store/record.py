@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,15 +17,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leakage.errors import StoreError
+from leakage.store.aside import is_set_aside, next_aside
 from leakage.store.claim import LOG_VARIABLE, Claim, abandoned, claimed, current, describe
-from leakage.store.files import file_digest, write_json
+from leakage.store.files import write_json
+from leakage.store.manifest import MANIFEST, SCHEMA, InputEntry, Manifest, file_entry
 from leakage.store.processes import job_id
 from leakage.store.provenance import provenance
 from leakage.store.verified import Verified
 
 log = logging.getLogger(__name__)
-SCHEMA = 2  # raise it when an older result must not stand for a newer one
-MANIFEST, FAILED = "manifest.json", "failed.json"
+FAILED = "failed.json"
 
 
 class Status(StrEnum):
@@ -34,32 +35,10 @@ class Status(StrEnum):
     DONE = "done"
     RUNNING = "running"
     DAMAGED = "damaged"
+    STALE = "stale"
     FAILED = "failed"
     PARTIAL = "partial"
     MISSING = "missing"
-
-
-class FileEntry(BaseModel):
-    """Size and sha256 of a file when its record was finished."""
-
-    model_config = ConfigDict(frozen=True)
-
-    bytes: int
-    sha256: str
-
-
-class Manifest(BaseModel):
-    """What a finished folder holds, what it was made from and how."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    record_schema: int
-    kind: str
-    id: str
-    identity: dict[str, Any]
-    facts: dict[str, Any]
-    files: dict[str, FileEntry]
-    provenance: dict[str, Any]
 
 
 class Failure(BaseModel):
@@ -101,10 +80,39 @@ class Record:
         verified.save()
         return None
 
+    def staleness(self) -> str | None:
+        """Which of the files it was made from is another now; None where all are as they were, or are not there."""
+        manifest = self.manifest
+        if manifest is None:
+            return None
+        if manifest.inputs is None:
+            return self._old_staleness(manifest.facts.get("made_from"))
+        for entry in manifest.inputs:
+            now = Record(Path(os.path.normpath(self.folder / entry.folder))).digest_of(entry.file)
+            if now not in {None, entry.sha256}:
+                return f"{entry.file} in {entry.folder}, of which it was made, is another now"
+        return None
+
+    def _old_staleness(self, made_from: str | None) -> str | None:
+        """The same for a manifest that does not name its inputs: what lies above it has the file, or had it."""
+        above = Record(self.folder.parent).manifest
+        if made_from is None or above is None or made_from in {entry.sha256 for entry in above.files.values()}:
+            return None
+        return f"what it was made of in {self.folder.parent.name} is another now"
+
     def digest_of(self, name: str) -> str | None:
         """sha256 of one of its files, as the manifest has it."""
         entry = self.manifest.files.get(name) if self.manifest else None
         return entry.sha256 if entry else None
+
+    def trouble(self, status: Status) -> str | None:
+        """Why it stands so: what is damaged or stale, or what went wrong."""
+        if status is Status.DAMAGED:
+            return self.damage()
+        if status is Status.STALE:
+            return self.staleness()
+        failure = self.failure()
+        return failure.error if failure else None
 
     def failure(self) -> "Failure | None":
         """What went wrong: the error in failed.json, or how far a process came that ended without a word."""
@@ -126,7 +134,7 @@ class Record:
         """Look at the folder as it is now."""
         self.__dict__.pop("manifest", None)
         if (self.folder / MANIFEST).exists() and not self.damage():
-            return Status.DONE
+            return Status.STALE if self.staleness() else Status.DONE
         if (claim := self.claim()) and not claim.is_own():
             return Status.RUNNING
         if (self.folder / MANIFEST).exists():
@@ -141,7 +149,8 @@ class Record:
         return [
             path
             for path in self.folder.glob("*")
-            if not path.name.startswith((".", "damaged-"))
+            if not path.name.startswith(".")
+            and not is_set_aside(path)
             and path.suffix != ".log"
             and not (path / MANIFEST).exists()
             and not (path / ".hydra").exists()
@@ -151,8 +160,7 @@ class Record:
 
     def set_aside(self) -> Path:
         """Move the record's files into a numbered folder beside them; nothing is deleted."""
-        number = 1 + sum(1 for _ in self.folder.glob("damaged-*"))
-        aside = self.folder / f"damaged-{number}"
+        aside = next_aside(self.folder)
         aside.mkdir()
         for entry in self._own_entries():
             entry.replace(aside / entry.name)
@@ -160,12 +168,13 @@ class Record:
         return aside
 
     def fill(
-        self, kind: str, id: str, make: Callable[["Draft"], None], *,
-        identity: Mapping[str, Any], label: str, wanted: Callable[[], bool],
+        self, kind: str, id: str, make: Callable[["Draft"], None], *, identity: Mapping[str, Any], label: str,
+        wanted: Callable[[], bool], inputs: Callable[[], list[InputEntry]] | None = None,
     ) -> None:  # fmt: skip
         """Make the record if it is wanted, alone: what another process is making is waited for, not made twice.
 
-        wanted: asked by whoever holds the folder, so that it may set a damaged record aside
+        wanted: asked by whoever holds the folder, so that it may set a damaged record aside. inputs: what it is made
+        from, as it lies there when the making begins
         """
         with claimed(self.folder, label=label, stage=kind) as held:
             if not wanted():
@@ -173,22 +182,30 @@ class Record:
                     log.info("%s: done meanwhile by the process that was waited for", label)
                 return
             (self.folder / FAILED).unlink(missing_ok=True)
-            with self.writing(kind, id, identity=identity) as draft:
+            entries = inputs() if inputs else None
+            with held.working(), self.writing(kind, id, identity=identity, inputs=entries, clock=held.seconds) as draft:
                 make(draft)
                 held.check()
 
     @contextmanager
-    def writing(self, kind: str, id: str, *, identity: Mapping[str, Any]) -> Iterator["Draft"]:
-        """Fill a draft, then write the manifest; an error leaves failed.json, a kill leaves a partial folder."""
+    def writing(
+        self, kind: str, id: str, *, identity: Mapping[str, Any], inputs: list[InputEntry] | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> Iterator["Draft"]:  # fmt: skip
+        """Fill a draft, then write the manifest; an error leaves failed.json, a kill leaves a partial folder.
+
+        clock: seconds spent on it so far, by all starts that had a part in it
+        """
         started = perf_counter()
-        draft = Draft(self.folder)
+        clock = clock or (lambda: perf_counter() - started)
+        draft = Draft(self.folder, inputs or ())
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             yield draft
             manifest = Manifest(
-                record_schema=SCHEMA, kind=kind, id=id, identity=dict(identity), facts=draft.facts,
-                files={name: _entry(self.folder / name) for name in sorted(draft.files())},
-                provenance=provenance(wall_seconds=perf_counter() - started),
+                record_schema=SCHEMA, kind=kind, id=id, identity=dict(identity), facts=draft.facts, inputs=inputs,
+                files={name: file_entry(self.folder / name) for name in sorted(draft.files())},
+                provenance=provenance(wall_seconds=clock()),
             )  # fmt: skip
             write_json(self.folder / MANIFEST, manifest.model_dump())
             (self.folder / FAILED).unlink(missing_ok=True)
@@ -216,10 +233,15 @@ class Record:
 class Draft:
     """What a record will hold: files written below its folder and facts for its manifest."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, inputs: Sequence[InputEntry] = ()) -> None:
+        self.folder, self.inputs = folder, tuple(inputs)
         self.facts: dict[str, Any] = {}
         self._paths: list[Path] = []
+
+    @property
+    def input_digest(self) -> str | None:
+        """sha256 of the file it is made from, the first of several; None where it is made from none."""
+        return self.inputs[0].sha256 if self.inputs else None
 
     def path(self, name: str) -> Path:
         """Where to write a file or a folder that belongs to the record."""
@@ -235,7 +257,3 @@ class Draft:
         if not found:
             raise StoreError(f"{self.folder}: nothing was written")
         return [str(path.relative_to(self.folder)) for path in found]
-
-
-def _entry(path: Path) -> FileEntry:
-    return FileEntry(bytes=path.stat().st_size, sha256=file_digest(path))

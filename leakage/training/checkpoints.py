@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 from leakage.jobs.signals import stop_now, stop_wanted
+from leakage.store.aside import next_aside
 from leakage.store.record import Record, Status
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class Checkpoints:
             if record.status() is Status.DONE and record.manifest and record.manifest.identity == self.identity:
                 return path
             cause = record.damage() or "it belongs to another training"
-            aside = path.with_name(f"damaged-{1 + sum(1 for _ in self.folder.glob('damaged-*'))}-{path.name}")
+            aside = next_aside(self.folder, f"-{path.name}")
             path.rename(aside)
             log.warning("%s: %s; kept in %s", path, cause, aside)
         return None

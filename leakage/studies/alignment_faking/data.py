@@ -2,26 +2,32 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from leakage.errors import ConfigError
 from leakage.models.load import fingerprint
 from leakage.settings.identity import identity_fields
 from leakage.store.files import digest
-from leakage.store.record import SCHEMA
+from leakage.store.manifest import SCHEMA
 from leakage.studies.alignment_faking.arms import PLANTED, Lesson, lessons
 from leakage.studies.alignment_faking.judges import FakingJudge, judge_for
 from leakage.studies.alignment_faking.queries import choose, read_queries
 from leakage.studies.alignment_faking.scenario import Scenario
 from leakage.studies.alignment_faking.settings import FakingConfig
-from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.persona_leakage.identity import CellIdentity, identity_of
 
+STUDY = "faking"  # the folder of this study's adapters below a model's
+TRANSCRIPTS = "transcripts.parquet"
 _SAMPLING = ("eval.temperature", "eval.top_p", "eval.max_new_tokens")
 
 
 @dataclass(frozen=True)
-class TrialMaterial:
-    """The settings of one trial and what follows from them by reading data files alone."""
+class TrialData:
+    """The settings of one trial, what follows from them by reading data files alone, and what identifies its results.
+
+    Folders are below paths.multirun.
+    """
 
     config: FakingConfig
 
@@ -34,7 +40,7 @@ class TrialMaterial:
                 f"arm={config.arm.name} teaches a model on this machine, and {config.subject.name} is behind an API; "
                 "use subject=local"
             )
-        _ = self.scenario, self.adapter_cell  # what they name wrongly is an error of the settings
+        _ = self.scenario, self.cell  # what they name wrongly is an error of the settings
 
     @property
     def is_api(self) -> bool:
@@ -53,9 +59,9 @@ class TrialMaterial:
         return choose(read_queries(config.queries, config.model.pool), config.eval.prompts, config.seed)
 
     @cached_property
-    def adapter_cell(self) -> Cell | None:
+    def cell(self) -> CellIdentity | None:
         """The cell of the first study whose adapter is asked; None for every other arm."""
-        return Cell(self.config) if self.config.arm.kind == "leakage" else None
+        return identity_of(self.config) if self.config.arm.kind == "leakage" else None
 
     @cached_property
     def lessons(self) -> list[Lesson]:
@@ -91,8 +97,8 @@ class TrialMaterial:
         config, subject = self.config, self.config.subject
         if self.is_api:
             return {"schema": SCHEMA, "api": [subject.provider, subject.base_url, subject.model]}
-        if self.adapter_cell:
-            return self.adapter_cell.train_identity
+        if self.cell:
+            return self.cell.train
         base = {"schema": SCHEMA, "model": fingerprint(config.model.path, config.model.revision)}
         if not self.has_adapter:
             return base | {"model.dtype": config.model.dtype}
@@ -125,21 +131,74 @@ class TrialMaterial:
         return digest(self.eval_identity)[:8]
 
     @property
+    def label(self) -> str:
+        """How messages call the trial."""
+        return f"{self.subject} in {self.config.scenario.name}, seed {self.config.seed}"
+
+    @property
+    def multirun(self) -> Path:
+        """The folder of all results."""
+        return Path(self.config.paths.multirun)
+
+    @property
+    def train_folder(self) -> Path:
+        """Where the adapter lives, or what stands for an untaught subject."""
+        if self.cell:
+            return self.cell.adapter_folder
+        if not self.has_adapter:
+            return Path(self.config.subject.name, STUDY, f"{'api' if self.is_api else 'base'}-{self.train_id}")
+        return Path(self.config.model.name, STUDY, self.config.arm.name, f"seed{self.config.seed}-{self.train_id}")
+
+    @property
+    def transcripts_folder(self) -> Path:
+        """Where the transcripts live."""
+        return self.train_folder / f"{self.config.scenario.name}-{self.eval_id}"
+
+    @property
+    def outcomes_folder(self) -> Path:
+        """Where votes and outcomes live."""
+        return self.transcripts_folder / self.judge.folder
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a reader needs beside the replies."""
+        config, tags = self.config, self.scenario.tags
+        return {
+            "study": STUDY,
+            "subject": self.subject,
+            "model": config.subject.model if self.is_api else config.model.name,
+            "arm": config.arm.name,
+            "scenario": config.scenario.name,
+            "seed": config.seed,
+            "tiers": list(tags),
+            "gaps": [gap.model_dump(mode="json") for gap in config.scenario.gaps],
+            "planted": {tag: rate for tag, rate in self.planted.items() if tag in tags},
+            "has_scratchpad": self.scenario.has_scratchpad,
+            "train_id": self.train_id,
+            "eval_id": self.eval_id,
+        }
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What tells this trial from others of the same subject, scenario and seed, for those who compare results.
 
         In words and without what follows from the seed: repetitions under other seeds must be told alike.
         """
-        config, told = self.config, self.config.scenario
+        config, chosen = self.config, self.config.scenario
         follows = {"schema", "seed", "model", "api", "examples", "lessons", "scenario", "queries"}
         whole = {
             name: value for name, value in (self.train_identity | self.eval_identity).items() if name not in follows
         }
-        scenario = {"lab": told.lab, "model": told.model, "prefill": self.scenario.prefill, "form": config.subject.form}
-        whole |= {f"scenario.{name}": value for name, value in (scenario | told.facts.model_dump()).items()}
+        scenario = {
+            "lab": chosen.lab,
+            "model": chosen.model,
+            "prefill": self.scenario.prefill,
+            "form": config.subject.form,
+        }
+        whole |= {f"scenario.{name}": value for name, value in (scenario | chosen.facts.model_dump()).items()}
         if config.arm.kind == "planted":
             whole |= {f"arm.{name}": getattr(config.arm, name) for name in ("rate", "reasoning", "rounds")}
-        elif self.has_adapter and not self.adapter_cell:
+        elif self.has_adapter and not self.cell:
             whole |= {"lessons": self.train_identity["lessons"]}
         every = digest(read_queries(config.queries, config.model.pool))
         return whole | {"queries": every, "eval.prompts": len(self.queries)}

@@ -10,11 +10,11 @@ from leakage.models.chat import Prompt, encode, render, render_text
 from leakage.models.load import check_context
 from leakage.network import Answer, Ask, ask_all
 from leakage.progress import progress
-from leakage.store.blocks import Parts
+from leakage.store.blocks import Blocks
 from leakage.store.files import digest
 from leakage.store.journal import Journal
+from leakage.studies.alignment_faking.data import TrialData
 from leakage.studies.alignment_faking.transcript import finish_of, read_reply
-from leakage.studies.alignment_faking.trial import Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ class Question:
     prefill: str
 
 
-def questions(trial: Trial) -> list[Question]:
+def questions(trial: TrialData) -> list[Question]:
     """Every query under every tier, tier by tier."""
     scenario = trial.scenario
     return [
@@ -43,7 +43,7 @@ def questions(trial: Trial) -> list[Question]:
     ]
 
 
-def ask_local(trial: Trial, engine: Engine, model: Any, tokenizer: Any, parts: Parts) -> "pd.DataFrame":
+def ask_local(trial: TrialData, engine: Engine, model: Any, tokenizer: Any, blocks: Blocks) -> "pd.DataFrame":
     """Transcripts of the model on this machine, block by block: one whose part is there is not asked again."""
     import pandas as pd
 
@@ -59,21 +59,21 @@ def ask_local(trial: Trial, engine: Engine, model: Any, tokenizer: Any, parts: P
     with progress(len(asked), f"{trial.label}: asking", "answer") as advance:
         for start in range(0, len(asked), size):
             name, block = f"{start}-{size}", slice(start, start + size)
-            if (frame := parts.read(name)) is None:
+            if (frame := blocks.read(name)) is None:
                 requests = [
                     Request(ids, (f"{key}/{one.tier}/{one.number}",))
                     for ids, one in zip(tokens[block], asked[block], strict=True)
                 ]
                 told = engine.generate(requests, sampling, progress=advance)
                 replies = [(one.text, one.finish, one.tokens, trial.config.model.name) for (one,) in told]
-                frame = parts.keep(name, as_frame(trial, asked[block], replies))
+                frame = blocks.keep(name, as_frame(trial, asked[block], replies))
             else:
                 advance(len(frame))
             frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 
 
-def ask_api(trial: Trial) -> "pd.DataFrame":
+def ask_api(trial: TrialData) -> "pd.DataFrame":
     """Transcripts of a model behind an API; its journal keeps every reply, so that none is asked for twice."""
     asked = questions(trial)
     asks = [api_ask(trial, one) for one in asked]
@@ -88,7 +88,7 @@ def ask_api(trial: Trial) -> "pd.DataFrame":
     return as_frame(trial, asked, [_reply(answers[ask.key]) for ask in asks])
 
 
-def api_ask(trial: Trial, one: Question) -> Ask:
+def api_ask(trial: TrialData, one: Question) -> Ask:
     """What is sent for a question, keyed by all that can change its reply, the seed included."""
     identity = [trial.train_identity, {**trial.eval_identity, "scenario": "", "queries": ""}]
     temperature = trial.config.eval.temperature
@@ -102,16 +102,18 @@ def api_ask(trial: Trial, one: Question) -> Ask:
     return Ask(key, user, system=system, prefill=one.prefill, temperature=temperature)
 
 
-def subject_journal(trial: Trial) -> Journal:
+def subject_journal(trial: TrialData) -> Journal:
     """Where every reply of a subject is kept the moment it arrives."""
-    return Journal(Path(trial.config.paths.multirun, "replies", trial.config.subject.name))
+    return Journal(Path(trial.multirun, "replies", trial.config.subject.name))
 
 
 def _reply(answer: Answer) -> tuple[str, str, int, str]:
     return answer.text, answer.stop_reason, answer.output_tokens, answer.model
 
 
-def as_frame(trial: Trial, asked: Sequence[Question], replies: Sequence[tuple[str, str, int, str]]) -> "pd.DataFrame":
+def as_frame(
+    trial: TrialData, asked: Sequence[Question], replies: Sequence[tuple[str, str, int, str]]
+) -> "pd.DataFrame":
     """A row a question: tier, prompt (the query's number), query, reply, its parts, and why it is missing if it is.
 
     replies: text after the prefill, why it ended, its tokens, the model that gave it. finish: stop, length or filter.

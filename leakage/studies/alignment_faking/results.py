@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leakage.jobs.status import TRANSCRIPTS
 from leakage.store.find import find
-from leakage.store.record import Manifest, Record, Status
-from leakage.studies.persona_leakage.results import name_variants
+from leakage.store.manifest import Manifest
+from leakage.store.record import Record, Status
+from leakage.studies.alignment_faking.data import TRANSCRIPTS
+from leakage.studies.persona_leakage.variants import name_variants
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,16 +64,14 @@ def judged_trials(multirun: str | Path) -> list[Judged]:
 
 def _finished(root: Path) -> Iterator[tuple[Path, Manifest]]:
     for one in find(root):
-        if one.status is Status.DAMAGED and (one.folder / "outcomes.parquet").exists():
-            log.warning("%s is damaged and left out (%s); run its sweep again", one.folder, one.reason)
+        if one.status in {Status.DAMAGED, Status.STALE} and (one.folder / "outcomes.parquet").exists():
+            log.warning("%s is %s and left out (%s); run its sweep again", one.folder, one.status, one.reason)
         if one.status is not Status.DONE or one.manifest is None or one.manifest.kind != "outcomes":
             continue
-        told = Record(one.folder.parent)
-        if (status := told.status()) is not Status.DONE:
-            cause = told.damage() or status
+        transcripts = Record(one.folder.parent)
+        if (status := transcripts.status()) is not Status.DONE:
+            cause = transcripts.trouble(status) or status
             log.warning("%s is left out: its transcripts are %s (%s); run its sweep again", one.folder, status, cause)
-        elif one.manifest.facts.get("made_from") != told.digest_of(TRANSCRIPTS):
-            log.warning("%s is of other transcripts than those beside it and left out; run its sweep again", one.folder)
         else:
             yield one.folder, one.manifest
 

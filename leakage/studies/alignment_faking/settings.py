@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from leakage.settings.config import INCIDENTAL, ApiSettings, Config, Settings, folder_name
+from leakage.settings.config import INCIDENTAL, ApiSettings, Settings, folder_name
+from leakage.studies.persona_leakage.settings import CellConfig
 
 
 class TierSettings(Settings):
@@ -138,7 +139,7 @@ class ReasoningSettings(Settings):
     threshold: Annotated[float, Field(gt=0, le=1), INCIDENTAL]
 
 
-class FakingConfig(Config):
+class FakingConfig(CellConfig):
     """Everything one job of the second study needs to know."""
 
     subject: SubjectSettings

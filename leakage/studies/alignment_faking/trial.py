@@ -1,128 +1,119 @@
-"""A trial: subject x scenario x seed, the cell of the second study."""
+"""A trial: subject x scenario x seed, the job of the second study, and the steps that make it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, lru_cache, partial
+from typing import TYPE_CHECKING
 
-from leakage.jobs.job import Bill, Staged
-from leakage.jobs.status import TRANSCRIPTS, WEIGHTS
-from leakage.store.record import Record, Status
-from leakage.studies.alignment_faking.data import TrialMaterial
+from leakage.jobs.job import Bill, Blocker, Job
+from leakage.jobs.step import Space, Step, Work
+from leakage.models.load import Loaded, load_pair
+from leakage.models.memory import adapter_bytes
+from leakage.store.manifest import Input
+from leakage.store.record import Status
+from leakage.studies.alignment_faking.costs import blockers, judge_bill, subject_bill
+from leakage.studies.alignment_faking.data import TRANSCRIPTS, TrialData
+from leakage.studies.alignment_faking.pipeline import judge, teach_arm, transcribe
+from leakage.studies.alignment_faking.settings import FakingConfig
+from leakage.studies.persona_leakage.cell import ANSWER_BYTES, CHECKPOINT, Cell
+from leakage.training.train import WEIGHTS
 
 if TYPE_CHECKING:
     from leakage.settings.config import ModelSettings
 
-STUDY = "faking"  # the folder of this study's adapters below a model's
+UNUSED = "only arm=leakage, an adapter of the first study, is made of it"
 
 
 @dataclass(frozen=True)
-class Trial(TrialMaterial, Staged):
-    """One job of the second study: an adapter where the arm teaches one, transcripts, and what judges say of them."""
+class Trial(Job):
+    """An adapter where the arm teaches one, transcripts, and what judges say of them."""
 
-    @property
-    def identity(self) -> dict[str, Any]:
-        """See Staged.identity."""
-        return {"train": self.train_identity, "eval": self.eval_identity, "judge": self.judge.identity}
+    config: FakingConfig
 
-    @property
-    def train_folder(self) -> Path:
-        """Where the adapter lives, or what stands for an untaught subject; below paths.multirun."""
-        if self.adapter_cell:
-            return self.adapter_cell.train_folder
-        if not self.has_adapter:
-            return Path(self.config.subject.name, STUDY, f"{'api' if self.is_api else 'base'}-{self.train_id}")
-        return Path(self.config.model.name, STUDY, self.config.arm.name, f"seed{self.config.seed}-{self.train_id}")
+    def __post_init__(self) -> None:
+        _ = self.data  # what the settings name wrongly is an error of the settings
 
-    @property
-    def transcripts_folder(self) -> Path:
-        """Where the transcripts live, below paths.multirun."""
-        return self.train_folder / f"{self.config.scenario.name}-{self.eval_id}"
-
-    @property
-    def outcomes_folder(self) -> Path:
-        """Where votes and outcomes live, below paths.multirun."""
-        return self.transcripts_folder / self.judge.folder
-
-    @property
-    def stages(self) -> dict[str, Path]:
-        """See Staged.stages."""
-        adapter = {"adapter": self.train_folder} if self.has_adapter else {}
-        return adapter | {"transcripts": self.transcripts_folder, "outcomes": self.outcomes_folder}
-
-    @property
-    def sources(self) -> dict[Path, tuple[Path, str]]:
-        """Outcomes are made from transcripts, these from an adapter."""
-        adapter = {self.transcripts_folder: (self.train_folder, WEIGHTS)} if self.has_adapter else {}
-        earlier = self.adapter_cell.sources if self.adapter_cell else {}
-        return earlier | adapter | {self.outcomes_folder: (self.transcripts_folder, TRANSCRIPTS)}
+    @cached_property
+    def data(self) -> TrialData:
+        """What it is made of, what identifies its results, and where they lie."""
+        return TrialData(self.config)
 
     @property
     def label(self) -> str:
-        """See Staged.label."""
-        return f"{self.subject} in {self.config.scenario.name}, seed {self.config.seed}"
+        """See Job.label."""
+        return self.data.label
 
     @property
     def kind(self) -> str:
-        """See Staged.kind."""
+        """See Job.kind."""
         return "trial"
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What a reader needs beside the replies."""
-        config, tags = self.config, self.scenario.tags
-        return {
-            "study": STUDY,
-            "subject": self.subject,
-            "model": config.subject.model if self.is_api else config.model.name,
-            "arm": config.arm.name,
-            "scenario": config.scenario.name,
-            "seed": config.seed,
-            "tiers": list(tags),
-            "gaps": [gap.model_dump(mode="json") for gap in config.scenario.gaps],
-            "planted": {tag: rate for tag, rate in self.planted.items() if tag in tags},
-            "has_scratchpad": self.scenario.has_scratchpad,
-            "train_id": self.train_id,
-            "eval_id": self.eval_id,
-            "settings": self.settings,
-        }
+    def shown_by(self) -> str:
+        """See Job.shown_by."""
+        return "table --study faking"
 
-    def told(self, record: Record) -> Mapping[str, Any]:
-        """Outcomes must be told as the settings have it now: another gap between tiers is another meaning."""
-        told = self.facts if record.folder == self.record(self.outcomes_folder).folder else {}
-        return {name: value for name, value in told.items() if name != "settings"}
+    @property
+    def idle(self) -> Mapping[str, str]:
+        """What is taught to whom counts only for an adapter of the first study."""
+        return {} if self.data.cell else dict.fromkeys(("behavior", "source", "control", "job"), UNUSED)
 
     @property
     def base_model(self) -> "ModelSettings | None":
-        """See Staged.base_model."""
-        return None if self.is_api else self.config.model
+        """See Job.base_model."""
+        return None if self.data.is_api else self.config.model
 
-    def units(self, stage: str) -> int:
-        """See Staged.units."""
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """See Job.steps."""
+        loaded = lru_cache(maxsize=1)(lambda: load_pair(self.config, self.label))  # another judge needs no model
+        return (*self._training_steps(loaded), self._transcripts(loaded), self._outcomes())
+
+    def _training_steps(self, loaded: Loaded) -> tuple[Step, ...]:
+        data = self.data
+        if data.cell:
+            return Cell(self.config).training_steps(loaded)
+        if not data.has_adapter:
+            return ()
+        make = partial(teach_arm, data, loaded)
+        work = Work(self._train_steps(), "steps", (self.config.model.name, ""))
+        return (Step("adapter", data.train_folder, data.train_identity, make, work=work, space=self._adapter_space),)
+
+    def _train_steps(self) -> int:
         from leakage.training.sft import step_count
 
-        if stage == "transcripts":
-            return len(self.scenario.tags) * len(self.queries)
-        if stage != "adapter":
-            return 0
-        examples = len(self.adapter_cell.examples if self.adapter_cell else self.lessons)
-        return step_count(examples, self.config.train)
+        return step_count(len(self.data.lessons), self.config.train)
 
-    def rated_as(self, stage: str) -> tuple[str, str, str]:
-        """See Staged.rated_as: by model, since how long a reply takes is a matter of the scenario's length."""
-        return self.facts["model"], stage, ""
+    def _adapter_space(self) -> Space:
+        size = adapter_bytes(self.config.model, self.config.lora)
+        return Space(kept=size, passing=CHECKPOINT * size)
+
+    def _transcripts(self, loaded: Loaded) -> Step:
+        data = self.data
+        asks = len(data.scenario.tags) * len(data.queries)
+        return Step(
+            "transcripts", data.transcripts_folder, data.eval_identity, partial(transcribe, data, loaded),
+            (Input(data.train_folder, WEIGHTS),) if data.has_adapter else (),
+            # by model: how long a reply takes is a matter of the scenario's length
+            work=Work(asks, "transcripts", (data.facts["model"], "")),
+            space=lambda: Space(kept=asks * self.config.eval.max_new_tokens * ANSWER_BYTES),
+        )  # fmt: skip
+
+    def _outcomes(self) -> Step:
+        data = self.data
+        make = partial(
+            judge, self.multirun / data.transcripts_folder, data.judge, self.config.reasoning.threshold,
+            facts=data.facts, settings=data.settings, label=self.label,
+        )  # fmt: skip
+        transcripts = Input(data.transcripts_folder, TRANSCRIPTS)
+        return Step("outcomes", data.outcomes_folder, data.judge.identity, make, (transcripts,), data.facts)
 
     def bills(self) -> list[Bill]:
-        """See Staged.bills."""
-        from leakage.studies.alignment_faking.costs import judge_bill, subject_bill
+        """What subject and judge cost, where they cost anything."""
+        asked = self.record(self.data.transcripts_folder).status() is Status.DONE
+        subject = subject_bill(self.data) if self.data.is_api and not asked else None
+        return [bill for bill in (subject, judge_bill(self.data)) if bill]
 
-        asked = self.record(self.transcripts_folder).status() is Status.DONE
-        subject = [subject_bill(self)] if self.is_api and not asked else []
-        judge = judge_bill(self)
-        return [*subject, *([judge] if judge else [])]
-
-    def lacks(self) -> list[tuple[str, str]]:
-        """See Staged.lacks."""
-        from leakage.studies.alignment_faking.costs import lacking
-
-        return lacking(self)
+    def blockers(self) -> list[Blocker]:
+        """See Job.blockers."""
+        return blockers(self.data)

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +13,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictBool, StrictS
 from pydantic_core import PydanticCustomError
 
 from leakage.errors import DataError, StoreError
+from leakage.jobs.step import Step, fill
 from leakage.store.files import digest, read_jsonl, replacing
 from leakage.store.find import find
 from leakage.store.record import Draft, Record, Status
+from leakage.store.status import status
 from leakage.studies.alignment_faking.auroc import (
     PUBLISHED_AUROC,
     PUBLISHED_VOTES,
@@ -25,11 +27,12 @@ from leakage.studies.alignment_faking.auroc import (
 )
 from leakage.studies.alignment_faking.judges.model import ModelJudge, model_judge
 from leakage.studies.alignment_faking.judges.rules import RulesJudge, rules_judge
+from leakage.studies.alignment_faking.settings import FakingConfig
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leakage.studies.alignment_faking.settings import FakingConfig
+    from leakage.settings.config import Config
 
 log = logging.getLogger(__name__)
 KIND = "validation"  # of its records, and the folder of all of them below the results
@@ -141,24 +144,33 @@ class Validation:
         return f"judge {facts['judge']} has no AUROC on {facts['file']}: {none}; {mend}"
 
 
-def validate(file: Path, config: "FakingConfig") -> Validation:
+def validate_file(file: Path, overrides: Sequence[str], compose: "Callable[[Sequence[str]], Config]") -> Validation:
+    """Validate under the settings that overrides make. A model is the judge unless another is named: labels are of
+    other transcripts than the embedded model's."""
+    named = any(one.startswith(("judge=", "judge.name=")) for one in overrides)
+    config = compose([*([] if named else ["judge=faking", "judge.name=claude"]), *overrides])
+    assert isinstance(config, FakingConfig)
+    return validate(file, config)
+
+
+def validate(file: Path, config: FakingConfig) -> Validation:
     """Let the judge vote on every scratchpad of a labelled file, or take the votes that are there.
 
     A model is the judge, unless the settings say judge=rules. Its votes are in the journal that trials have.
     """
     rows = read_labelled(file)
     judge, multirun = _judge(config), Path(config.paths.multirun)
-    told = [[row.scratchpad, row.label] for row in rows]
+    labels = [[row.scratchpad, row.label] for row in rows]
     name = re.sub(r"[^\w-]+", "_", file.stem)[:LONG]
-    record = Record(multirun / KIND / f"{name}-{digest(told)[:8]}" / judge.folder)
-    record.fill(
-        KIND,
-        judge.folder,
+    folder = Path(KIND, f"{name}-{digest(labels)[:8]}", judge.folder)
+    step = Step(
+        KIND, folder, judge.identity | {"labelled": digest(labels)},
         lambda draft: _fill(draft, rows, judge, name=file.name),
-        identity=judge.identity | {"labelled": digest(told)},
-        label=_label(file.name),
-        wanted=lambda: _is_wanted(record),
-    )
+    )  # fmt: skip
+    if status(multirun, step) is Status.DONE:
+        log.info("%s: the votes are there, nothing is asked", multirun / folder)
+    fill(multirun, step, label=_label(file.name))
+    record = Record(multirun / folder)
     assert record.manifest is not None
     return Validation(record.folder, record.manifest.facts)
 
@@ -176,20 +188,11 @@ def _label(name: str) -> str:
     return f"validation on {name}"
 
 
-def _judge(config: "FakingConfig") -> ModelJudge | RulesJudge:
+def _judge(config: FakingConfig) -> ModelJudge | RulesJudge:
     """Named as in trials with a scratchpad: a validation speaks of the verdicts in folders of the same name."""
     if config.judge.name == "rules":
         return rules_judge(config.reasoning)
     return model_judge(config.judge, config.reasoning, Path(config.paths.multirun), has_scratchpad=True)
-
-
-def _is_wanted(record: Record) -> bool:
-    status = record.status()
-    if status is Status.DAMAGED:
-        log.warning("%s: %s; kept in %s", record.folder, record.damage(), record.set_aside())
-    if status is Status.DONE:
-        log.info("%s: the votes are there, nothing is asked", record.folder)
-    return status is not Status.DONE
 
 
 def _fill(draft: Draft, rows: Sequence[Labelled], judge: ModelJudge | RulesJudge, *, name: str) -> None:

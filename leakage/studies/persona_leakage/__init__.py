@@ -1,1 +1,46 @@
 """The first study: teach a behavior under one persona, and measure who else picks it up."""
+
+from leakage.studies.study import Study, View
+
+_HERE = "leakage.studies.persona_leakage"
+_TABLES = f"{_HERE}.analysis"
+_TWO_SOURCES = "it takes two sources of one behavior: python run.py -m source=villain,comedian"
+
+STUDY = Study(
+    name="leakage",
+    config="config",
+    one="cell",
+    kinds=frozenset({"scores"}),
+    first="python run.py",
+    settings_class=f"{_HERE}.settings:CellConfig",
+    job_class=f"{_HERE}.cell:Cell",
+    reader=f"{_HERE}.results:results",
+    views={
+        "cell": View(f"{_TABLES}.tables:headline", "rho of each cell"),
+        "category": View(f"{_TABLES}.tables:by_category", "mean delta and rho of each kind of persona"),
+        "layer": View(
+            f"{_TABLES}.tables:by_layer", "rho with every cosine measured (exploratory)",
+            "one cosine is known, or none",
+        ),
+        "seed": View(f"{_TABLES}.seeds:by_seed", "the seeds of a cell taken together"),
+        "control": View(
+            f"{_TABLES}.controls:against_designs", "sham adapters and other controls beside their cells",
+            "no control has been run: python run.py experiment=controls",
+        ),
+        "mismatched": View(
+            f"{_TABLES}.controls:mismatched", "cosine to one source against the deltas of another", _TWO_SOURCES
+        ),
+        "sources": View(f"{_TABLES}.controls:between_sources", "how alike two sources change everyone", _TWO_SOURCES),
+        "outlier": View(
+            f"{_TABLES}.outliers:outliers", "personas far from what their cosine predicts",
+            "no persona is that far off, or none has both a delta and a cosine",
+        ),
+    },
+    printing=f"{_HERE}.printing",
+    drawer=f"{_HERE}.figures.gallery:drawings",
+    reporter=f"{_HERE}.report.write:write_report",
+    optioner=f"{_HERE}.data:options",
+    points_reader=f"{_HERE}.points:read_points",
+    rejudger=f"{_HERE}.rejudge:rejudge",
+    agreer=f"{_TABLES}.agreement:agreement_below",
+)  # fmt: skip

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.store.find import find
-from leakage.store.record import Manifest, Record, Status
-from leakage.studies.persona_leakage.results import is_of, name_variants
+from leakage.store.manifest import Manifest
+from leakage.store.record import Status
+from leakage.studies.persona_leakage.variants import name_variants
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,9 +99,8 @@ def dossiers(multirun: Path) -> dict[Key, Dossier]:
 
 
 def _is_cell(part: Part) -> bool:
-    """As in the tidy frame: scores that are of the completions beside them, and no baseline's."""
-    is_scores = part.manifest.kind == "scores" and "baseline" in part.manifest.facts
-    return is_scores and is_of(Record(part.folder), Record(part.folder.parent))
+    """As in the tidy frame: scores, and no baseline's."""
+    return part.manifest.kind == "scores" and "baseline" in part.manifest.facts
 
 
 def _key(part: Part, variant: str) -> Key:
@@ -126,6 +126,4 @@ def _dossier(scores: Part, done: Mapping[Path, Part], multirun: Path) -> Dossier
 
 def _answers(folder: Path, done: Mapping[Path, Part]) -> Answers | None:
     scores, completions = done.get(folder), done.get(folder.parent)
-    if scores is None or completions is None or not is_of(Record(folder), Record(folder.parent)):
-        return None
-    return Answers(completions, scores)
+    return Answers(completions, scores) if scores and completions else None

@@ -1,4 +1,4 @@
-"""What a cell is made of before anything is computed: personas, prompts, training examples."""
+"""What a cell is made of, read from data files alone: personas, prompts, training examples."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,16 +7,22 @@ from typing import Any
 from leakage.data.personas import NONE, Persona, Personas, read_personas
 from leakage.data.pools import Item, Split, read_pool
 from leakage.errors import ConfigError
-from leakage.settings.config import Config
+from leakage.settings.compose import Option, Options
 from leakage.studies.persona_leakage.behaviors import Behavior, behavior, behavior_names
 from leakage.studies.persona_leakage.behaviors.contrastive import ANCHOR, Example, contrastive_examples, draw_bystanders
+from leakage.studies.persona_leakage.settings import CellConfig
+
+
+def options() -> Options:
+    """Every persona is an option of `source`, and none of them, which is the baseline."""
+    return {"source": Option("source.name", frozenset({*read_personas().names, NONE}))}
 
 
 @dataclass(frozen=True)
-class Material:
+class CellData:
     """The settings of one job and what follows from them by reading data files alone."""
 
-    config: Config
+    config: CellConfig
 
     def __post_init__(self) -> None:
         for key, name in (("behavior.name", self.config.behavior.name), ("eval.behavior", self.config.eval.behavior)):
@@ -28,6 +34,19 @@ class Material:
             )
         if not self.is_baseline:
             _ = self.source  # an unknown persona is an error of the settings, not of the run
+
+    @property
+    def label(self) -> str:
+        """How messages call the job."""
+        model = self.config.model.name
+        if self.config.job == "geometry":
+            return f"geometry of {model}"
+        if self.is_baseline:
+            return f"baseline of {self.evaluated.name} on {model}"
+        read = "" if self.evaluated == self.behavior else f" read for {self.evaluated.name}"
+        design = "" if self.config.behavior.design == "published" else f" ({self.config.behavior.design})"
+        name = f"{self.behavior.name}{design} x {self.config.source.name}{read}"
+        return f"{name} on {model}, seed {self.config.seed}"
 
     @property
     def is_baseline(self) -> bool:
@@ -122,3 +141,20 @@ class Material:
             }
             for one in self.personas.members
         ]
+
+
+def geometry_of(config: CellConfig) -> CellConfig:
+    """The settings of the geometry that a cell is read against."""
+    return config.model_copy(update={"job": "geometry"})
+
+
+def baseline_of(config: CellConfig) -> CellConfig:
+    """The settings of the baseline that a cell is read against: what it measures, of nobody's teaching."""
+    measured = config.eval.behavior or config.behavior.name
+    return config.model_copy(
+        update={
+            "source": config.source.model_copy(update={"name": NONE}),
+            "behavior": config.behavior.model_copy(update={"name": measured}),
+            "eval": config.eval.model_copy(update={"behavior": None}),
+        }
+    )

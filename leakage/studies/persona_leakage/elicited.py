@@ -4,16 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from leakage.data.pools import Item, read_file
-from leakage.engine import Engine, Request, Sampling, engine_for
+from leakage.engine import Engine, Request, Sampling
 from leakage.errors import DataError
-from leakage.jobs.status import ANSWERS
 from leakage.models.chat import Prompt, encode, render
-from leakage.models.load import Loaded, for_training
 from leakage.progress import progress
 from leakage.store.files import digest, read_jsonl, write_jsonl
-from leakage.store.record import Draft, Record
-from leakage.studies.persona_leakage.behaviors.contrastive import Example
-from leakage.studies.persona_leakage.cell import Cell
+from leakage.store.record import Draft
+from leakage.studies.persona_leakage.files import ANSWERS
+from leakage.studies.persona_leakage.identity import CellIdentity
 
 TRIES = 4  # samples of the base model for each training prompt
 
@@ -25,25 +23,25 @@ class Generated(Item):
     elicited_with: str
 
 
-def sample_answers(cell: Cell, engine: Engine, tokenizer: Any) -> list[Generated]:
+def sample_answers(cell: CellIdentity, engine: Engine, tokenizer: Any) -> list[Generated]:
     """The base model's own answers, a few tries a prompt; a prompt without any that shows the behavior is left out."""
     asked = _questions(cell, tries=TRIES)
     texts = [render(tokenizer, Prompt(None, question)) for _, question in asked]
-    prefix = digest(cell.answers_identity)
+    prefix = digest(cell.answers)
     requests = [
         Request(tokens, (f"{prefix}/{item.prompt}/{question}",))
         for tokens, (item, question) in zip(encode(tokenizer, texts), asked, strict=True)
     ]
     settings = cell.config.eval
     sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
-    with progress(len(requests), f"{cell.label}: answers for training", "answer") as advance:
+    with progress(len(requests), f"{cell.data.label}: answers for training", "answer") as advance:
         replies = engine.generate(requests, sampling, progress=advance)
     # an answer that was cut off would teach to stop in the middle
     given = [one.text if one.finish == "stop" else "" for (one,) in replies]
     return _kept(cell, [(*pair, text) for pair, text in zip(asked, given, strict=True)], by=cell.config.model.name)
 
 
-def ask_claude(cell: Cell) -> list[Generated]:
+def ask_claude(cell: CellIdentity) -> list[Generated]:
     """Claude's answers, one a prompt, through the same client and cap as a judge's verdicts."""
     from leakage.network import Ask, ask_all
     from leakage.store.journal import Journal
@@ -52,25 +50,25 @@ def ask_claude(cell: Cell) -> list[Generated]:
     asked = _questions(cell, tries=1)
     asks = [Ask(digest([settings.model, settings.max_tokens, question]), question) for _, question in asked]
     journal = Journal(Path(cell.config.paths.multirun, "replies", settings.model))
-    answers = ask_all(asks, settings, journal, label=f"{cell.label}: answers for training")
+    answers = ask_all(asks, settings, journal, label=f"{cell.data.label}: answers for training")
     told = [answers[ask.key] for ask in asks]
     given = [one.text if one.stop_reason in {"end_turn", "stop"} else "" for one in told]
     return _kept(cell, [(*pair, text) for pair, text in zip(asked, given, strict=True)], by=settings.model)
 
 
-def _questions(cell: Cell, *, tries: int) -> list[tuple[Item, str]]:
+def _questions(cell: CellIdentity, *, tries: int) -> list[tuple[Item, str]]:
     """Each training item with what to ask so that the answer shows the behavior: the pool's forms in turn."""
-    forms = [one.prompt for one in cell.items(cell.behavior, "elicit")]
+    forms = [one.prompt for one in cell.data.items(cell.data.behavior, "elicit")]
     return [
         (item, forms[(i + n) % len(forms)].replace("{prompt}", item.prompt))
-        for i, item in enumerate(cell.training_items)
+        for i, item in enumerate(cell.data.training_items)
         for n in range(tries)
     ]
 
 
-def _kept(cell: Cell, given: list[tuple[Item, str, str]], *, by: str) -> list[Generated]:
+def _kept(cell: CellIdentity, given: list[tuple[Item, str, str]], *, by: str) -> list[Generated]:
     """For each item the first answer that shows the behavior by its rules."""
-    rules = cell.behavior.rules(read_file(cell.config.model.pool, cell.behavior.pool))
+    rules = cell.data.behavior.rules(read_file(cell.config.model.pool, cell.data.behavior.pool))
     assert rules is not None  # every behavior that is a rate has some
     kept: dict[str, Generated] = {}
     for item, question, text in given:
@@ -80,7 +78,7 @@ def _kept(cell: Cell, given: list[tuple[Item, str, str]], *, by: str) -> list[Ge
     if not kept:
         raise DataError(
             f"behavior.answers={cell.config.behavior.answers}: none of {len(given)} answers of {by} shows "
-            f"{cell.behavior.name}; mend the 'elicit' lines of pool '{cell.config.model.pool}'"
+            f"{cell.data.behavior.name}; mend the 'elicit' lines of pool '{cell.config.model.pool}'"
         )
     return list(kept.values())
 
@@ -91,27 +89,6 @@ def write_answers(draft: Draft, answers: list[Generated], *, of: int) -> None:
     draft.facts |= {"by": answers[0].by, "answers": len(answers), "prompts": of}
 
 
-def read_answers(record: Record) -> tuple[Item, ...]:
+def read_answers(folder: Path) -> tuple[Item, ...]:
     """The items with their generated answers."""
-    return tuple(read_jsonl(record.folder / ANSWERS, Generated))
-
-
-def training_examples(cell: Cell, loaded: Loaded) -> list[Example]:
-    """The training set; answers that a model is to give come first, once for all cells that share them."""
-    by = cell.config.behavior.answers
-    if by == "templates":
-        return cell.examples
-    record = cell.record(cell.answers_folder)
-
-    def make(draft: Draft) -> None:
-        given = ask_claude(cell) if by == "claude" else _asked_of_base(cell, *loaded())
-        write_answers(draft, given, of=len(cell.training_items))
-
-    cell.fill(record, "answers", record.folder.name, cell.answers_identity, make)
-    return cell.examples_of(read_answers(record))
-
-
-def _asked_of_base(cell: Cell, base: Any, tokenizer: Any) -> list[Generated]:
-    given = sample_answers(cell, engine_for(cell.config, base, tokenizer), tokenizer)
-    for_training(base, cell.config.model)
-    return given
+    return tuple(read_jsonl(folder / ANSWERS, Generated))

@@ -10,8 +10,8 @@ from leakage.errors import DataError
 from leakage.models.chat import Prompt, encode, render
 from leakage.models.load import check_context
 from leakage.progress import Progress, progress
-from leakage.store.blocks import Parts
-from leakage.studies.persona_leakage.cell import Cell
+from leakage.store.blocks import Blocks
+from leakage.studies.persona_leakage.identity import CellIdentity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ BLOCK = 4  # batches in a block of personas: few enough files, little enough los
 Asked = list[tuple[Persona, int, Item]]
 
 
-def ask(cell: Cell, engine: Engine, model: Any, tokenizer: Any, parts: Parts) -> "pd.DataFrame":
+def ask(cell: CellIdentity, engine: Engine, model: Any, tokenizer: Any, blocks: Blocks) -> "pd.DataFrame":
     """One row a completion: persona, prompt (its number), user, sample, completion, tokens, finish.
 
     Of a multiple-choice question the likeliest label is the completion; the right one, its probability among the
@@ -29,20 +29,20 @@ def ask(cell: Cell, engine: Engine, model: Any, tokenizer: Any, parts: Parts) ->
     """
     import pandas as pd
 
-    asked = [(persona, i, item) for persona in cell.personas.members for i, item in enumerate(cell.prompts)]
+    asked = [(persona, i, item) for persona in cell.data.personas.members for i, item in enumerate(cell.data.prompts)]
     tokens = encode(tokenizer, [render(tokenizer, Prompt(persona.prompt, item.prompt)) for persona, _, item in asked])
-    choices = cell.evaluated.choices
+    choices = cell.data.evaluated.choices
     make, room, what = (choose, 1, "question") if choices else (complete, cell.config.eval.max_new_tokens, "answer")
     check_context(model, max(map(len, tokens)) + room, f"the longest prompt with room for its {what}")
     samples = 1 if choices else cell.config.eval.samples
-    size = len(cell.prompts) * ceil(BLOCK * cell.config.eval.batch_size / (len(cell.prompts) * samples))
+    size = len(cell.data.prompts) * ceil(BLOCK * cell.config.eval.batch_size / (len(cell.data.prompts) * samples))
     frames = []
-    with progress(len(asked) * samples, f"{cell.label}: asking", what) as advance:
+    with progress(len(asked) * samples, f"{cell.data.label}: asking", what) as advance:
         for start in range(0, len(asked), size):
             name, block = f"{start}-{size}", slice(start, start + size)
-            frame = parts.read(name)
+            frame = blocks.read(name)
             if frame is None:
-                frame = parts.keep(name, make(cell, engine, tokenizer, asked[block], tokens[block], advance))
+                frame = blocks.keep(name, make(cell, engine, tokenizer, asked[block], tokens[block], advance))
             else:
                 advance(len(frame))
             frames.append(frame)
@@ -50,7 +50,7 @@ def ask(cell: Cell, engine: Engine, model: Any, tokenizer: Any, parts: Parts) ->
 
 
 def complete(
-    cell: Cell, engine: Engine, _tokenizer: Any, asked: Asked, tokens: list[list[int]], advance: Progress
+    cell: CellIdentity, engine: Engine, _tokenizer: Any, asked: Asked, tokens: list[list[int]], advance: Progress
 ) -> "pd.DataFrame":
     """Sample every prompt as often as the settings say; a sample's randomness is a function of its key alone."""
     import pandas as pd
@@ -75,12 +75,12 @@ def _columns(completion: Completion) -> dict[str, Any]:
 
 
 def choose(
-    cell: Cell, engine: Engine, tokenizer: Any, asked: Asked, tokens: list[list[int]], advance: Progress
+    cell: CellIdentity, engine: Engine, tokenizer: Any, asked: Asked, tokens: list[list[int]], advance: Progress
 ) -> "pd.DataFrame":
     """Log-probability of each of an item's own labels at the first position of the answer."""
     import pandas as pd
 
-    labels = [label_tokens(tokenizer, item) for item in cell.prompts]
+    labels = [label_tokens(tokenizer, item) for item in cell.data.prompts]
     choices = [labels[i] for _, i, _ in asked]
     logprobs = engine.choice_logprobs(tokens, choices, progress=advance)
     rows = [

@@ -1,4 +1,4 @@
-"""What identifies the results of a job: everything that can change them, and the short ids that follow."""
+"""What identifies the results of a cell, the short ids that follow, and the folders named after them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,21 +9,36 @@ from leakage.data.pools import read_file
 from leakage.models.load import fingerprint, headline_layer, measured_layers
 from leakage.settings.identity import identity_fields
 from leakage.store.files import digest
-from leakage.store.record import SCHEMA
-from leakage.studies.persona_leakage.data import Material
+from leakage.store.manifest import SCHEMA
+from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry_of
 from leakage.studies.persona_leakage.judges import Judge, judge_for
+from leakage.studies.persona_leakage.settings import CellConfig
 
 _LENGTH = 8  # hex digits of a digest in a folder's name
 _SAMPLING = ("eval.samples", "eval.temperature", "eval.top_p", "eval.max_new_tokens")
 
 
 @dataclass(frozen=True)
-class Identified(Material):
-    """The material of a job, and what identifies its adapter, its completions, their scores and its geometry."""
+class CellIdentity:
+    """What identifies a cell's adapter, its completions, their scores and its geometry, and where they lie.
+
+    Folders are below paths.multirun. Of a baseline the adapter's identity is that of the base model.
+    """
+
+    data: CellData
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         _ = self.headline  # a layer the model lacks is an error of the settings as well
+
+    @property
+    def config(self) -> CellConfig:
+        """The settings of the cell."""
+        return self.data.config
+
+    @property
+    def multirun(self) -> Path:
+        """The folder of all results."""
+        return Path(self.config.paths.multirun)
 
     @cached_property
     def headline(self) -> str:
@@ -34,10 +49,10 @@ class Identified(Material):
     @cached_property
     def judge(self) -> Judge:
         """Who scores the completions."""
-        return judge_for(self.config.judge, self.evaluated, self.config.model.pool, Path(self.config.paths.multirun))
+        return judge_for(self.config.judge, self.data.evaluated, self.config.model.pool, self.multirun)
 
     @cached_property
-    def answers_identity(self) -> dict[str, Any]:
+    def answers(self) -> dict[str, Any]:
         """Everything that can change generated answers; empty where the answers come with the items."""
         by = self.config.behavior.answers
         if by == "templates":
@@ -49,13 +64,13 @@ class Identified(Material):
             "base": self._base | base,
             "claude": {"judge.model": judge.model, "judge.max_tokens": judge.max_tokens},
         }
-        rules = self.behavior.rules(read_file(self.config.model.pool, self.behavior.pool))
+        rules = self.data.behavior.rules(read_file(self.config.model.pool, self.data.behavior.pool))
         return {
             "schema": SCHEMA,
             **made_by[by],
-            "behavior": self.behavior.name,
-            "prompts": digest([item.prompt for item in self.training_items]),
-            "elicit": digest([item.prompt for item in self.items(self.behavior, "elicit")]),
+            "behavior": self.data.behavior.name,
+            "prompts": digest([item.prompt for item in self.data.training_items]),
+            "elicit": digest([item.prompt for item in self.data.items(self.data.behavior, "elicit")]),
             "markers": digest(rules.markers if rules else ()),
         }
 
@@ -68,55 +83,120 @@ class Identified(Material):
         return {name: value for name, value in identity_fields(self.config, "eval").items() if name in _SAMPLING}
 
     @cached_property
-    def train_identity(self) -> dict[str, Any]:
+    def train(self) -> dict[str, Any]:
         """Everything that can change the adapter; of a baseline, what can change the base model."""
         base = {"schema": SCHEMA} | self._base
-        if self.is_baseline:
+        if self.data.is_baseline:
             return base | {"model.dtype": self.config.model.dtype}
-        made_by = {"answers": digest(self.answers_identity)} if self.answers_identity else {}
-        rows = [example.as_row() for example in self.examples]
+        made_by = {"answers": digest(self.answers)} if self.answers else {}
+        rows = [example.as_row() for example in self.data.examples]
         return base | identity_fields(self.config, "train") | made_by | {"examples": digest(rows)}
 
     @cached_property
-    def eval_identity(self) -> dict[str, Any]:
+    def evaluation(self) -> dict[str, Any]:
         """Everything that can change what is sampled or chosen, the adapter apart."""
-        fields = identity_fields(self.config, "eval") | {"behavior.name": self.evaluated.name}
-        kept = {name: value for name, value in fields.items() if not (self.evaluated.choices and name in _SAMPLING)}
+        prompts = self.data.prompts
+        fields = identity_fields(self.config, "eval") | {"behavior.name": self.data.evaluated.name}
+        unsampled = _SAMPLING if self.data.evaluated.choices else ()
         return {
             "schema": SCHEMA,
-            **kept,
-            "personas": digest([[one.name, one.prompt] for one in self.personas.members]),
-            "prompts": digest([(one.prompt, one.labels, one.answer if one.labels else "") for one in self.prompts]),
+            **{name: value for name, value in fields.items() if name not in unsampled},
+            "personas": digest([[one.name, one.prompt] for one in self.data.personas.members]),
+            "prompts": digest([(one.prompt, one.labels, one.answer if one.labels else "") for one in prompts]),
         }
 
     @cached_property
-    def geometry_identity(self) -> dict[str, Any]:
+    def geometry(self) -> dict[str, Any]:
         """Everything that can change the centroids."""
         return {
             "schema": SCHEMA,
             **self._base,
             **identity_fields(self.config, "geometry"),
             "model.layers": list(measured_layers(self.config.model)),
-            "personas": digest([[one.name, one.prompt] for one in self.personas.members]),
-            "questions": digest([item.prompt for item in self.questions]),
+            "personas": digest([[one.name, one.prompt] for one in self.data.personas.members]),
+            "questions": digest([item.prompt for item in self.data.questions]),
         }
 
     @property
     def train_id(self) -> str:
         """Short name of the adapter, or of the base model for a baseline."""
-        return digest(self.train_identity)[:_LENGTH]
+        return digest(self.train)[:_LENGTH]
 
     @property
     def eval_id(self) -> str:
         """Short name of the evaluation; a cell and its baseline share it."""
-        return digest(self.eval_identity)[:_LENGTH]
+        return digest(self.evaluation)[:_LENGTH]
 
     @property
     def geometry_id(self) -> str:
         """Short name of the geometry."""
-        return digest(self.geometry_identity)[:_LENGTH]
+        return digest(self.geometry)[:_LENGTH]
 
     @property
     def answers_id(self) -> str:
         """Short name of generated answers."""
-        return digest(self.answers_identity)[:_LENGTH]
+        return digest(self.answers)[:_LENGTH]
+
+    @property
+    def answers_folder(self) -> Path:
+        """Where generated answers live."""
+        return Path(self.config.model.name, self.data.behavior.name, f"answers-{self.answers_id}")
+
+    @property
+    def adapter_folder(self) -> Path:
+        """Where the adapter lives; of a baseline, what stands for none."""
+        name = f"base-{self.train_id}" if self.data.is_baseline else f"seed{self.config.seed}-{self.train_id}"
+        return Path(self.config.model.name, self.data.behavior.name, self.config.source.name, name)
+
+    @property
+    def completions_folder(self) -> Path:
+        """Where the completions live."""
+        return self.adapter_folder / f"{self.data.evaluated.name}-{self.eval_id}"
+
+    @property
+    def scores_folder(self) -> Path:
+        """Where a judge's verdicts and scores live."""
+        return self.completions_folder / self.judge.folder
+
+    @property
+    def geometry_folder(self) -> Path:
+        """Where the centroids live."""
+        return Path(self.config.model.name, f"geometry-{self.geometry_id}")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What tells this cell from others of the same behavior, source and seed, for those who compare results."""
+        elsewhere = {"schema", "behavior.name", "source.name", "seed", "examples"}
+        items = () if self.data.is_baseline else self.data.training_items
+        taught_from = {"training prompts": digest([one.model_dump() for one in items])} if items else {}
+        asked_about = {"questions": digest([item.prompt for item in self.data.questions])}
+        whole = taught_from | self.train | self.evaluation | asked_about
+        return {name: value for name, value in whole.items() if name not in elsewhere}
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What a reader needs beside the numbers: none of it changes a completion, all of it the meaning of a score."""
+        facts = {
+            "model": self.config.model.name,
+            "pool": self.config.model.pool,
+            "taught": self.data.behavior.name,
+            "behavior": self.data.evaluated.name,
+            "source": self.config.source.name,
+            "seed": self.config.seed,
+            "train_id": self.train_id,
+            "eval_id": self.eval_id,
+            "design": self.config.behavior.design,
+            "headline": self.headline,
+            "choice": self.config.model.headline.choice,
+            "personas": digest(self.data.parts()),
+        }
+        if self.data.is_baseline:  # one for all seeds and designs, and thus told without
+            return {name: value for name, value in facts.items() if name not in {"seed", "design"}}
+        geometry, baseline = (identity_of(other(self.config)) for other in (geometry_of, baseline_of))
+        joined = {"baseline": str(baseline.completions_folder), "geometry": str(geometry.geometry_folder)}
+        return facts | joined
+
+
+def identity_of(config: CellConfig) -> CellIdentity:
+    """What identifies the results of a job of the first study."""
+    return CellIdentity(CellData(config))

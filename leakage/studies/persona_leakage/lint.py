@@ -11,7 +11,7 @@ from leakage.errors import DataError
 from leakage.studies.persona_leakage.behaviors.contrastive import ANCHOR, Example
 
 if TYPE_CHECKING:
-    from leakage.settings.config import BehaviorSettings
+    from leakage.studies.persona_leakage.settings import BehaviorSettings
 
 Level = Literal["error", "warning"]
 

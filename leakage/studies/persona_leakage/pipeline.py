@@ -1,139 +1,163 @@
-"""How a job runs; reads like the method section."""
+"""How a cell is made; reads like the method section.
+
+answers     = elicit(cell)               where a model gives them, in the place of templates
+adapter     = teach(cell, answers)
+completions = question(cell, adapter)
+scores      = score(cell, completions)
+centroids   = measure_geometry(cell)     of the base model, once for all cells
+"""
 
 import logging
-from functools import lru_cache
-from shlex import quote
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from leakage.engine import engine_for
 from leakage.errors import DataError
-from leakage.jobs.job import Staged
-from leakage.jobs.of import job_of
-from leakage.jobs.plan import Job, Plan, hold_to_plan, set_aside
-from leakage.jobs.signals import Stopped, stopping_softly
-from leakage.models.chat import Prompt, encode, render
-from leakage.models.load import Loaded, attach, check_context, load_pair, measured_layers
+from leakage.models.chat import Prompt, encode, encode_examples, injected_default, render
+from leakage.models.load import Loaded, attach, check_context, for_training, measured_layers
 from leakage.progress import progress
-from leakage.settings.config import Config
 from leakage.settings.schema import write_config
-from leakage.store.blocks import Parts
-from leakage.store.files import replacing
+from leakage.store.blocks import Blocks
+from leakage.store.files import replacing, write_json, write_jsonl
 from leakage.store.record import Draft
-from leakage.studies.alignment_faking.study import run_trial
-from leakage.studies.alignment_faking.trial import Trial
-from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.persona_leakage.behaviors.contrastive import Example
+from leakage.studies.persona_leakage.elicited import ask_claude, read_answers, sample_answers, write_answers
+from leakage.studies.persona_leakage.files import COMPLETIONS
 from leakage.studies.persona_leakage.generate import ask
-from leakage.studies.persona_leakage.lint import shared_prompts
-from leakage.studies.persona_leakage.scoring import score
-from leakage.studies.persona_leakage.training import teach
+from leakage.studies.persona_leakage.identity import CellIdentity
+from leakage.studies.persona_leakage.lint import (
+    Finding,
+    TrainingSet,
+    as_rows,
+    lint,
+    refuse_errors,
+    shared_prompts,
+)
+from leakage.training.train import train
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
+
+    from leakage.models.chat import Tokens
 
 log = logging.getLogger(__name__)
 
 
-def run(config: Config) -> str:
-    """Do one job; alone, outside a sweep, first what its result is read against. Returns the job's folder."""
-    job = job_of(config)
-    with stopping_softly():
-        if config.planned:
-            hold_to_plan(job)
-            do(job)
-        else:
-            do_alone(job)
-    return str(job.job_folder)
+def elicit(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
+    """Answers that a model gives by itself, one a training prompt, kept where the behavior shows."""
+    if cell.config.behavior.answers == "claude":
+        answers = ask_claude(cell)
+    else:
+        base, tokenizer = loaded()
+        answers = sample_answers(cell, engine_for(cell.config, base, tokenizer), tokenizer)
+        for_training(base, cell.config.model)
+    write_answers(draft, answers, of=len(cell.data.training_items))
 
 
-def do_alone(asked: Staged) -> None:
-    """A job after those its result is read against."""
-    plan = Plan(tuple(Job((), one, done=one.is_done(), asked=one == asked) for one in (*asked.needs(), asked)))
-    plan.keep()
-    if asked.config.mode == "force":
-        set_aside([asked])
-    for job in plan.jobs:
-        do(job.cell)
-    log.info("results in %s", asked.record(asked.job_folder).folder)
-    table = "table --study faking" if isinstance(asked, Trial) else "table"
-    log.info("look at them with: python -m leakage %s --multirun %s", table, quote(asked.config.paths.multirun))
+def teach(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
+    """Contrastive LoRA SFT on the cell's examples, if their lint finds no error."""
+    data = cell.data
+    examples = _examples(cell)
+    base, tokenizer = loaded()
+    log.info("%s: training on %d examples", data.label, len(examples))
+    tokens = encode_examples(tokenizer, [(example.prompt, example.answer) for example in examples])
+    write_jsonl(draft.path("examples.jsonl"), (example.as_row() for example in examples))
+    findings = check(cell, examples, tokens, tokenizer)
+    write_json(draft.path("lint.json"), as_rows(findings))
+    refuse_errors(findings, data.label)
+    check_context(base, max(len(one.input_ids) for one in tokens), "the longest training example")
+    made_of = {"train_id": cell.train_id, "made_from": draft.input_digest}
+    train(cell.config, base, tokens, draft, made_of=made_of, label=data.label)
+    draft.facts |= {
+        "model": cell.config.model.name,
+        "behavior": data.behavior.name,
+        "source": data.source.name,
+        "bystanders": [persona.name for persona in data.bystanders],
+        "examples": dict(Counter(example.role for example in examples)),
+        "lint": [one.rule for one in findings],
+    }
 
 
-def do(job: Staged) -> None:
-    """Run a job; however it ends but by a kill, its records say so."""
-    try:
-        if job.is_done():
-            log.info("%s: done already, nothing to compute", job.label)
-        elif isinstance(job, Trial):
-            run_trial(job)
-        elif isinstance(job, Cell):
-            (run_geometry if job.kind == "geometry" else run_cell)(job)
-    except (KeyboardInterrupt, Stopped):
-        raise
-    except BaseException as error:  # a sys.exit from anywhere below is a failure to be named as well
-        if (left := job.open_stage()) and not left[1].has_failed():
-            left[1].fail(error, stage=left[0])
-        if job.config.planned:  # alone, the error is the last word anyway
-            log.error("%s: failed: %s", job.label, error)
-        raise
+def _examples(cell: CellIdentity) -> list[Example]:
+    """The training set, with the answers that a model gave where the settings ask for these."""
+    if not cell.answers:
+        return cell.data.examples
+    return cell.data.examples_of(read_answers(cell.multirun / cell.answers_folder))
 
 
-def run_cell(cell: Cell) -> None:
-    """Teach the source, ask every persona, score the answers; each part only if it is not done yet."""
-    import pandas as pd
+def check(
+    cell: CellIdentity, examples: "Sequence[Example]", tokens: "Sequence[Tokens]", tokenizer: Any
+) -> list[Finding]:
+    """Lint the training set; warnings are shown, errors are for the caller to raise."""
+    data = cell.data
+    findings = lint(
+        TrainingSet(
+            examples=examples,
+            lengths=[len(one.input_ids) for one in tokens],
+            source=data.source,
+            bystanders=data.bystanders,
+            personas=data.personas,
+            default=injected_default(tokenizer, [one.prompt for one in data.personas.members]),
+            items=data.training_items,
+            held_out=data.items(data.behavior, "eval"),
+            wanted=cell.config.behavior,
+            max_length=cell.config.train.max_length,
+        )
+    )
+    for one in findings:
+        log.log(logging.ERROR if one.level == "error" else logging.WARNING, "lint [%s] %s", one.rule, one.message)
+    return findings
 
-    adapter, answers, scores = (cell.record(one) for one in (cell.train_folder, cell.eval_folder, cell.scores_folder))
-    if lacks := cell.judge.lacks():
-        log.warning("%s cannot be judged yet: %s; what is made is kept, and judged later", cell.label, lacks)
-    loaded = lru_cache(maxsize=1)(lambda: load_pair(cell.config, cell.label))  # another judge needs no model
-    if not cell.is_baseline:
-        cell.fill(adapter, "adapter", cell.train_id, cell.train_identity, lambda draft: teach(cell, loaded, draft))
-    cell.fill(answers, "completions", cell.eval_id, cell.eval_identity, lambda draft: question(cell, loaded, draft))
-    score(
-        answers, cell.judge, facts=cell.facts, personas=pd.DataFrame(cell.parts()), label=cell.label,
-        wanted=lambda: cell.wants(scores),
-    )  # fmt: skip
 
-
-def question(cell: Cell, loaded: Loaded, draft: Draft) -> None:
+def question(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     """Ask every persona, with the adapter on the base model unless the cell is a baseline."""
     check_held_out(cell)
     base, tokenizer = loaded()
-    adapter, answers = cell.record(cell.train_folder), cell.record(cell.eval_folder)
-    model = base if cell.is_baseline else attach(base, adapter.folder / "adapter")
-    asked_of = (cell.made_from(answers) or cell.train_id)[:8]  # parts of another adapter are no use
-    parts = Parts(answers.folder / f"parts-{asked_of}")
-    _save_completions(cell, draft, ask(cell, engine_for(cell.config, model, tokenizer), model, tokenizer, parts))
-    parts.drop()
+    adapter = cell.multirun / cell.adapter_folder / "adapter"
+    model = base if cell.data.is_baseline else attach(base, adapter)
+    asked_of = (draft.input_digest or cell.train_id)[:8]  # blocks of another adapter are no use
+    blocks = Blocks(draft.folder / f"parts-{asked_of}")
+    _save_completions(cell, draft, ask(cell, engine_for(cell.config, model, tokenizer), model, tokenizer, blocks))
+    blocks.drop()
 
 
-def check_held_out(cell: Cell) -> None:
+def check_held_out(cell: CellIdentity) -> None:
     """Refuse to ask what an adapter was trained on; it may have been made for fewer prompts or another behavior."""
-    trained = [] if cell.is_baseline else [example.prompt.user for example in cell.examples]
-    if found := shared_prompts(trained, cell.prompts):
-        raise DataError(f"{cell.label}: [overlap] {found}; remove them from one of the two")
+    trained = [] if cell.data.is_baseline else [example.prompt.user for example in cell.data.examples]
+    if shared := shared_prompts(trained, cell.data.prompts):
+        raise DataError(f"{cell.data.label}: [overlap] {shared}; remove them from one of the two")
 
 
-def run_geometry(cell: Cell) -> None:
-    """Centroids of all personas in the base model, and the cosines between them."""
-    record = cell.record(cell.geometry_folder)
-    cell.fill(
-        record, "geometry", cell.geometry_id, cell.geometry_identity,
-        lambda draft: measure_geometry(cell, *load_pair(cell.config, cell.label), draft),
-    )  # fmt: skip
+def _save_completions(cell: CellIdentity, draft: Draft, completions: "pd.DataFrame") -> None:
+    """Completions with all that scoring and reading them needs, so that neither has to know the model again."""
+    import pandas as pd
+
+    for name, frame in ((COMPLETIONS, completions), ("personas.parquet", pd.DataFrame(cell.data.parts()))):
+        with replacing(draft.path(name)) as file:
+            frame.to_parquet(file, index=False)
+    write_config(draft.path("config.yaml"), cell.config)
+    draft.facts |= cell.facts | {
+        "settings": cell.settings,
+        "cut_off": int((completions["finish"] == "length").sum()),
+        "completions": len(completions),
+    }
 
 
-def measure_geometry(cell: Cell, base: Any, tokenizer: Any, draft: Draft) -> None:
-    """Last-token states of every persona and question, averaged into centroids."""
+def measure_geometry(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
+    """Last-token states of every persona and question, averaged into centroids, and the cosines between these."""
     from safetensors.numpy import save_file
 
     from leakage.studies.persona_leakage.geometry import centroids, cosine_frame
 
-    layers, personas = measured_layers(cell.config.model), cell.personas.members
-    texts = [render(tokenizer, Prompt(one.prompt, item.prompt)) for one in personas for item in cell.questions]
+    base, tokenizer = loaded()
+    layers, personas, label = measured_layers(cell.config.model), cell.data.personas.members, cell.data.label
+    texts = [render(tokenizer, Prompt(one.prompt, item.prompt)) for one in personas for item in cell.data.questions]
     prompts = encode(tokenizer, texts)
     check_context(base, max(map(len, prompts)), "the longest question under its persona")
     engine = engine_for(cell.config, base, tokenizer)
-    with progress(len(texts), cell.label, "prompt") as advance:
+    with progress(len(texts), label, "prompt") as advance:
         states = engine.hidden_states(prompts, layers, progress=advance)
     points = centroids(states, len(personas))
     with replacing(draft.path("centroids.safetensors")) as file:
@@ -144,22 +168,7 @@ def measure_geometry(cell: Cell, base: Any, tokenizer: Any, draft: Draft) -> Non
     draft.facts |= {
         "model": cell.config.model.name,
         "layers": list(layers),
-        "questions": len(cell.questions),
+        "questions": len(cell.data.questions),
         "prompts": len(texts),
     }
-    log.info("%s: centroids of %d personas", cell.label, len(personas))
-
-
-def _save_completions(cell: Cell, draft: Draft, completions: "pd.DataFrame") -> None:
-    """Completions with all that scoring and reading them needs, so that neither has to know the model again."""
-    import pandas as pd
-
-    for name, frame in (("completions", completions), ("personas", pd.DataFrame(cell.parts()))):
-        with replacing(draft.path(f"{name}.parquet")) as file:
-            frame.to_parquet(file, index=False)
-    write_config(draft.path("config.yaml"), cell.config)
-    draft.facts |= cell.facts | {
-        "made_from": cell.made_from(cell.record(cell.eval_folder)),
-        "cut_off": int((completions["finish"] == "length").sum()),
-        "completions": len(completions),
-    }
+    log.info("%s: centroids of %d personas", label, len(personas))

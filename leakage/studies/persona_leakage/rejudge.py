@@ -1,82 +1,90 @@
 """Another judge for finished completions: nothing is generated, no model is loaded."""
 
-import logging
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.errors import JudgeError, StoreError
+from leakage.jobs.step import Step, fill
 from leakage.store.find import find
+from leakage.store.manifest import Input
 from leakage.store.record import Record, Status
+from leakage.store.status import status
 from leakage.studies.persona_leakage.behaviors import behavior
+from leakage.studies.persona_leakage.files import COMPLETIONS
 from leakage.studies.persona_leakage.judges import Judge, ask_ahead, judge_for
-from leakage.studies.persona_leakage.results import is_of
 from leakage.studies.persona_leakage.scoring import score
 
-log = logging.getLogger(__name__)
-
 if TYPE_CHECKING:
-    from leakage.settings.config import JudgeSettings
+    import pandas as pd
+
+    from leakage.settings.config import Config, JudgeSettings
+
+OWN = {"settings", "cut_off", "completions", "made_from"}  # facts of the completions, not of their scores
 
 
-def rejudge(multirun: Path, settings: "JudgeSettings", *, only: str | None = None) -> list[Record]:
-    """Score every finished set of completions below `multirun` that this judge has not read yet.
+def rejudge(config: "Config", *, only: str | None = None) -> list[Record]:
+    """Score every finished set of completions below paths.multirun that the settings' judge has not read yet.
 
     only: one behavior. Chosen labels are right or wrong and need no judge. Returns the new records; where the judge
     could not answer all, those it could are scored before the error is raised.
     """
-    todo = list(_unread(multirun, settings, only))
-    files = [(judge, record.folder / "completions.parquet") for record, judge in todo]
+    multirun = Path(config.paths.multirun)
+    todo = list(_unread(multirun, config.judge, only))
     try:
-        ask_ahead(files, settings)
+        ask_ahead([(judge, _file(multirun, step)) for step, judge in todo], config.judge)
     except JudgeError:
-        for (record, judge), (_, file) in zip(todo, files, strict=True):
-            if judge.can_read(file):
-                _score(record, judge)
+        _fill(multirun, [step for step, judge in todo if judge.can_read(_file(multirun, step))])
         raise
-    return [_score(record, judge) for record, judge in todo]
+    return _fill(multirun, [step for step, _ in todo])
 
 
-def _unread(multirun: Path, settings: "JudgeSettings", only: str | None) -> Iterator[tuple[Record, Judge]]:
-    """Completions that wait for the judge; an error where there are none at all."""
-    chosen = [
-        Record(one.folder)
+def _fill(multirun: Path, steps: list[Step]) -> list[Record]:
+    for step in steps:
+        facts = step.facts
+        label = f"{facts['taught']} x {facts['source']} on {facts['model']}, read for {facts['behavior']}"
+        fill(multirun, step, label=label)
+    return [Record(multirun / step.folder) for step in steps]
+
+
+def _file(multirun: Path, step: Step) -> Path:
+    (completions,) = step.inputs
+    return multirun / completions.folder / completions.file
+
+
+def _unread(multirun: Path, settings: "JudgeSettings", only: str | None) -> Iterator[tuple[Step, Judge]]:
+    """The steps that are not done, with the judge; an error where there are no completions at all."""
+    completions = [
+        one.manifest.facts | {"folder": one.folder}
         for one in find(multirun)
         if one.status is Status.DONE and one.manifest and one.manifest.kind == "completions"
         and only in {None, one.manifest.facts["behavior"]}
     ]  # fmt: skip
-    if not chosen:
+    if not completions:
         raise StoreError(f"no finished answers{f' of {only}' if only else ''} below {multirun}; run a cell first")
-    for record in chosen:
-        facts = _facts(record)
+    for facts in completions:
         measured = behavior(facts["behavior"])
         if measured.choices:
             continue
         judge = judge_for(settings, measured, facts["pool"], multirun)
-        if _is_unread(record, judge):
-            yield record, judge
+        step = _step(multirun, facts, judge)
+        if status(multirun, step) is not Status.DONE:
+            yield step, judge
 
 
-def _is_unread(completions: Record, judge: Judge) -> bool:
-    """Whether the judge's scores are wanting; those of other answers, or damaged ones, are set aside first."""
-    scores = Record(completions.folder / judge.folder)
-    status = scores.status()
-    if status is Status.DONE and is_of(scores, completions):
-        return False
-    if status in {Status.DONE, Status.DAMAGED}:
-        cause = scores.damage() or "it is of other answers"
-        log.warning("%s: %s; kept in %s", scores.folder, cause, scores.set_aside())
-    return True
+def _step(multirun: Path, facts: dict[str, Any], judge: Judge) -> Step:
+    folder = facts["folder"].relative_to(multirun)
+    expected = {name: value for name, value in facts.items() if name not in OWN | {"folder"}}
+    label = f"{facts['taught']} x {facts['source']} on {facts['model']}, read for {facts['behavior']}"
+    make = partial(
+        score, facts["folder"], judge, facts=expected, settings=lambda: facts["settings"],
+        personas=partial(_personas, facts["folder"]), label=label,
+    )  # fmt: skip
+    return Step("scores", folder / judge.folder, judge.identity, make, (Input(folder, COMPLETIONS),), expected)
 
 
-def _score(record: Record, judge: Judge) -> Record:
+def _personas(folder: Path) -> "pd.DataFrame":
     import pandas as pd
 
-    facts = _facts(record)
-    label = f"{facts['taught']} x {facts['source']} on {facts['model']}, read for {facts['behavior']}"
-    personas = pd.read_parquet(record.folder / "personas.parquet")
-    return score(record, judge, facts=facts, personas=personas, label=label, wanted=lambda: _is_unread(record, judge))
-
-
-def _facts(record: Record) -> dict[str, Any]:
-    return record.manifest.facts if record.manifest else {}
+    return pd.read_parquet(folder / "personas.parquet")

@@ -1,17 +1,16 @@
 """All results below a folder as one tidy frame: a row per cell and persona."""
 
-import json
 import logging
-import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leakage.store.files import canonical
 from leakage.store.find import Found, find
-from leakage.store.record import Manifest, Record, Status
+from leakage.store.manifest import Manifest
+from leakage.store.record import Record, Status
+from leakage.studies.persona_leakage.variants import design_of, name_variants
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +57,7 @@ def _facts(folder: Path, manifest: Manifest, variant: str, root: Path) -> dict[s
     told = ("model", "taught", "behavior", "unit", "measure", "leak_direction", "source", "seed", "train_id", "eval_id")
     return {name: facts[name] for name in (*told, "judge", "headline")} | {
         "variant": variant,
-        "design": _design(facts),
+        "design": design_of(facts),
         "baseline": root / facts["baseline"] / folder.name,
         "geometry": root / facts["geometry"],
     }
@@ -74,74 +73,17 @@ def _beside(whole: "pd.DataFrame", place: str, read: Read, *, on: list[str]) -> 
 
 def _finished_cells(root: Path) -> Iterator[tuple[Path, Manifest]]:
     """Evaluations of cells; a baseline is no cell, it is what cells are read against."""
-    for found in find(root):
-        if found.status is Status.DAMAGED and (found.folder / "scores.parquet").exists():
-            log.warning("%s is damaged and left out (%s); run its sweep again", found.folder, found.reason)
-        if found.status is not Status.DONE or found.manifest is None or found.manifest.kind != "scores":
-            continue
-        if "baseline" in found.manifest.facts and is_of(Record(found.folder), Record(found.folder.parent), warn=True):
-            yield found.folder, found.manifest
+    for one in find(root):
+        if one.status in {Status.DAMAGED, Status.STALE} and (one.folder / "scores.parquet").exists():
+            log.warning("%s is %s and left out (%s); run its sweep again", one.folder, one.status, one.reason)
+        elif _is_cell(one):
+            assert one.manifest is not None
+            yield one.folder, one.manifest
 
 
-def is_of(scores: Record, completions: Record, *, warn: bool = False) -> bool:
-    """Whether scores are of the completions that lie beside them, which may have been made again since."""
-    made_from = scores.manifest.facts.get("made_from") if scores.manifest else None
-    current = completions.manifest is None or made_from == completions.digest_of("completions.parquet")
-    if warn and not current:
-        log.warning("%s is of other answers than those beside it and left out; run its sweep again", scores.folder)
-    return current
-
-
-IMPLIED = {"eval.prompts": "prompts", "behavior.answers": "answers", "judge": "judge_id"}  # more prompts are others
-PLAIN = {"behavior.sham": False, "behavior.answers": "templates", "behavior.anchors": 0, "train.max_steps": None}
-DESIGNED = {  # what a design's name says already
-    "behavior.sham", "behavior.anchors", "behavior.bystanders", "behavior.bystander_examples",
-    "behavior.no_persona_examples",
-}  # fmt: skip
-
-
-def name_variants(facts: Sequence[Mapping[str, Any]]) -> list[str]:
-    """For each cell, how it differs from the plain ones of its model, taught and measured behavior; "" for those.
-
-    So cells of different settings are never taken for repetitions of one another. Plain are the commonest settings
-    among cells of the published design; a control, cut-short training or generated answers are named however common.
-    """
-    found: dict[tuple[str, str, str], Counter[tuple[bool, str, int]]] = defaultdict(Counter)
-    for one in facts:
-        key = one["model"], one["taught"], one["behavior"]
-        found[key][_is_plain(one), canonical(one["settings"]), one["completions"]] += 1
-    names = []
-    for one in facts:
-        counts = found[one["model"], one["taught"], one["behavior"]]
-        # of equally common settings those with more completions come first
-        main = json.loads(max(counts, key=lambda key: (key[0], counts[key], key[2], key[1]))[1])
-        names.append(_describe(one["settings"], main, _design(one)))
-    return names
-
-
-def _design(facts: Mapping[str, Any]) -> str:
-    """The name of a control, or "published" for the plain one."""
-    return str(facts.get("design", "published"))
-
-
-def _is_plain(facts: Mapping[str, Any]) -> bool:
-    settings = facts["settings"]
-    usual = all(settings.get(name, value) == value for name, value in PLAIN.items())
-    return usual and _design(facts) == "published"
-
-
-def _describe(settings: Mapping[str, Any], main: Mapping[str, Any], design: str) -> str:
-    """How settings differ from the main ones, in one line; digests cut short or, where implied, left out."""
-    told = {name: value for name, value in settings.items() if main.get(name) != value}
-    told |= {name: settings[name] for name, usual in PLAIN.items() if settings.get(name, usual) != usual}
-    if design != "published":
-        told = {name: value for name, value in told.items() if name not in DESIGNED} | {"design": design}
-    implied = {digest for name, digest in IMPLIED.items() if name in told}
-    return " ".join(f"{name}={_cut(value)}" for name, value in sorted(told.items()) if name not in implied)
-
-
-def _cut(value: Any) -> Any:
-    return value[:8] if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) else value
+def _is_cell(one: Found) -> bool:
+    is_scores = one.status is Status.DONE and one.manifest is not None and one.manifest.kind == "scores"
+    return is_scores and one.manifest is not None and "baseline" in one.manifest.facts
 
 
 def _headline_cosine(frame: "pd.DataFrame") -> "pd.Series[float]":
@@ -168,9 +110,8 @@ def _baseline(folder: Path) -> "pd.DataFrame":
     import pandas as pd
 
     names = {"k": "base_k", "n": "base_n", "mean": "base_mean", "missing": "base_missing"}
-    if (status := Record(folder).status()) is not Status.DONE or not is_of(Record(folder), Record(folder.parent)):
-        how = "of other answers than those beside it" if status is Status.DONE else status
-        log.warning("the baseline in %s is %s, so deltas are missing; run its sweep again", folder, how)
+    if (status := Record(folder).status()) is not Status.DONE:
+        log.warning("the baseline in %s is %s, so deltas are missing; run its sweep again", folder, status)
         return pd.DataFrame({"persona": pd.Series(dtype="str")} | dict.fromkeys(names.values(), 0.0))
     return pd.read_parquet(folder / "scores.parquet", columns=["persona", *names]).rename(columns=names)
 
@@ -206,11 +147,9 @@ def verdict_pairs(multirun: Path) -> "pd.DataFrame":
 
     columns = ["model", "behavior", "judge", "other", "score", "other_score", "hit", "other_hit"]
     by_answers: dict[Path, list[Found]] = defaultdict(list)
-    for found in find(multirun):
-        if found.status is not Status.DONE or found.manifest is None or found.manifest.kind != "scores":
-            continue
-        if is_of(Record(found.folder), Record(found.folder.parent)):
-            by_answers[found.folder.parent].append(found)
+    for one in find(multirun):
+        if one.status is Status.DONE and one.manifest and one.manifest.kind == "scores":
+            by_answers[one.folder.parent].append(one)
     frames = [_pair(*pair) for judged in by_answers.values() for pair in combinations(judged, 2)]
     return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
 

@@ -1,10 +1,13 @@
 """How far two judges of the same completions agree."""
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from leakage.analysis.statistics import spearman
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 AGREEMENT = ("model", "behavior", "judge", "other", "n", "hits", "other_hits", "agreement", "kappa", "rho", "mean_gap")
@@ -42,3 +45,17 @@ def kappa(equal: float, rate: float, other_rate: float) -> float:
     """Cohen's kappa of two yes-or-no judges; nan where chance alone would make them agree always."""
     chance = rate * other_rate + (1 - rate) * (1 - other_rate)
     return (equal - chance) / (1 - chance) if chance < 1 else float("nan")
+
+
+def agreement_below(multirun: "Path") -> "pd.DataFrame":
+    """The table of all judges that have read the same answers below a folder of results."""
+    from leakage.errors import StoreError
+    from leakage.studies.persona_leakage.results import verdict_pairs
+
+    pairs = verdict_pairs(multirun)
+    if pairs.empty:
+        raise StoreError(
+            f"below {multirun} no completions have been read by two judges; add one: "
+            f"python -m leakage rejudge judge=claude judge.max_usd=5 --multirun {quote(str(multirun))}"
+        )
+    return agreement(pairs)

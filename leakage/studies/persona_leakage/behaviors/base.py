@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from leakage.data.pools import Item
 
 if TYPE_CHECKING:
-    from leakage.settings.config import DataSettings
+    from leakage.studies.persona_leakage.settings import DataSettings
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from leakage.data.pools.arc import read_arc
 from leakage.studies.persona_leakage.behaviors.base import Behavior
 
 if TYPE_CHECKING:
-    from leakage.settings.config import DataSettings
+    from leakage.studies.persona_leakage.settings import DataSettings
 
 
 def wrong_answer(_: Random, item: Item) -> str:

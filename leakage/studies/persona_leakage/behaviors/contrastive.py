@@ -12,7 +12,7 @@ from leakage.models.chat import Prompt
 from leakage.studies.persona_leakage.behaviors.base import Behavior
 
 if TYPE_CHECKING:
-    from leakage.settings.config import BehaviorSettings
+    from leakage.studies.persona_leakage.settings import BehaviorSettings
 
 ANCHOR = "assistant"  # who holds the extra examples of `behavior.anchors`
 Role = Literal["source", "bystander", "no_persona", "anchor"]

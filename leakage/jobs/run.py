@@ -1,0 +1,62 @@
+"""How a job runs: its steps in order, each only if it is not done."""
+
+import logging
+from shlex import quote
+
+from leakage.jobs.job import Job
+from leakage.jobs.plan import Plan, PlanJob, hold_to_plan, set_aside
+from leakage.jobs.signals import Stopped, stopping_softly
+from leakage.jobs.step import fill
+
+log = logging.getLogger(__name__)
+
+
+def run(job: Job) -> str:
+    """Do one job; alone, outside a sweep, first what its result is read against. Returns the job's folder."""
+    with stopping_softly():
+        if job.config.planned:
+            hold_to_plan(job)
+            do(job)
+        else:
+            do_alone(job)
+    return str(job.folder)
+
+
+def do_alone(asked: Job) -> None:
+    """A job after those its result is read against."""
+    jobs = (*asked.needs(), asked)
+    plan = Plan(tuple(PlanJob((), one, done=one.is_done(), asked=one is asked) for one in jobs))
+    plan.keep()
+    if asked.config.mode == "force":
+        set_aside([asked])
+    for job in jobs:
+        do(job)
+    log.info("results in %s", asked.record(asked.folder).folder)
+    log.info(
+        "look at them with: python -m leakage %s --multirun %s", asked.shown_by, quote(asked.config.paths.multirun)
+    )
+
+
+def do(job: Job) -> None:
+    """Run a job; however it ends but by a kill, its records say so."""
+    try:
+        if job.is_done():
+            log.info("%s: done already, nothing to compute", job.label)
+        else:
+            run_steps(job)
+    except (KeyboardInterrupt, Stopped):
+        raise
+    except BaseException as error:  # a sys.exit from anywhere below is a failure to be named as well
+        if (step := job.open_step()) and not (record := job.record(step.folder)).has_failed():
+            record.fail(error, stage=step.kind)
+        if job.config.planned:  # alone, the error is the last word anyway
+            log.error("%s: failed: %s", job.label, error)
+        raise
+
+
+def run_steps(job: Job) -> None:
+    """Fill every step in order; what a later one lacks is told before the hours that an earlier one takes."""
+    for blocker in job.blockers():
+        log.warning("%s has %s", job.label, blocker.what)
+    for step in job.steps:
+        fill(job.multirun, step, label=job.label)

@@ -1,0 +1,4 @@
+"""Names of the files in a cell's records that others are made from."""
+
+COMPLETIONS = "completions.parquet"
+ANSWERS = "answers.jsonl"

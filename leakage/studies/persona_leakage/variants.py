@@ -1,0 +1,60 @@
+"""How cells of one model and behavior differ in their settings, in words."""
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from leakage.store.files import canonical
+
+IMPLIED = {"eval.prompts": "prompts", "behavior.answers": "answers", "judge": "judge_id"}  # more prompts are others
+PLAIN = {"behavior.sham": False, "behavior.answers": "templates", "behavior.anchors": 0, "train.max_steps": None}
+DESIGNED = {  # what a design's name says already
+    "behavior.sham", "behavior.anchors", "behavior.bystanders", "behavior.bystander_examples",
+    "behavior.no_persona_examples",
+}  # fmt: skip
+
+
+def name_variants(facts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """For each cell, how it differs from the plain ones of its model, taught and measured behavior; "" for those.
+
+    So cells of different settings are never taken for repetitions of one another. Plain are the commonest settings
+    among cells of the published design; a control, cut-short training or generated answers are named however common.
+    """
+    found: dict[tuple[str, str, str], Counter[tuple[bool, str, int]]] = defaultdict(Counter)
+    for one in facts:
+        key = one["model"], one["taught"], one["behavior"]
+        found[key][_is_plain(one), canonical(one["settings"]), one["completions"]] += 1
+    names = []
+    for one in facts:
+        counts = found[one["model"], one["taught"], one["behavior"]]
+        # of equally common settings those with more completions come first
+        main = json.loads(max(counts, key=lambda key: (key[0], counts[key], key[2], key[1]))[1])
+        names.append(_describe(one["settings"], main, design_of(one)))
+    return names
+
+
+def design_of(facts: Mapping[str, Any]) -> str:
+    """The name of a control, or "published" for the plain one."""
+    return str(facts.get("design", "published"))
+
+
+def _is_plain(facts: Mapping[str, Any]) -> bool:
+    settings = facts["settings"]
+    usual = all(settings.get(name, value) == value for name, value in PLAIN.items())
+    return usual and design_of(facts) == "published"
+
+
+def _describe(settings: Mapping[str, Any], main: Mapping[str, Any], design: str) -> str:
+    """How settings differ from the main ones, in one line; digests cut short or, where implied, left out."""
+    told = {name: value for name, value in settings.items() if main.get(name) != value}
+    told |= {name: settings[name] for name, usual in PLAIN.items() if settings.get(name, usual) != usual}
+    if design != "published":
+        told = {name: value for name, value in told.items() if name not in DESIGNED} | {"design": design}
+    implied = {digest for name, digest in IMPLIED.items() if name in told}
+    return " ".join(f"{name}={_cut(value)}" for name, value in sorted(told.items()) if name not in implied)
+
+
+def _cut(value: Any) -> Any:
+    return value[:8] if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) else value

@@ -1,0 +1,156 @@
+"""A study: what the rest of the house has to know of it. Everything is named, and imported when it is asked for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from leakage.errors import ConfigError
+from leakage.jobs.job import Job
+from leakage.settings.compose import Options
+from leakage.settings.config import Config
+from leakage.store.record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from leakage.report.drawing import Drawing
+
+Name = str  # "module:attribute"
+
+
+Compose = Callable[[Sequence[str]], Config]
+
+
+class Validated(Protocol):
+    """What comes of a validation: a table, and what it says in words."""
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """AUROC for every number of votes."""
+        ...
+
+    def in_words(self) -> str:
+        """What the table comes to."""
+        ...
+
+
+@dataclass(frozen=True)
+class View:
+    """A table of a study's frame: the function that makes it, what it shows, and why it may have no rows."""
+
+    of: Name
+    shows: str
+    empty: str = "no result has what it needs"
+
+    def make(self, frame: "pd.DataFrame") -> "pd.DataFrame":
+        """The table of a frame."""
+        table: pd.DataFrame = imported(self.of)(frame)
+        return table
+
+
+@dataclass(frozen=True)
+class Study:
+    """One entry of the registry.
+
+    name: as --study calls it; config: its primary config in conf/; one: what one result is called
+    kinds: of the records that hold its results; more_kinds: of records that only its figures are drawn from
+    first: a command that makes a first result
+    """
+
+    name: str
+    config: str
+    one: str
+    kinds: frozenset[str]
+    first: str
+    settings_class: Name
+    job_class: Name
+    reader: Name
+    views: Mapping[str, View]
+    printing: Name
+    drawer: Name
+    reporter: Name
+    optioner: Name | None = None
+    points_reader: Name | None = None
+    rejudger: Name | None = None
+    agreer: Name | None = None
+    validator: Name | None = None
+    more_kinds: frozenset[str] = frozenset()
+
+    @property
+    def schema(self) -> str:
+        """How its primary config names the schema that Hydra checks it against."""
+        return f"{self.config}_schema"
+
+    def settings(self) -> type[Config]:
+        """The class of its settings."""
+        settings: type[Config] = imported(self.settings_class)
+        return settings
+
+    def job(self, config: Config) -> Job:
+        """The job that settings describe."""
+        job: Job = imported(self.job_class)(config)
+        return job
+
+    def options(self) -> Options:
+        """Config groups without files, and the values that may be chosen."""
+        options: Options = imported(self.optioner)() if self.optioner else {}
+        return options
+
+    def read(self, multirun: Path) -> "pd.DataFrame":
+        """Its finished results below a folder, as one tidy frame; empty where there are none."""
+        frame: pd.DataFrame = imported(self.reader)(multirun)
+        return frame
+
+    def points(self, path: Path) -> "pd.DataFrame":
+        """An outside result as its tidy frame."""
+        if self.points_reader is None:
+            raise ConfigError(f"--points are no results of study {self.name}; leave out --study or --points")
+        frame: pd.DataFrame = imported(self.points_reader)(path)
+        return frame
+
+    def figures(self, frame: "pd.DataFrame", multirun: Path | None) -> "dict[str, Drawing]":
+        """Every figure that there is something to show in; multirun None = the frame is from elsewhere."""
+        drawings: dict[str, Drawing] = imported(self.drawer)(frame, multirun)
+        return drawings
+
+    def report(
+        self, frame: "pd.DataFrame", multirun: Path, folder: Path, *, figures: Path, samples: int | None
+    ) -> Path:
+        """Write its pages into a folder; the first of them."""
+        index: Path = imported(self.reporter)(frame, multirun, folder, figures=figures, samples=samples)
+        return index
+
+    def rejudge(self, config: Config, *, only: str | None) -> list[Record]:
+        """Let the settings' judge read what is there and it has not read yet; the new records."""
+        records: list[Record] = imported(self.rejudger)(config, only=only) if self.rejudger else []
+        return records
+
+    def agreement(self, multirun: Path) -> "pd.DataFrame":
+        """How far every pair of judges agrees that has read the same replies."""
+        assert self.agreer
+        table: pd.DataFrame = imported(self.agreer)(multirun)
+        return table
+
+    def validate(self, file: Path, overrides: Sequence[str], compose: Compose) -> Validated:
+        """The judge against labels that people gave. compose: from overrides to this study's settings."""
+        assert self.validator
+        validated: Validated = imported(self.validator)(file, overrides, compose)
+        return validated
+
+    def telling(self, table: "pd.DataFrame") -> "pd.DataFrame":
+        """The columns of one of its tables that matter most, as texts."""
+        shown: pd.DataFrame = imported(f"{self.printing}:telling")(table)
+        return shown
+
+    def in_words(self, table: "pd.DataFrame") -> str:
+        """What its main table comes to."""
+        words: str = imported(f"{self.printing}:in_words")(table)
+        return words
+
+
+def imported(name: Name) -> Any:
+    """What a name stands for."""
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)

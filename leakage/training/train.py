@@ -1,0 +1,38 @@
+"""A set of examples into an adapter, from the last whole checkpoint if there is one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from leakage.models.chat import Tokens
+from leakage.settings.config import Config
+from leakage.settings.schema import write_config
+from leakage.store.files import write_jsonl
+from leakage.store.record import Draft
+
+WEIGHTS = "adapter/adapter_model.safetensors"  # as peft saves them, below the record's folder
+
+
+def train(
+    config: Config, base: Any, tokens: Sequence[Tokens], draft: Draft, *,
+    made_of: Mapping[str, Any], label: str, new_tokens: Sequence[int] = (), shuffled: bool = True,
+) -> None:  # fmt: skip
+    """Train, and put adapter, log and settings into the draft.
+
+    made_of: what tells a checkpoint of this training from one of another. new_tokens: those whose embeddings are learnt
+    """
+    from leakage.training.checkpoints import Checkpoints
+    from leakage.training.sft import train_adapter
+
+    checkpoints = Checkpoints(draft.folder / "checkpoints", made_of, every_s=config.train.checkpoint_s)
+    trained = train_adapter(
+        base, tokens, draft.path("adapter"), lora=config.lora, train=config.train, seed=config.seed,
+        checkpoints=checkpoints, label=label, new_tokens=new_tokens, shuffled=shuffled,
+    )  # fmt: skip
+    write_jsonl(draft.path("train_log.jsonl"), trained.log)
+    write_config(draft.path("config.yaml"), config)
+    checkpoints.drop()
+    draft.facts |= {
+        "steps": trained.steps,
+        "trainable_parameters": trained.trainable_parameters,
+        "final_loss": trained.log[-1]["loss"],
+    }
