@@ -12,10 +12,11 @@ import pytest
 
 from leakage.errors import StoreError
 from leakage.report import wording
+from leakage.report.folder import replacing_folder
 from leakage.report.wording import MINUS
 from leakage.studies.persona_leakage.analysis.controls import against_designs
 from leakage.studies.persona_leakage.report.cells import read_cells, slugs
-from leakage.studies.persona_leakage.report.write import replacing_folder, write_report
+from leakage.studies.persona_leakage.report.write import write_report
 from leakage.studies.persona_leakage.results import results
 from tests.browser.made import HOSTILE, judge_again, make_result, page_data
 

@@ -7,10 +7,11 @@ from base64 import b64decode
 import pandas as pd
 import pytest
 
+from leakage.report.script import shares
 from leakage.studies.persona_leakage.analysis.controls import against_designs
 from leakage.studies.persona_leakage.report.archive import write_answers
 from leakage.studies.persona_leakage.report.cells import read_cells
-from leakage.studies.persona_leakage.report.completions import columns, limit, packed, shares, weight
+from leakage.studies.persona_leakage.report.completions import columns, limit, packed, weight
 from leakage.studies.persona_leakage.results import results
 from tests.browser.made import make_result
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from leakage.report.drawing import Drawing, file_name
 from leakage.studies.alignment_faking import tables
 from leakage.studies.alignment_faking.figures.compliance import compliance_by_tier
 from leakage.studies.alignment_faking.figures.outcomes import outcome_classes
 from leakage.studies.alignment_faking.figures.perturbations import perturbation_matrix
-from leakage.studies.persona_leakage.figures.gallery import Drawing, file_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,9 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from leakage.progress import progress
+from leakage.report.script import ATTEMPTS, WEIGHED, pack, shares, write_script
 from leakage.studies.alignment_faking.judges.base import KEYS
 from leakage.studies.alignment_faking.report import wording
-from leakage.studies.persona_leakage.report.archive import ATTEMPTS, write_script
-from leakage.studies.persona_leakage.report.completions import WEIGHED, pack, shares
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from leakage.report.pages import page_name, records, told_apart
+from leakage.report.provenance import came_from
+from leakage.store.artifact import Part
 from leakage.store.record import Record
 from leakage.studies.alignment_faking import tables
 from leakage.studies.alignment_faking.gaps import CELL
 from leakage.studies.alignment_faking.metrics import OUTCOMES, wilson
 from leakage.studies.alignment_faking.scenario import QUERY
 from leakage.studies.alignment_faking.tables import COUNTS, SHARES
-from leakage.studies.persona_leakage.artifacts import Part
-from leakage.studies.persona_leakage.report.cells import page_name, records, told_apart
-from leakage.studies.persona_leakage.report.sections import came_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

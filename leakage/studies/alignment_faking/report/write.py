@@ -6,12 +6,12 @@ from pathlib import Path
 
 from leakage.errors import StoreError
 from leakage.progress import progress, waiting
+from leakage.report.folder import copy_assets, copy_figures, replacing_folder
 from leakage.store.files import write_text
 from leakage.studies.alignment_faking.report import pages
 from leakage.studies.alignment_faking.report.transcripts import write_transcripts
 from leakage.studies.alignment_faking.report.trials import TABLES, read_pages
 from leakage.studies.alignment_faking.results import judged_trials, trials
-from leakage.studies.persona_leakage.report.write import copy_assets, copy_figures, replacing_folder
 
 ASSETS = Path(__file__).parent / "assets"
 LIMIT = 29_000_000  # bytes of a report

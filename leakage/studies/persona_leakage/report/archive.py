@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from leakage.progress import progress
-from leakage.studies.persona_leakage.report.completions import Limit, evaluation, limit, packed, shares, weight
+from leakage.report.script import ATTEMPTS, shares, write_script
+from leakage.studies.persona_leakage.report.completions import Limit, evaluation, limit, packed, weight
 
 if TYPE_CHECKING:
     from leakage.studies.persona_leakage.artifacts import Answers
     from leakage.studies.persona_leakage.report.cells import Cell
 
-ATTEMPTS = 4
 BUDGET = 20_000_000  # bytes; with the library and 24 cells a report stays below 30 MB
 
 
@@ -90,10 +89,3 @@ def _write(one: Answers, folder: Path, name: str, multirun: Path, *, share: floa
     file = f"answers/{name}.js"
     write_script(folder / file, "answers", name, packed(kept.of(frame)))
     return Shown(name, file, kept, one.completions.folder.relative_to(multirun).as_posix())
-
-
-def write_script(path: Path, kind: str, name: str, value: Any) -> None:
-    """A script that hands one value over: pages on a file system may load scripts, and nothing else."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    path.write_text(f"leakage.{kind}[{json.dumps(name)}]={text};\n", encoding="utf-8")

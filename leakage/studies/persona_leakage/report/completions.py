@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-import zlib
-from base64 import b64encode
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
+
+from leakage.report.script import WEIGHED, pack
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from leakage.studies.persona_leakage.artifacts import Answers
 
-WEIGHED = 10  # every tenth persona stands for all when a set of answers is weighed
 LABEL = re.compile(r"^(\S{1,3})\) ", re.MULTILINE)
 
 
@@ -53,21 +50,6 @@ def limit(frame: pd.DataFrame, share: float, *, samples: int | None) -> Limit:
     return Limit(prompts if kept >= 1 else max(1, ceil(kept * prompts)), max(1, int(kept)), prompts, most)
 
 
-def shares(sizes: Mapping[Any, int], budget: int) -> dict[Any, float]:
-    """What share of each set of answers fits, so that all together keep to the budget.
-
-    Small ones stay whole, and what they leave of their equal part goes to the others.
-    """
-    left, found = budget, {}
-    waiting = sorted(sizes, key=lambda name: sizes[name])
-    while waiting:
-        name = waiting.pop(0)
-        part = left / (len(waiting) + 1)
-        found[name] = min(1.0, part / max(sizes[name], 1))
-        left -= int(found[name] * sizes[name])
-    return found
-
-
 def evaluation(answers: Answers) -> tuple[str, str, str]:
     """Which evaluation answers are to; those to the same one are compared, and cut alike."""
     facts = answers.completions.manifest.facts
@@ -84,12 +66,6 @@ def weight(frame: pd.DataFrame) -> int:
 def packed(frame: pd.DataFrame) -> str:
     """Answers as base64 of deflated JSON, a list a column: no more than text for a page, and a fraction of its size."""
     return pack(columns(frame))
-
-
-def pack(value: Any) -> str:
-    """Anything JSON can hold as base64 of its deflated text; half a surrogate pair becomes a question mark."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode()
 
 
 def columns(frame: pd.DataFrame) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from leakage.report import labels, wording
 from leakage.report.environment import environment
+from leakage.report.pages import records
 from leakage.studies.persona_leakage.report import sections
-from leakage.studies.persona_leakage.report.cells import records
 from leakage.studies.persona_leakage.report.compare import beside_published
 from leakage.studies.persona_leakage.report.overview import HEIGHT, WIDTH, grids
 from leakage.studies.persona_leakage.report.points import KINDS, axes, personas, why_none

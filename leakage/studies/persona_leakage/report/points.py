@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from leakage.report import labels, wording
+from leakage.report.pages import records
 from leakage.report.wording import is_known
-from leakage.studies.persona_leakage.report.cells import records
 
 if TYPE_CHECKING:
     from leakage.studies.persona_leakage.report.cells import Cell
