@@ -11,7 +11,7 @@ from leakage.cli.arguments import add_multirun, add_points, add_study, frame_of,
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leakage.studies.persona_leakage.figures.gallery import Drawing
+    from leakage.report.drawing import Drawing
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -30,7 +30,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def draw_figures(given: argparse.Namespace) -> None:
     """Draw every figure of every model."""
-    from leakage.studies.persona_leakage.figures.gallery import draw_all
+    from leakage.report.drawing import draw_all
 
     for study in studies_with_results(given, validated=True):
         curves = _curves(given, study)
@@ -42,8 +42,8 @@ def draw_figures(given: argparse.Namespace) -> None:
 
 def make_report(given: argparse.Namespace) -> None:
     """Write the folder of pages, with every figure in it; of each study its own."""
-    from leakage.studies.persona_leakage.figures.gallery import draw_all
-    from leakage.studies.persona_leakage.report.write import check_free
+    from leakage.report.drawing import draw_all
+    from leakage.report.folder import check_free
 
     for study in studies_with_results(given):
         folder = _out(given, "report" if study == "leakage" else f"report-{study}")
@@ -68,10 +68,10 @@ def _drawings(study: str, frame: "pd.DataFrame") -> "dict[str, Drawing]":
 
 def _curves(given: argparse.Namespace, study: str) -> "dict[str, Drawing]":
     """AUROC against the number of votes, of every validation of the judge."""
+    from leakage.report.drawing import file_name
     from leakage.studies.alignment_faking.auroc import PUBLISHED_AUROC, PUBLISHED_VOTES
     from leakage.studies.alignment_faking.figures.votes import auroc_against_votes
     from leakage.studies.alignment_faking.validation import validations
-    from leakage.studies.persona_leakage.figures.gallery import file_name
 
     published = PUBLISHED_VOTES, PUBLISHED_AUROC
     return {
