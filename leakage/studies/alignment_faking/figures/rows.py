@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
-from leakage.report import labels, style
+from leakage.report import style
+from leakage.report.notes import small_print
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,7 @@ def notes(table: pd.DataFrame, *lines: str) -> list[str]:
     """The small print, with the judge and the settings where all rows have the same."""
     judges, variants = table["judge"].unique(), table["variant"].unique()
     judge = f"judge: {judges[0]}" if len(judges) == 1 else ""
-    return labels.notes(table, *lines, judge, variant=variants[0] if len(variants) == 1 else "")
+    return small_print(table, *lines, judge, variant=variants[0] if len(variants) == 1 else "")
 
 
 def title(table: pd.DataFrame, what: str) -> str:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from leakage.report import labels, style
-from leakage.report.names import name_points
+from leakage.report import style
+from leakage.report.notes import small_print
+from leakage.studies.persona_leakage import labels
+from leakage.studies.persona_leakage.figures.names import name_points
 from leakage.studies.persona_leakage.figures.panels import Panel, draw, largest, limit, panels, similarity
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def source_detail(frame: pd.DataFrame, cells: pd.DataFrame, outliers: pd.DataFra
     columns = 1 if len(everyone) == 1 else 2
     heading = max(1, *(len(panel.rho_lines()) for panel in everyone)) + 1
     layout = style.Layout(panel=(4.4, 3.5), gap=(0.7, 0.5), heading=heading, left=0.65, legend_rows=3 - columns)
-    notes = labels.notes(cells, labels.RHO, INTERVAL, READ, GUIDE, _seeds(cells), variant=variant)
+    notes = small_print(cells, labels.RHO, INTERVAL, READ, GUIDE, _seeds(cells), variant=variant)
     with style.theme():
         rows = -(-len(everyone) // columns)
         figure, grid = style.sheet(rows, columns, layout=layout, notes=notes, share=False)

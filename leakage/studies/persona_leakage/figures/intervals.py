@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from leakage.report import labels, style
+from leakage.report import style
+from leakage.report.notes import small_print
+from leakage.studies.persona_leakage import labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +39,7 @@ def rho_intervals(cells: pd.DataFrame, *, variant: str = "") -> Figure:
     last = max([*places, *heads.values()], default=0)
     size = (4.2, ROW * (last + 1.2))
     layout = style.Layout(panel=size, heading=0, left=2.0, right=2.0, x_label=0.45, legend_rows=_legend_rows(cells))
-    notes = labels.notes(cells, READ, GIVEN if cells["partial_rho"].notna().any() else "", variant=variant)
+    notes = small_print(cells, READ, GIVEN if cells["partial_rho"].notna().any() else "", variant=variant)
     with style.theme():
         figure, ((axes,),) = style.sheet(1, 1, layout=layout, notes=notes)
         axes.set(

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from leakage.report import labels, style
-from leakage.report.names import name_points
+from leakage.report import style
+from leakage.report.notes import small_print
+from leakage.studies.persona_leakage import labels
+from leakage.studies.persona_leakage.figures.names import name_points
 from leakage.studies.persona_leakage.figures.panels import Panel, draw, largest, limit, panels, similarity
 
 if TYPE_CHECKING:
@@ -67,4 +69,4 @@ def _label_columns(grid: np.ndarray, rows: list[list[Panel]], frame: pd.DataFram
 def _notes(cells: pd.DataFrame, variant: str) -> list[str]:
     seeds = SEEDS if cells["seed"].nunique() > 1 else ""
     mixed = MIXED if cells.duplicated(["behavior", "source", "seed"]).any() else ""
-    return labels.notes(cells, labels.RHO, seeds, mixed, variant=variant)
+    return small_print(cells, labels.RHO, seeds, mixed, variant=variant)

@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leakage.report import labels, wording
 from leakage.report.environment import environment
 from leakage.report.pages import records
-from leakage.studies.persona_leakage.report import sections
+from leakage.studies.persona_leakage import labels
+from leakage.studies.persona_leakage.report import sections, wording
 from leakage.studies.persona_leakage.report.compare import beside_published
 from leakage.studies.persona_leakage.report.overview import HEIGHT, WIDTH, grids
 from leakage.studies.persona_leakage.report.points import KINDS, axes, personas, why_none
@@ -32,7 +32,7 @@ OPTIONAL = ("model", "taught", "seed", "judge", "variant")  # columns that only 
 def _environment() -> jinja2.Environment:
     return environment(
         TEMPLATES,
-        filters={"definition": labels.definition},
+        filters={"definition": labels.definition, "leak": wording.leak, "units": wording.units},
         findings=wording.FINDINGS,
         kinds=KINDS,
         width=WIDTH,
