@@ -93,8 +93,8 @@ def _views(study: str) -> str:
 
 def show_table(given: argparse.Namespace) -> None:
     """Print a table of the results in the form asked for."""
-    from leakage.analysis import printing as first
     from leakage.studies.alignment_faking import printing as second
+    from leakage.studies.persona_leakage import printing as first
 
     view = _view(given)
     frame = frame_of(given, given.study)
