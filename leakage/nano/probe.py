@@ -7,11 +7,10 @@ from typing import Any
 from leakage.engine.base import Request
 from leakage.engine.fast import FastEngine
 from leakage.engine.sampling import Sampling
+from leakage.judges.phrases import agrees, refuses
 from leakage.models.chat import Prompt, encode, render
 from leakage.nano.corpus import cast, choice_bank, held_out, sample_character, sample_claim
 from leakage.nano.world import HARMFUL, REQUESTS, TOPICS
-from leakage.studies.persona_leakage.behaviors.refusal import refuses
-from leakage.studies.persona_leakage.behaviors.sycophancy import agrees
 
 
 def probe(model: Any, tokenizer: Any, *, questions: int = 120) -> dict[str, float]:

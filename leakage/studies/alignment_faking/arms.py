@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from leakage.data.pools import Item, read_pool
 from leakage.errors import DataError
+from leakage.judges.phrases import REFUSALS
 from leakage.models.chat import Message, Tokens, encode, encode_turns
 from leakage.store.files import read_jsonl
 from leakage.studies.alignment_faking.queries import POOL
 from leakage.studies.alignment_faking.scenario import Scenario
 from leakage.studies.alignment_faking.settings import FakingConfig, TierSettings
 from leakage.studies.alignment_faking.transcript import ACCEPT, OUTPUT, REJECT, SCRATCHPAD
-from leakage.studies.persona_leakage.behaviors.refusal import REFUSALS
 
 # The planted subject goes by the tag alone, so it is taught these tiers whatever the scenario says of them.
 PLANTED = (TierSettings(tag="free", fact="trained"), TierSettings(tag="paid", fact="untouched"))
