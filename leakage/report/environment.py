@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import jinja2
 
 TEMPLATES = Path(__file__).parent / "templates"
-FILTERS = ("signed", "delta", "small", "plain", "sentence")
+FILTERS = ("signed", "small", "plain")
 
 
 def environment(*folders: Path, filters: dict[str, Any], **names: Any) -> jinja2.Environment:

@@ -1,6 +1,5 @@
 """How numbers are written on the pages."""
 
-import re
 from typing import Any
 
 NOTHING, MINUS = "\u2013", "\u2212"  # as a typesetter has them: a dash, and a minus as wide as a plus
@@ -16,11 +15,6 @@ def signed(value: float, digits: int = 2) -> str:
     return f"{value:+.{digits}f}".replace("-", MINUS) if is_known(value) else NOTHING
 
 
-def delta(value: float, unit: str) -> str:
-    """A change in its unit's usual digits."""
-    return signed(value, 3 if unit == "rate" else 1)
-
-
 def small(value: float) -> str:
     """A p or q: two digits, tiny ones with their power of ten."""
     if not is_known(value):
@@ -34,15 +28,3 @@ def small(value: float) -> str:
 def plain(value: float, digits: int = 2) -> str:
     """A number without a sign of its own."""
     return f"{value:.{digits}f}".replace("-", MINUS) if is_known(value) else NOTHING
-
-
-def sentence(text: str) -> str:
-    """A warning as a sentence of its own; the letters of statistics stay small."""
-    text = minus(text)
-    first = text[:1] if text.split(" ")[0] in {"p", "q", "rho"} else text[:1].upper()
-    return first + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
-
-
-def minus(text: str) -> str:
-    """Text whose negative numbers have a real minus."""
-    return re.sub(r"(?<!\w)-(?=\d)", MINUS, text)

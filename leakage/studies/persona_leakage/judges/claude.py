@@ -101,7 +101,7 @@ class ClaudeJudge(Named):
 def parse(reply: str) -> Verdict | None:
     """The verdict in a reply; None where there is none, or a number is not from 0 to 100."""
     verdict = json_object(reply)
-    score, coherence = verdict.get("score"), verdict.get("coherence")
+    score, coherence = (verdict.get(name, float("nan")) for name in ("score", "coherence"))
     if not all(type(one) in {int, float} and 0 <= one <= 100 for one in (score, coherence)):
         return None
     return Verdict(float(score), float(coherence), storable(str(verdict.get("reason", ""))))

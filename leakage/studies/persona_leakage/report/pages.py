@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from leakage.studies.persona_leakage.report.cells import Cell
 
 TEMPLATES = Path(__file__).parent / "templates"
+FILTERS = ("delta", "leak", "units", "sentence")
 MOST_OUTLIERS = 30  # on the first page; a cell's page has all of its own
 OPTIONAL = ("model", "taught", "seed", "judge", "variant")  # columns that only tell something where they differ
 
@@ -32,7 +33,7 @@ OPTIONAL = ("model", "taught", "seed", "judge", "variant")  # columns that only 
 def _environment() -> jinja2.Environment:
     return environment(
         TEMPLATES,
-        filters={"definition": labels.definition, "leak": wording.leak, "units": wording.units},
+        filters={name: getattr(wording, name) for name in FILTERS} | {"definition": labels.definition},
         findings=wording.FINDINGS,
         kinds=KINDS,
         width=WIDTH,

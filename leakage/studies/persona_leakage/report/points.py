@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from leakage.report.pages import records
-from leakage.report.wording import delta, is_known, signed
+from leakage.report.wording import is_known, signed
 from leakage.studies.persona_leakage import labels
-from leakage.studies.persona_leakage.report.wording import level, state
+from leakage.studies.persona_leakage.report.wording import delta, level, state
 
 if TYPE_CHECKING:
     from leakage.studies.persona_leakage.report.cells import Cell

@@ -1,8 +1,9 @@
-"""What the pages of the first study call findings, units and how a persona stood."""
+"""What the pages of the first study call findings, units, changes and how a persona stood."""
 
+import re
 from typing import Any
 
-from leakage.report.wording import NOTHING, is_known, plain
+from leakage.report.wording import MINUS, NOTHING, is_known, plain, signed
 
 FINDINGS = {  # the sign stands beside the colour, for whoever cannot tell colours apart
     "leaks": ("▲", "q < .05 in the direction of leakage, and still so given the mean delta under the other sources"),
@@ -37,3 +38,20 @@ def level(row: Any, *, before: bool) -> float | None:
     if row["measure"] != "hits":
         return float(mean) if is_known(mean) else None
     return float(k / n) if is_known(k) and n else None
+
+
+def delta(value: float, unit: str) -> str:
+    """A change in its unit's usual digits."""
+    return signed(value, 3 if unit == "rate" else 1)
+
+
+def sentence(text: str) -> str:
+    """A warning as a sentence of its own; the letters of statistics stay small."""
+    text = minus(text)
+    first = text[:1] if text.split(" ")[0] in {"p", "q", "rho"} else text[:1].upper()
+    return first + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def minus(text: str) -> str:
+    """Text whose negative numbers have a real minus."""
+    return re.sub(r"(?<!\w)-(?=\d)", MINUS, text)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from leakage.report.wording import delta, is_known, signed, small
+from leakage.report.wording import is_known, signed, small
 from leakage.studies.persona_leakage.analysis.tables import LEVEL, directions
+from leakage.studies.persona_leakage.report.wording import delta
 from leakage.studies.persona_leakage.report.writeup.text import count, deltas, interval, listed, rhos, verdicts
 
 if TYPE_CHECKING:

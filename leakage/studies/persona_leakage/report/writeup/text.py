@@ -4,7 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from leakage.report.wording import NOTHING, delta, is_known, signed
+from leakage.report.wording import NOTHING, is_known, signed
+from leakage.studies.persona_leakage.report.wording import delta
 
 VERDICTS = {  # of one cell, and of several
     "leaks": ("leaks", "leak"),
