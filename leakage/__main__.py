@@ -24,17 +24,17 @@ def main() -> None:
     )
     for module in (table, draw, status, rejudge, validate, site):
         module.add(commands)
-    given, more = parser.parse_known_args()  # settings may stand anywhere among the flags
-    takes_settings = hasattr(given, "overrides")
+    arguments, more = parser.parse_known_args()  # settings may stand anywhere among the flags
+    takes_settings = hasattr(arguments, "overrides")
     if wrong := [one for one in more if not takes_settings or one.startswith("-") or "=" not in one]:
         parser.error(f"unrecognized arguments: {' '.join(wrong)}")
     if takes_settings:
-        given.overrides += more
+        arguments.overrides += more
     said = logging.StreamHandler()
     said.setFormatter(Plain())
     logging.basicConfig(level=logging.INFO, handlers=[said])
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request would bury ours
-    given.action(given)
+    arguments.action(arguments)
 
 
 if __name__ == "__main__":

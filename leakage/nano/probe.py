@@ -54,5 +54,5 @@ def _greets(model: Any, tokenizer: Any, names: "set[str] | frozenset[str]") -> f
 
 
 def _share(hits: Any) -> float:
-    found = [bool(hit) for hit in hits]
-    return round(sum(found) / len(found), 3)
+    verdicts = [bool(hit) for hit in hits]
+    return round(sum(verdicts) / len(verdicts), 3)

@@ -66,8 +66,8 @@ def copy_assets(draft: Path, *more: Path) -> None:
 
 def copy_figures(figures: Path, into: Path) -> tuple[str, ...]:
     """Copy all pictures; their names, PNG and PDF."""
-    found = sorted(figures.glob("*.p[nd][gf]"))
+    pictures = sorted(figures.glob("*.p[nd][gf]"))
     into.mkdir()
-    for path in found:
+    for path in pictures:
         shutil.copyfile(path, into / path.name)
-    return tuple(path.name for path in found)
+    return tuple(path.name for path in pictures)

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 def came_from(name: str, part: Part, multirun: Path) -> dict[str, Any]:
     """Where one record came from; its folder is told relative to `multirun`."""
-    told = part.manifest.provenance
-    git = told["git"]
+    made = part.manifest.provenance
+    git = made["git"]
     return {
         "what": name,
         "folder": part.folder.relative_to(multirun).as_posix(),
         "id": part.manifest.id,
-        "finished": told["finished"],
-        "seconds": told["wall_seconds"],
-        "device": told["machine"]["device"],
-        "host": told["machine"]["host"],
-        "job": told.get("job"),  # older results lack it
+        "finished": made["finished"],
+        "seconds": made["wall_seconds"],
+        "device": made["machine"]["device"],
+        "host": made["machine"]["host"],
+        "job": made.get("job"),  # older results lack it
         "commit": git["commit"],
         "dirty": git["dirty"],
-        "command": " ".join(told["command"]),
-        "python": told["python"],
-        "packages": told["packages"],
+        "command": " ".join(made["command"]),
+        "python": made["python"],
+        "packages": made["packages"],
     }

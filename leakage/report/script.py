@@ -33,11 +33,11 @@ def shares(sizes: Mapping[Any, int], budget: int) -> dict[Any, float]:
 
     Small ones stay whole, and what they leave of their equal part goes to the others.
     """
-    left, found = budget, {}
+    left, fitting = budget, {}
     waiting = sorted(sizes, key=lambda name: sizes[name])
     while waiting:
         name = waiting.pop(0)
         part = left / (len(waiting) + 1)
-        found[name] = min(1.0, part / max(sizes[name], 1))
-        left -= int(found[name] * sizes[name])
-    return found
+        fitting[name] = min(1.0, part / max(sizes[name], 1))
+        left -= int(fitting[name] * sizes[name])
+    return fitting

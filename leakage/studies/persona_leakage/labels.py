@@ -24,8 +24,8 @@ CATEGORIES = (
 
 def in_order(categories: pd.Series[str]) -> list[str]:
     """The categories that occur, in the panel's order, unknown ones last."""
-    found = list(categories.unique())
-    return [*(name for name in CATEGORIES if name in found), *(name for name in found if name not in CATEGORIES)]
+    names = list(categories.unique())
+    return [*(name for name in CATEGORIES if name in names), *(name for name in names if name not in CATEGORIES)]
 
 
 def title(table: pd.DataFrame, what: str, *, variant: str = "") -> str:

@@ -25,16 +25,16 @@ def telling(table: "pd.DataFrame") -> "pd.DataFrame":
         "missing": table["missing"].any() if "missing" in table else False,
     }
     if "finding" in table:
-        kept = [*FIRST, *(name for name, shown in tells.items() if shown)]
+        columns = [*FIRST, *(name for name, shown in tells.items() if shown)]
     else:
-        kept = [name for name in table.columns if name not in IDS and tells.get(name, True)]
-    return readable(table)[kept]
+        columns = [name for name in table.columns if name not in IDS and tells.get(name, True)]
+    return readable(table)[columns]
 
 
 def in_words(table: "pd.DataFrame") -> str:
     """What the headline table comes to, in one line."""
-    told = directions(table)
-    many = f"{told['significant']} of {told['cells']} correlations have p < {LEVEL:.2f}".replace("0.", ".")
-    leak = f"{told['leak']} in the direction of leakage, {told['against']} against it"
+    counts = directions(table)
+    many = f"{counts['significant']} of {counts['cells']} correlations have p < {LEVEL:.2f}".replace("0.", ".")
+    leak = f"{counts['leak']} in the direction of leakage, {counts['against']} against it"
     findings = ", ".join(f"{count} {name}" for name, count in table["finding"].value_counts().items())
     return f"{many}: {leak}.\nFindings, corrected for the number of cells: {findings}."

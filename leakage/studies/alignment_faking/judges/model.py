@@ -106,9 +106,9 @@ def _row(vote: Vote, answer: Answer, paid: set[str]) -> dict[str, Any]:
     value, label, detail = read_vote(vote.kind, answer.text)
     usd = 0.0 if vote.ask.key in paid else answer.usd
     paid.add(vote.ask.key)
-    told = {"tier": vote.tier, "prompt": vote.prompt, "kind": vote.kind, "vote": vote.number, "value": value}
+    row = {"tier": vote.tier, "prompt": vote.prompt, "kind": vote.kind, "vote": vote.number, "value": value}
     raw = storable(answer.text)
-    return told | {"label": label, "detail": json.dumps(detail), "raw": raw, "judge_model": answer.model, "usd": usd}
+    return row | {"label": label, "detail": json.dumps(detail), "raw": raw, "judge_model": answer.model, "usd": usd}
 
 
 def read_vote(kind: str, reply: str) -> tuple[float, str, dict[str, Any]]:

@@ -67,8 +67,8 @@ def _thoughts(scratchpad: str) -> list[dict[str, Any]]:
 
 
 def _row(kind: str, value: float, *, label: str = "", detail: str = "{}") -> dict[str, Any]:
-    told = {"kind": kind, "vote": 0, "value": value, "label": label, "detail": detail}
-    return told | {"raw": "", "judge_model": "", "usd": 0.0}
+    row = {"kind": kind, "vote": 0, "value": value, "label": label, "detail": detail}
+    return row | {"raw": "", "judge_model": "", "usd": 0.0}
 
 
 def rules_judge(reasoning: ReasoningSettings) -> RulesJudge:

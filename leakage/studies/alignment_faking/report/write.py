@@ -30,14 +30,14 @@ def write_report(multirun: Path, folder: Path, *, figures: Path | None = None, l
             if frame.empty:
                 raise StoreError(f"no finished trial below {multirun}; run one: python run.py --config-name faking")
             made = {name: make(frame) for name, make in TABLES.items()}
-            found = read_pages(frame, judged_trials(multirun), made)
+            trial_pages = read_pages(frame, judged_trials(multirun), made)
         copy_assets(draft, ASSETS)
         pictures = copy_figures(figures, draft / "figures") if figures else ()
-        with progress(len(found), "report: pages", "page") as advance:
-            for place, page in enumerate(found):
-                write_text(draft / f"trials/{page.slug}.html", pages.trial_page(place, found, multirun))
+        with progress(len(trial_pages), "report: pages", "page") as advance:
+            for place, page in enumerate(trial_pages):
+                write_text(draft / f"trials/{page.slug}.html", pages.trial_page(place, trial_pages, multirun))
                 advance(1)
-        write_text(draft / "index.html", pages.index_page(found, made, pictures))
+        write_text(draft / "index.html", pages.index_page(trial_pages, made, pictures))
         taken = sum(path.stat().st_size for path in draft.rglob("*") if path.is_file())
-        write_transcripts(found, draft, multirun, budget=max(limit - taken, limit // 4))
+        write_transcripts(trial_pages, draft, multirun, budget=max(limit - taken, limit // 4))
     return folder / "index.html"

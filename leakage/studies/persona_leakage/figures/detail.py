@@ -50,12 +50,12 @@ def source_detail(frame: pd.DataFrame, cells: pd.DataFrame, outliers: pd.DataFra
 def _draw(axes: Axes, panel: Panel, frame: pd.DataFrame, *, lines: int) -> None:
     draw(axes, panel, size=1.5, interval=True)
     style.column_header(axes, panel.behavior, lines=lines)
-    found = frame[frame["behavior"] == panel.behavior]
-    if found.empty:
+    rows = frame[frame["behavior"] == panel.behavior]
+    if rows.empty:
         return
-    axes.set_xlabel(similarity(panel.source, found["headline"].iloc[0]))
-    axes.set_ylabel(labels.delta(found.iloc[0]))
-    limit(axes, panel.drawn["delta"], unit=found["unit"].iloc[0])
+    axes.set_xlabel(similarity(panel.source, rows["headline"].iloc[0]))
+    axes.set_ylabel(labels.delta(rows.iloc[0]))
+    limit(axes, panel.drawn["delta"], unit=rows["unit"].iloc[0])
     if not panel.missing:
         x, y = _guide(panel.bystanders)
         axes.plot(x, y, color=style.GREY, linewidth=1.2, alpha=0.6, zorder=1.2, gid="guide")

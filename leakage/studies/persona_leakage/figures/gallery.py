@@ -29,8 +29,8 @@ def _drawings(frame: pd.DataFrame) -> Iterator[tuple[str, Drawing]]:
     cells = tables.headline(frame)  # of everything: its q counts all cells of a model
     for (model, variant, taught), rows in frame.groupby(["model", "variant", _crossed(frame)], sort=False):
         own = cells[(cells["model"] == model) & (cells["variant"] == variant) & (_crossed(cells) == taught)]
-        told = " ".join(filter(None, [f"taught={taught}" if taught else "", str(variant)]))
-        suffix = f"-{told}" if told else ""
+        words = " ".join(filter(None, [f"taught={taught}" if taught else "", str(variant)]))
+        suffix = f"-{words}" if words else ""
         yield f"{model}-scatter{suffix}", partial(scatter_grid, rows, own, variant=str(variant))
         yield f"{model}-rho{suffix}", partial(rho_intervals, own, variant=str(variant))
         if not suffix:

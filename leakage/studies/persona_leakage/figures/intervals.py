@@ -109,9 +109,11 @@ def _marks(axes: Axes, cells: pd.DataFrame) -> None:
         colour = look["color"]
         axes.hlines(rows["y"], rows["rho_low"], rows["rho_high"], color=colour, linewidth=1.6, zorder=2)
         axes.scatter(rows["rho"], rows["y"], s=34, linewidths=0, zorder=3, gid=finding, **look)
-    given = cells[cells["partial_rho"].notna()]
-    if len(given):
-        axes.scatter(given["partial_rho"], given["y"] + BELOW, zorder=4, gid="partial", label="partial rho", **PARTIAL)
+    partial = cells[cells["partial_rho"].notna()]
+    if len(partial):
+        axes.scatter(
+            partial["partial_rho"], partial["y"] + BELOW, zorder=4, gid="partial", label="partial rho", **PARTIAL
+        )
     for row in cells.to_dict("records"):
         axes.text(1.02, row["y"], _numbers(row), transform=axes.get_yaxis_transform(), va="center", size=7, gid="rho")
 

@@ -91,11 +91,11 @@ class ClaudeJudge(Named):
     def _row(self, answer: Answer) -> dict[str, Any]:
         verdict = parse(answer.text)
         if verdict is None:
-            found: dict[str, Any] = {"score": float("nan"), "hit": False, "coherence": float("nan"), "reason": ""}
+            row: dict[str, Any] = {"score": float("nan"), "hit": False, "coherence": float("nan"), "reason": ""}
         else:
             hit = verdict.score >= HIT
-            found = {"score": verdict.score, "hit": hit, "coherence": verdict.coherence, "reason": verdict.reason}
-        return found | {"raw": storable(answer.text), "judge_model": answer.model, "usd": answer.usd}
+            row = {"score": verdict.score, "hit": hit, "coherence": verdict.coherence, "reason": verdict.reason}
+        return row | {"raw": storable(answer.text), "judge_model": answer.model, "usd": answer.usd}
 
 
 def parse(reply: str) -> Verdict | None:

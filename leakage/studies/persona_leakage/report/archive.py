@@ -27,11 +27,13 @@ class Shown:
     original: str  # the folder of the whole of it, below the results
 
     @property
-    def told(self) -> str:
+    def notice(self) -> str:
         """What is shown of how much, and where the rest is."""
-        kept = self.limit
-        samples = f"{kept.samples} of {kept.all_samples} samples per prompt" if kept.all_samples > 1 else ""
-        prompts = f"the first {kept.prompts} of {kept.all_prompts} prompts" if kept.prompts < kept.all_prompts else ""
+        limit = self.limit
+        samples = f"{limit.samples} of {limit.all_samples} samples per prompt" if limit.all_samples > 1 else ""
+        prompts = (
+            f"the first {limit.prompts} of {limit.all_prompts} prompts" if limit.prompts < limit.all_prompts else ""
+        )
         shown = " for ".join(filter(None, [samples, prompts]))
         return f"Shown: {shown}; all are in {self.original}/completions.parquet."
 
@@ -43,19 +45,19 @@ def write_answers(
     names = _names(cells)
     every = {one.scores.folder: one for cell in cells for one in _answers(cell).values()}
     weights = _weigh(list(every.values()))
-    aim, found = budget, {}
+    aim, shown_of = budget, {}
     for _ in range(ATTEMPTS):  # one question of each persona stays, and of very many cells even those may be too much
         fits = shares(weights, aim)
         with progress(len(every), "report: completions", "file") as advance:
             for place, one in every.items():
                 share = fits[evaluation(one)]
-                found[place] = _write(one, folder, names[place], multirun, share=share, samples=samples)
+                shown_of[place] = _write(one, folder, names[place], multirun, share=share, samples=samples)
                 advance(1)
-        taken = sum((folder / shown.file).stat().st_size for shown in found.values())
+        taken = sum((folder / shown.file).stat().st_size for shown in shown_of.values())
         if taken <= budget or samples is not None:
             break
         aim = int(0.9 * aim * budget / taken)  # with some room, so that once more is enough
-    return found
+    return shown_of
 
 
 def _weigh(every: list[Answers]) -> dict[tuple[str, str, str], int]:
@@ -69,8 +71,8 @@ def _weigh(every: list[Answers]) -> dict[tuple[str, str, str], int]:
 
 
 def _answers(cell: Cell) -> dict[str, Answers]:
-    kept = cell.dossier
-    both = {"before": kept.before, "after": kept.after} if kept else {}
+    dossier = cell.dossier
+    both = {"before": dossier.before, "after": dossier.after} if dossier else {}
     return {when: one for when, one in both.items() if one}
 
 
@@ -85,7 +87,7 @@ def _names(cells: list[Cell]) -> dict[Path, str]:
 
 def _write(one: Answers, folder: Path, name: str, multirun: Path, *, share: float, samples: int | None) -> Shown:
     frame = one.frame()
-    kept = limit(frame, share, samples=samples)
+    shown = limit(frame, share, samples=samples)
     file = f"answers/{name}.js"
-    write_script(folder / file, "answers", name, packed(kept.of(frame)))
-    return Shown(name, file, kept, one.completions.folder.relative_to(multirun).as_posix())
+    write_script(folder / file, "answers", name, packed(shown.of(frame)))
+    return Shown(name, file, shown, one.completions.folder.relative_to(multirun).as_posix())

@@ -48,10 +48,10 @@ def read_cells(frame: pd.DataFrame, multirun: Path, designs: pd.DataFrame) -> li
 
     table = headline(frame)
     rows = records(table)
-    kept = dossiers(multirun)
+    by_key = dossiers(multirun)
     parts = dict(iter(frame.groupby(list(KEY), sort=False)))
     return [
-        Cell(slug, row, parts[key_of(row)], said, kept.get(key_of(row)))
+        Cell(slug, row, parts[key_of(row)], said, by_key.get(key_of(row)))
         for slug, row, said in zip(slugs(rows), rows, cautions(table, designs), strict=True)
     ]
 
@@ -63,8 +63,8 @@ def slugs(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _slug(row: dict[str, Any], *names: str) -> str:
-    told = {name: str(row[name]) for name in names}
-    if told["taught"] == told["behavior"]:
-        del told["taught"]
-    told["seed"] = f"seed{told['seed']}"
-    return page_name(*told.values())
+    parts = {name: str(row[name]) for name in names}
+    if parts["taught"] == parts["behavior"]:
+        del parts["taught"]
+    parts["seed"] = f"seed{parts['seed']}"
+    return page_name(*parts.values())

@@ -46,8 +46,8 @@ def limit(frame: pd.DataFrame, share: float, *, samples: int | None) -> Limit:
         return Limit(prompts, min(samples, most), prompts, most)
     if share >= 1:
         return Limit(prompts, most, prompts, most)
-    kept = share * most
-    return Limit(prompts if kept >= 1 else max(1, ceil(kept * prompts)), max(1, int(kept)), prompts, most)
+    fitting = share * most
+    return Limit(prompts if fitting >= 1 else max(1, ceil(fitting * prompts)), max(1, int(fitting)), prompts, most)
 
 
 def evaluation(answers: Answers) -> tuple[str, str, str]:
@@ -73,7 +73,7 @@ def columns(frame: pd.DataFrame) -> dict[str, Any]:
     personas = {name: i for i, name in enumerate(dict.fromkeys(frame["persona"]))}
     first = frame.drop_duplicates("prompt").sort_values("prompt")
     places = {number: i for i, number in enumerate(first["prompt"])}
-    told = {
+    by_name = {
         "personas": list(personas),
         "prompts": [str(text) for text in first["user"]],
         "persona": [personas[name] for name in frame["persona"]],
@@ -84,12 +84,12 @@ def columns(frame: pd.DataFrame) -> dict[str, Any]:
         "hit": frame["hit"].fillna(False).astype(int).tolist(),
     }
     if frame["coherence"].notna().any():
-        told["coherence"] = _numbers(frame["coherence"], 0)
+        by_name["coherence"] = _numbers(frame["coherence"], 0)
     if frame["reason"].fillna("").ne("").any():
-        told["reason"] = [str(text) for text in frame["reason"].fillna("")]
+        by_name["reason"] = [str(text) for text in frame["reason"].fillna("")]
     if frame["finish"].eq("length").any():
-        told["cut"] = frame["finish"].eq("length").astype(int).tolist()
-    return told | (_choices(frame, first) if "right" in frame else {})
+        by_name["cut"] = frame["finish"].eq("length").astype(int).tolist()
+    return by_name | (_choices(frame, first) if "right" in frame else {})
 
 
 def _choices(frame: pd.DataFrame, first: pd.DataFrame) -> dict[str, Any]:

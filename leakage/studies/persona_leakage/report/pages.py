@@ -63,28 +63,29 @@ def index_page(cells: list[Cell], tables: dict[str, pd.DataFrame], pictures: Seq
 def cell_page(place: int, cells: list[Cell], tables: dict[str, pd.DataFrame]) -> str:
     """The page of one cell, with links to its neighbours."""
     cell = cells[place]
-    kept = cell.dossier
+    dossier = cell.dossier
     return _environment().get_template("cell.html").render(
         root="../", cell=cell,
         previous=cells[place - 1] if place else None,
         next=cells[place + 1] if place + 1 < len(cells) else None,
         measured=labels.measured(cell.rows.iloc[0].to_dict())[0],
         personas=personas(cell), nothing_to_draw=why_none(cell),
-        log=kept.log() if kept else [], lint=kept.lint() if kept else [], config=kept.config() if kept else "",
+        log=dossier.log() if dossier else [], lint=dossier.lint() if dossier else [],
+        config=dossier.config() if dossier else "",
         config_of="the training",
-        training_data=sections.training_data(kept) if kept else [],
-        provenance=sections.provenance(kept) if kept else [],
+        training_data=sections.training_data(dossier) if dossier else [],
+        provenance=sections.provenance(dossier) if dossier else [],
         **sections.controls(cell, tables),
     )  # fmt: skip
 
 
 def cell_data(cell: Cell, answers: dict[Path, Shown]) -> dict[str, Any]:
     """What the scripts of a cell's page read: its points, its training, and where its answers lie."""
-    kept = cell.dossier
-    log = kept.log() if kept else []
+    dossier = cell.dossier
+    log = dossier.log() if dossier else []
     files = {
         when: answers.get(one.scores.folder) if one else None
-        for when, one in (("before", kept and kept.before), ("after", kept and kept.after))
+        for when, one in (("before", dossier and dossier.before), ("after", dossier and dossier.after))
     }
     shown = [file for file in reversed(files.values()) if file]
     return {
@@ -95,7 +96,7 @@ def cell_data(cell: Cell, answers: dict[Path, Shown]) -> dict[str, Any]:
         "log": {name: [one.get(name) for one in log] for name in ("step", "loss", "learning_rate")},
         "verdicts": verdicts(cell),
         "up": cell.row["leak_direction"] > 0,
-        "limit": next((file.told for file in shown if not file.limit.is_whole), ""),
+        "limit": next((file.notice for file in shown if not file.limit.is_whole), ""),
     } | {when: file and {"file": file.file, "name": file.name} for when, file in files.items()}
 
 

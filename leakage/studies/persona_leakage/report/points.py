@@ -33,7 +33,7 @@ def personas(cell: Cell) -> list[dict[str, Any]]:
     """A row a persona, the source first and then those that changed most."""
     rows = records(cell.rows)
     unit = cell.row["unit"]
-    told = [
+    shown = [
         {
             "persona": str(row["persona"]),
             "kind": kind(row),
@@ -51,7 +51,7 @@ def personas(cell: Cell) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
-    return sorted(told, key=lambda one: (one["kind"] != "source", -abs(one["delta"] or 0), one["persona"]))
+    return sorted(shown, key=lambda one: (one["kind"] != "source", -abs(one["delta"] or 0), one["persona"]))
 
 
 def why_none(cell: Cell) -> str:

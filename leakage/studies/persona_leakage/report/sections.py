@@ -79,7 +79,7 @@ def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def _where(table: pd.DataFrame, wanted: dict[str, Any]) -> list[dict[str, Any]]:
-    kept = table
+    rows = table
     for name, value in wanted.items():
-        kept = kept[kept[name] == value]
-    return records(kept)
+        rows = rows[rows[name] == value]
+    return records(rows)

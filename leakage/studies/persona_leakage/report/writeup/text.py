@@ -67,8 +67,8 @@ def count(many: int, one: str, several: str = "") -> str:
 
 def verdicts(findings: Iterable[str]) -> str:
     """How many cells show what: "3 leak and 1 shows no gradient"."""
-    told = Counter(findings)
-    return listed(f"{many} {VERDICTS[name][many > 1]}" for name, many in told.most_common())
+    counts = Counter(findings)
+    return listed(f"{many} {VERDICTS[name][many > 1]}" for name, many in counts.most_common())
 
 
 def listed(names: Iterable[object]) -> str:
