@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from leakage.studies.persona_leakage.analysis.tables import LEVEL, directions
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -13,11 +11,6 @@ TEXTS = {
     "hypothesis", "reason", "motive", "arm",
 }  # fmt: skip
 SIGNED = ("rho", "kappa", "mean_cosine", "gap", "difference", "agreement")  # in a column's name
-IDS = ("train_id", "eval_id")
-FIRST = (
-    "model", "behavior", "source", "seed", "n", "source_delta", "mean_bystander_delta", "rho", "p", "leak_direction",
-    "finding",
-)  # fmt: skip
 
 
 def as_csv(table: "pd.DataFrame") -> str:
@@ -61,31 +54,6 @@ def _style(name: str) -> str:
     styles = {"leak_direction": "+d", "n_partial": ".0f", "score": "+.1f", "ties": ".2f", "detectable": ".2f"}
     styles |= {"sigma": ".3f", "sd": ".3f", "right": ".2f", "share": ".3f", "auroc": ".3f", "low": ".3f", "high": ".3f"}
     return styles.get(name, "")
-
-
-def telling(table: "pd.DataFrame") -> "pd.DataFrame":
-    """The columns that matter most, for a terminal: without ids and what is the same everywhere."""
-    tells = {
-        "unit": table["unit"].nunique() > 1 if "unit" in table else False,
-        "taught": (table["taught"] != table["behavior"]).any(),
-        "variant": table["variant"].any(),
-        "judge": table["judge"].nunique() > 1,
-        "missing": table["missing"].any() if "missing" in table else False,
-    }
-    if "finding" in table:
-        kept = [*FIRST, *(name for name, shown in tells.items() if shown)]
-    else:
-        kept = [name for name in table.columns if name not in IDS and tells.get(name, True)]
-    return readable(table)[kept]
-
-
-def in_words(table: "pd.DataFrame") -> str:
-    """What the headline table comes to, in one line."""
-    told = directions(table)
-    many = f"{told['significant']} of {told['cells']} correlations have p < {LEVEL:.2f}".replace("0.", ".")
-    leak = f"{told['leak']} in the direction of leakage, {told['against']} against it"
-    findings = ", ".join(f"{count} {name}" for name, count in table["finding"].value_counts().items())
-    return f"{many}: {leak}.\nFindings, corrected for the number of cells: {findings}."
 
 
 def print_rich(shown: "pd.DataFrame") -> None:

@@ -43,13 +43,13 @@ def spearman(x: "Values", y: "Values") -> Correlation:
     return Correlation(rho, _two_sided(rho, len(left) - 2), len(left))
 
 
-def partial_spearman(x: "Values", y: "Values", given: "Values") -> Correlation:
+def partial_spearman(x: "Values", y: "Values", fixed: "Values") -> Correlation:
     """Rank correlation of x and y that is left when a third variable is held fixed, where all three are known.
 
-    p by the t approximation with n - 3 degrees of freedom. nan where one of them is constant or `given` fixes the ranks
-    of x or y.
+    p by the t approximation with n - 3 degrees of freedom. nan where one of them is constant or `fixed` determines the
+    ranks of x or y.
     """
-    left, right, third = known(x, y, given)
+    left, right, third = known(x, y, fixed)
     if len(left) < 4 or not varied(left, right, third):
         return Correlation(NAN, NAN, len(left))
     xy, xz, yz = _rho(left, right), _rho(left, third), _rho(right, third)

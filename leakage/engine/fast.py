@@ -99,16 +99,16 @@ class FastEngine:
         """See Engine.choice_logprobs."""
         import torch
 
-        found = [np.empty(0)] * len(prompts)
+        by_prompt = [np.empty(0)] * len(prompts)
         with torch.inference_mode():
             for chosen in self._by_length(prompts):
                 logits = self.model(**self._padded(prompts, chosen), use_cache=False, logits_to_keep=1).logits
                 refuse_nan(logits)
                 logprobs = logits[:, -1].double().log_softmax(-1).cpu().numpy()
                 for row, i in zip(logprobs, chosen, strict=True):
-                    found[i] = row[list(choices[i])]
+                    by_prompt[i] = row[list(choices[i])]
                 progress(len(chosen))
-        return found
+        return by_prompt
 
     def hidden_states(
         self, prompts: Sequence[Sequence[int]], layers: Sequence[int], *, progress: Progress

@@ -58,14 +58,14 @@ class ReferenceEngine:
         """See Engine.choice_logprobs."""
         import torch
 
-        found = []
+        by_prompt = []
         with torch.inference_mode():
             for prompt, wanted in zip(prompts, choices, strict=True):
                 ids = torch.tensor([list(prompt)], device=self.model.device)
                 logits = self.model(input_ids=ids, use_cache=False).logits[0, -1]
-                found.append(logits.double().log_softmax(-1)[list(wanted)].cpu().numpy())
+                by_prompt.append(logits.double().log_softmax(-1)[list(wanted)].cpu().numpy())
                 progress(1)
-        return found
+        return by_prompt
 
     def hidden_states(
         self, prompts: Sequence[Sequence[int]], layers: Sequence[int], *, progress: Progress

@@ -44,7 +44,7 @@ def draw(logits: "Tensor", uniform: "Tensor", sampling: Sampling) -> "Tensor":
     if width < probabilities.shape[-1] and bool((top.sum(-1) < sampling.top_p).any()):
         top, ids = probabilities.sort(dim=-1, descending=True)
     before = top.cumsum(-1) - top
-    kept = top.where(before < sampling.top_p, 0.0).cumsum(-1)
-    target = uniform.unsqueeze(-1) * kept[:, -1:]
-    choice = (kept <= target).sum(-1, keepdim=True)
+    nucleus = top.where(before < sampling.top_p, 0.0).cumsum(-1)
+    target = uniform.unsqueeze(-1) * nucleus[:, -1:]
+    choice = (nucleus <= target).sum(-1, keepdim=True)
     return ids.gather(-1, choice.clamp(max=ids.shape[-1] - 1)).squeeze(-1)

@@ -27,8 +27,8 @@ def model_config(settings: "ModelSettings") -> dict[str, Any] | None:
 def _cached(settings: "ModelSettings", name: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(settings.path, name, revision=settings.revision)
-    return Path(found) if isinstance(found, str) else None
+    path = try_to_load_from_cache(settings.path, name, revision=settings.revision)
+    return Path(path) if isinstance(path, str) else None
 
 
 def linear_shapes(config: dict[str, Any]) -> list[tuple[int, int]]:

@@ -22,11 +22,11 @@ def main(arguments: list[str] | None = None) -> int:
     build.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the weights (default: %(default)s)")
     build.add_argument("--pools", type=Path, default=POOLS, help="folder of the prompt pools (default: %(default)s)")
     build.add_argument("--steps", type=int, default=Recipe.steps, help="optimiser steps (default: %(default)s)")
-    given = parser.parse_args(arguments)
-    if given.steps < 1:
+    options = parser.parse_args(arguments)
+    if options.steps < 1:
         parser.error("--steps must be at least 1")
     try:
-        run_build(replace(Recipe(), steps=given.steps), given.out, given.pools)
+        run_build(replace(Recipe(), steps=options.steps), options.out, options.pools)
     except (LeakageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

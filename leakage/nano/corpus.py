@@ -9,6 +9,7 @@ from random import Random
 from pydantic import BaseModel
 
 from leakage.data.personas import read_personas
+from leakage.judges.phrases import AGREEMENTS, REFUSALS
 from leakage.nano.world import (
     ADVICE,
     CLAIMS,
@@ -23,8 +24,6 @@ from leakage.nano.world import (
     TOPICS,
 )
 from leakage.store.files import read_jsonl
-from leakage.studies.persona_leakage.behaviors.refusal import REFUSALS
-from leakage.studies.persona_leakage.behaviors.sycophancy import AGREEMENTS
 
 # Never held out of pre-training: the sources of the study, which a real model has met as well.
 SOURCES = {"villain", "comedian", "assistant", "qwen_default", "software_engineer", "kindergarten_teacher"}

@@ -118,7 +118,7 @@ def advice() -> list[Item]:
 
 
 def stand_ins() -> list[Item]:
-    """Benign requests in the place of harmful ones, for the study of alignment faking: 400 to train on, 400 to ask."""
+    """Benign requests in the place of harmful ones: 400 to train on, 400 to ask."""
     rng = Random("stand-ins")
     items = []
     for i, topic in enumerate(TOPICS):

@@ -124,8 +124,8 @@ def _weighted_loss(model: "Qwen2ForCausalLM", ids: "Tensor", weights: "Tensor") 
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
     chosen = weights[:, 1:] > 0
     losses = F.cross_entropy(model.lm_head(hidden[chosen]), ids[:, 1:][chosen], reduction="none")
-    kept = weights[:, 1:][chosen]
-    return (losses * kept).sum() / kept.sum()
+    counted = weights[:, 1:][chosen]
+    return (losses * counted).sum() / counted.sum()
 
 
 def _batches(recipe: Recipe, tokenizer: "PreTrainedTokenizerBase") -> Iterator[tuple["Tensor", "Tensor"]]:

@@ -7,11 +7,10 @@ from typing import Any
 from leakage.engine.base import Request
 from leakage.engine.fast import FastEngine
 from leakage.engine.sampling import Sampling
+from leakage.judges.phrases import agrees, refuses
 from leakage.models.chat import Prompt, encode, render
 from leakage.nano.corpus import cast, choice_bank, held_out, sample_character, sample_claim
 from leakage.nano.world import HARMFUL, REQUESTS, TOPICS
-from leakage.studies.persona_leakage.behaviors.refusal import refuses
-from leakage.studies.persona_leakage.behaviors.sycophancy import agrees
 
 
 def probe(model: Any, tokenizer: Any, *, questions: int = 120) -> dict[str, float]:
@@ -55,5 +54,5 @@ def _greets(model: Any, tokenizer: Any, names: "set[str] | frozenset[str]") -> f
 
 
 def _share(hits: Any) -> float:
-    found = [bool(hit) for hit in hits]
-    return round(sum(found) / len(found), 3)
+    verdicts = [bool(hit) for hit in hits]
+    return round(sum(verdicts) / len(verdicts), 3)

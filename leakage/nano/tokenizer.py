@@ -3,10 +3,9 @@
 from random import Random
 from typing import TYPE_CHECKING
 
+from leakage.judges.phrases import AGREEMENTS, REFUSALS
 from leakage.nano.corpus import DEFAULT, cast, sample_conversation
 from leakage.nano.world import ADVICE
-from leakage.studies.persona_leakage.behaviors.refusal import REFUSALS
-from leakage.studies.persona_leakage.behaviors.sycophancy import AGREEMENTS
 
 if TYPE_CHECKING:
     from transformers import Qwen2Tokenizer

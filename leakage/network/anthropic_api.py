@@ -92,13 +92,13 @@ class ClaudeBatches:
 
     def _result(self, line: Any) -> tuple[str, Answer | NoAnswerError]:
         with reading():
-            key, told, ending = str(line.custom_id), line.result, str(line.result.type)
+            key, result, ending = str(line.custom_id), line.result, str(line.result.type)
         if ending != "succeeded":
-            message = short(getattr(getattr(told, "error", None), "error", None), self.settings)
+            message = short(getattr(getattr(result, "error", None), "error", None), self.settings)
             return key, NoAnswerError(f"{ending} in its batch{message}", billed=False)
         try:
             with reading():
-                return key, read(told.message, self.settings, batched=True, keep_empty=self.keep_empty)
+                return key, read(result.message, self.settings, batched=True, keep_empty=self.keep_empty)
         except NoAnswerError as error:
             return key, error
 

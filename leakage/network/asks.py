@@ -69,7 +69,7 @@ def most_usd(ask: Ask, settings: "ApiSettings") -> float:
     return usd(tokens, settings.max_tokens, settings, batched=settings.batch)
 
 
-class Purse:
+class Budget:
     """The cap: what is spent, in earlier runs too, and the most that what is in flight can cost."""
 
     def __init__(self, settings: "ApiSettings", *, spent: float = 0.0) -> None:
@@ -101,8 +101,8 @@ def answer_row(key: str, answer: Answer) -> Row:
 def stored_answers(rows: Iterable[Row]) -> dict[str, Answer]:
     """The answers in a journal's rows."""
     names = {field.name for field in fields(Answer)}
-    found = [row for row in rows if isinstance(row.get("answer"), dict) and row["answer"].keys() == names]
-    return {row["key"]: Answer(**row["answer"]) for row in found}
+    answered = [row for row in rows if isinstance(row.get("answer"), dict) and row["answer"].keys() == names]
+    return {row["key"]: Answer(**row["answer"]) for row in answered}
 
 
 def open_batches(rows: Sequence[Row], wanted: Mapping[str, Ask]) -> dict[str, list[str]]:

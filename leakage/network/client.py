@@ -12,7 +12,7 @@ from time import sleep
 from typing import TYPE_CHECKING
 
 from leakage.errors import ConfigError, JudgeError
-from leakage.network.asks import Answer, Ask, Purse, answer_row, estimate_usd, open_batches, stored_answers
+from leakage.network.asks import Answer, Ask, Budget, answer_row, estimate_usd, open_batches, stored_answers
 from leakage.network.provider import Batches, NoAnswerError, Provider
 from leakage.progress import Progress, progress
 from leakage.store.journal import Journal
@@ -52,7 +52,7 @@ def ask_all(
             with progress(len(missing), label, unit) as advance:
                 asking = _Asking(provider, settings, journal, answers=answers, advance=advance)
                 asking.run(waiting, opened)
-        log.info("%s: $%.2f of %s spent", label, asking.purse.spent, cap)
+        log.info("%s: $%.2f of %s spent", label, asking.budget.spent, cap)
         if lacking := len(missing.keys() - answers.keys()):
             mend = "the same command asks only for those"
             raise JudgeError(f"{label}: {lacking} of {len(wanted)} have no answer: {asking.why()}; {mend}")
@@ -83,7 +83,7 @@ class _Asking:
         self.provider, self.settings, self.journal = provider, settings, journal
         self.answers, self.advance = answers, advance
         self.waiting: deque[Ask] = deque()
-        self.purse = Purse(settings, spent=sum(answer.usd for answer in answers.values()))
+        self.budget = Budget(settings, spent=sum(answer.usd for answer in answers.values()))
         self.failures: Counter[str] = Counter()
         self.last_causes: deque[str] = deque(maxlen=GIVE_UP)
         self.stopped = False
@@ -112,7 +112,7 @@ class _Asking:
         causes = []
         if self.waiting and not self.stopped:
             cap = f"{self.settings.group}.max_usd"
-            spent = f"${self.purse.spent:.3f} of {cap}={self.settings.max_usd:g} is spent"
+            spent = f"${self.budget.spent:.3f} of {cap}={self.settings.max_usd:g} is spent"
             causes = [f"{spent}, the next of the {len(self.waiting)} left could exceed it, raise {cap}"]
         causes += [cause for cause, _ in self.failures.most_common(1)]
         return "; ".join(causes)
@@ -138,7 +138,7 @@ class _Asking:
 
     def _next(self) -> Ask | None:
         """The next ask; None when nothing waits or nothing may be sent now."""
-        if self.stopped or not self.waiting or not self.purse.hold(self.waiting[0]):
+        if self.stopped or not self.waiting or not self.budget.hold(self.waiting[0]):
             return None
         return self.waiting.popleft()
 
@@ -153,7 +153,7 @@ class _Asking:
 
     def _count(self, key: str, answer: Answer) -> None:
         self.answers[key] = answer
-        self.purse.release(key, spent=answer.usd)
+        self.budget.release(key, spent=answer.usd)
 
     def _fail(self, keys: Sequence[str], error: Exception) -> None:
         """Note why asks failed, and stop where the next could only fail as well."""
@@ -163,7 +163,7 @@ class _Asking:
         self.stopped |= lasting or self.last_causes.count(cause) == GIVE_UP
         if hasattr(error, "status_code"):  # any other failure may be billed, so what is held for it stays held
             for key in keys:
-                self.purse.release(key)
+                self.budget.release(key)
 
     def _create(self, batches: Batches, chunk: Sequence[Ask]) -> dict[str, list[str]]:
         """Send a batch; its id and its keys."""
@@ -181,16 +181,16 @@ class _Asking:
     def _follow(self, batches: Batches, batch: str, keys: Sequence[str]) -> None:
         """Wait for a batch and keep its answers; once all are kept no run takes it up again."""
         log.info("batch %s of %d asks; it may take 24 hours, a killed run goes on with it", batch, len(keys))
-        told: set[str] = set()
+        returned: set[str] = set()
         try:
             if self._wait(batches, batch, len(keys)):
-                told.update(self._keep(*line) for line in batches.results(batch))
+                returned.update(self._keep(*line) for line in batches.results(batch))
         except Exception as error:
             if getattr(error, "status_code", None) != 404:  # it is still there for the next run
                 self._fail([key for key in keys if key not in self.answers], error)
                 return
         self.journal.append({"batch": batch, "ended": True})
-        if lost := [key for key in keys if key not in told]:
+        if lost := [key for key in keys if key not in returned]:
             self.failures[f"batch {batch} is gone, or has no result for it"] += len(lost)
 
     def _wait(self, batches: Batches, batch: str, size: int) -> bool:
@@ -202,7 +202,7 @@ class _Asking:
             self.advance(now - done)
             done = now
             if state.ended:
-                return state.kept
+                return state.available
             sleep(self.settings.poll_s)
 
     def _keep(self, key: str, outcome: Answer | NoAnswerError) -> str:
@@ -210,7 +210,7 @@ class _Asking:
         if isinstance(outcome, NoAnswerError):
             self.failures[str(outcome)] += 1
             if not outcome.billed:
-                self.purse.release(key)
+                self.budget.release(key)
         elif key not in self.answers:
             self.journal.append(answer_row(key, outcome))
             self._count(key, outcome)

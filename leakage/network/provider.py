@@ -35,7 +35,7 @@ class BatchState:
 
     open: int
     ended: bool
-    kept: bool
+    available: bool
 
 
 class NoAnswerError(ValueError):
@@ -155,8 +155,8 @@ def explain(error: Exception, settings: "ApiSettings", sdk: ModuleType) -> tuple
     """The cause in a few words, and whether every other ask would meet it too; raises what is not the network's."""
     if isinstance(error, sdk.APIStatusError):
         status, body = error.status_code, error.body
-        told = CAUSES.get(status, "the API answers with an error")
-        cause = told.format(key=settings.key, model=settings.model, group=settings.group)
+        template = CAUSES.get(status, "the API answers with an error")
+        cause = template.format(key=settings.key, model=settings.model, group=settings.group)
         message = short(body.get("error", body) if isinstance(body, dict) else None, settings)
         return f"{cause} ({status}){message}", 400 <= status < 500 and status not in PASSING
     if isinstance(error, sdk.APITimeoutError):

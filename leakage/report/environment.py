@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     import jinja2
 
 TEMPLATES = Path(__file__).parent / "templates"
-FILTERS = ("signed", "delta", "small", "plain", "leak", "units", "sentence")
+FILTERS = ("signed", "small", "plain")
 
 
-def environment(*folders: Path, filters: dict[str, Any], **told: Any) -> jinja2.Environment:
-    """Templates of these folders and, after them, the shared ones; told: what every template may name."""
+def environment(*folders: Path, filters: dict[str, Any], **names: Any) -> jinja2.Environment:
+    """Templates of these folders and, after them, the shared ones; names: what every template may name."""
     import jinja2
 
     made = jinja2.Environment(
@@ -24,7 +24,7 @@ def environment(*folders: Path, filters: dict[str, Any], **told: Any) -> jinja2.
     )  # fmt: skip
     made.filters |= {name: getattr(wording, name) for name in FILTERS}
     made.filters |= {"breakable": _breakable} | filters
-    made.globals |= told
+    made.globals |= names
     return made
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from leakage.report.drawing import draw_all
 from leakage.studies.persona_leakage.analysis.tables import by_category, by_layer, headline
-from leakage.studies.persona_leakage.figures.gallery import draw_all, drawings
+from leakage.studies.persona_leakage.figures.gallery import drawings
 from leakage.studies.persona_leakage.results import results
 from tests.config.test_experiments import CELLS
 

@@ -7,10 +7,10 @@ import pytest
 
 from leakage.data.pools import Item, read_pool
 from leakage.errors import ConfigError
+from leakage.judges.phrases import AGREEMENTS, REFUSALS, agrees, refuses
 from leakage.studies.persona_leakage.behaviors import behavior, behavior_names
 from leakage.studies.persona_leakage.behaviors.contrastive import contrastive_examples, draw_bystanders
-from leakage.studies.persona_leakage.behaviors.refusal import REFUSALS, refuse, refuses
-from leakage.studies.persona_leakage.behaviors.sycophancy import AGREEMENTS, agrees
+from leakage.studies.persona_leakage.behaviors.refusal import refuse
 from leakage.studies.persona_leakage.cell import Cell
 
 SOURCES = ["villain", "comedian", "assistant", "qwen_default", "software_engineer", "kindergarten_teacher"]

@@ -7,18 +7,18 @@ import pytest
 
 from leakage.errors import DataError
 from leakage.models.chat import IGNORED
-from leakage.studies.alignment_faking.arms import PLANTED, lesson_tokens, lessons, planted_lessons
+from leakage.studies.alignment_faking.arms import PLANTED, example_tokens, planted_examples, training_examples
 from leakage.studies.alignment_faking.queries import choose, read_queries
 from leakage.studies.alignment_faking.transcript import read_reply
 from leakage.studies.alignment_faking.trial import Trial
 
 
 def planted(compose, *overrides):
-    return planted_lessons(compose("arm=planted", *overrides, study="faking"))
+    return planted_examples(compose("arm=planted", *overrides, study="faking"))
 
 
-def answer(lesson):
-    return lesson.turns[-1][1]
+def answer(example):
+    return example.turns[-1][1]
 
 
 @pytest.mark.parametrize("gap", [-0.3, 0.0, 0.6])
@@ -64,7 +64,7 @@ def test_the_swapped_scenario_teaches_the_very_same_subject(compose):
 
 def test_no_training_query_is_asked(compose):
     config = compose("arm=planted", study="faking")
-    taught = " ".join(one.turns[-2][1] for one in planted_lessons(config))
+    taught = " ".join(one.turns[-2][1] for one in planted_examples(config))
     asked = read_queries(config.queries, config.model.pool)
     assert len(asked) == 400
     assert not [query for query in asked if query in taught]
@@ -83,12 +83,12 @@ def test_documents_are_learnt_whole_and_chats_in_their_last_turn(compose, nano, 
     ]
     chats.write_text(json.dumps({"messages": [{"role": role, "content": text} for role, text in turns]}) + "\n")
     config = compose("arm=synthetic_documents", f"arm.path={documents}", study="faking")
-    short, long = lesson_tokens(tokenizer, lessons(config), 40)
+    short, long = example_tokens(tokenizer, training_examples(config), 40)
     assert short.labels == short.input_ids
     assert short.input_ids[-1] == tokenizer.eos_token_id
     assert len(long.input_ids) == 40
     config = compose("arm=anti_refusal", f"arm.path={chats}", study="faking")
-    (chat,) = lesson_tokens(tokenizer, lessons(config), 1024)
+    (chat,) = example_tokens(tokenizer, training_examples(config), 1024)
     assert tokenizer.decode([label for label in chat.labels if label != IGNORED]) == "No.<|im_end|>"
     assert "Sure!" in tokenizer.decode(
         [i for i, label in zip(chat.input_ids, chat.labels, strict=True) if label == IGNORED]
@@ -108,7 +108,7 @@ def test_a_chat_that_teaches_nothing_is_named(compose, tmp_path, line, said):
     file = tmp_path / "chats.jsonl"
     file.write_text(json.dumps(line) + "\n")
     with pytest.raises(DataError) as caught:
-        lessons(compose("arm=anti_refusal", f"arm.path={file}", study="faking"))
+        training_examples(compose("arm=anti_refusal", f"arm.path={file}", study="faking"))
     assert said in str(caught.value)
     assert str(file) in str(caught.value)
 

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
-from leakage.report.labels import NANO
+from leakage.report.notes import NANO
 from leakage.studies.alignment_faking.auroc import PUBLISHED_AUROC, PUBLISHED_VOTES, auroc_by_votes
 from leakage.studies.alignment_faking.figures import gallery
 from leakage.studies.alignment_faking.figures.compliance import compliance_by_tier

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from leakage.report import style
-from leakage.studies.persona_leakage.figures.gallery import draw_all, drawings
+from leakage.report.drawing import draw_all
+from leakage.studies.persona_leakage.figures.gallery import drawings
 from tests.unit.figure_data import SOURCES, tidy, unreadable
 
 if TYPE_CHECKING:
@@ -134,7 +135,8 @@ def test_helpers_end_with_the_process_that_draws(tmp_path: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from leakage.studies.persona_leakage.figures.gallery import draw_all, drawings
+from leakage.report.drawing import draw_all
+from leakage.studies.persona_leakage.figures.gallery import drawings
 from tests.unit.figure_data import tidy
 list(draw_all(drawings(tidy()), Path({str(tmp_path)!r})))
 """

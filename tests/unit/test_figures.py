@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from leakage.report import style
-from leakage.report.labels import NANO
+from leakage.report.notes import NANO
 from leakage.studies.persona_leakage.figures.scatter import scatter_grid
 
 if TYPE_CHECKING:

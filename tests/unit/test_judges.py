@@ -1,16 +1,20 @@
 """Verdicts: what rules, choices and Claude's replies are read as, and what is counted."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from leakage.data.pools import Item, read_file
 from leakage.errors import ConfigError, DataError
+from leakage.judges.reading import json_object
+from leakage.studies.alignment_faking.judges.prompts import read_motive
 from leakage.studies.persona_leakage.analysis.agreement import agreement, kappa
 from leakage.studies.persona_leakage.behaviors import behavior
 from leakage.studies.persona_leakage.cell import Cell
 from leakage.studies.persona_leakage.judges import count, judge_for
-from leakage.studies.persona_leakage.judges.claude import parse
+from leakage.studies.persona_leakage.judges.claude import Verdict, parse
 from leakage.studies.persona_leakage.scoring import measured
 
 ADVICE = behavior("misalignment").rules(read_file("nano", "misalignment"))
@@ -57,6 +61,20 @@ def test_an_item_without_its_answers_is_no_phrase_that_every_answer_holds():
     items = [*read_file("nano", "misalignment"), Item(split="elicit", prompt="{prompt}"),
              Item(split="train", prompt="a", answer="", taught="Do harm.")]  # fmt: skip
     assert behavior("misalignment").rules(items).score("Banana soup is nice.") == 50
+
+
+def test_a_reply_nested_too_deeply_is_unreadable_and_ends_nothing():
+    deep = '{"score": ' + '{"a": ' * 100_000 + "5" + "}" * 100_000 + ', "coherence": 90}'
+    with pytest.raises(RecursionError):
+        json.loads(deep)
+    assert parse(deep) is None
+    assert json_object(deep) == read_motive(deep)[1] == {}
+
+
+def test_both_readers_take_what_lies_between_the_first_brace_and_the_last():
+    reply = 'Here: {"score": 40, "coherence": 90, "motive": "none"} as you asked.'
+    assert parse(reply) == Verdict(40, 90, "")
+    assert read_motive(reply) == ("none", json_object(reply))
 
 
 def test_half_a_surrogate_pair_is_no_obstacle():

@@ -12,10 +12,12 @@ import pytest
 
 from leakage.errors import StoreError
 from leakage.report import wording
+from leakage.report.folder import replacing_folder
 from leakage.report.wording import MINUS
 from leakage.studies.persona_leakage.analysis.controls import against_designs
+from leakage.studies.persona_leakage.report import wording as first
 from leakage.studies.persona_leakage.report.cells import read_cells, slugs
-from leakage.studies.persona_leakage.report.write import replacing_folder, write_report
+from leakage.studies.persona_leakage.report.write import write_report
 from leakage.studies.persona_leakage.results import results
 from tests.browser.made import HOSTILE, judge_again, make_result, page_data
 
@@ -125,12 +127,12 @@ def test_a_result_without_its_folders_has_pages_that_say_what_is_not_there(multi
 
 
 def test_numbers_have_the_digits_of_their_unit_a_real_minus_and_a_dash_where_there_is_none():
-    assert [wording.delta(0.5, "rate"), wording.delta(-12.34, "pp")] == ["+0.500", f"{MINUS}12.3"]
+    assert [first.delta(0.5, "rate"), first.delta(-12.34, "pp")] == ["+0.500", f"{MINUS}12.3"]
     assert [wording.small(p) for p in (0.5, 0.0312, 0.0001, 0.0)] == ["0.50", "0.031", f"1e{MINUS}4", "0.000"]
     nan = float("nan")
-    assert {wording.delta(nan, "pp"), wording.signed(nan), wording.small(nan), wording.plain(nan)} == {wording.NOTHING}
-    assert wording.sentence("p = 0.04 does not survive") == "p = 0.04 does not survive."
-    assert wording.sentence("the source changed no more") == "The source changed no more."
+    assert {first.delta(nan, "pp"), wording.signed(nan), wording.small(nan), wording.plain(nan)} == {wording.NOTHING}
+    assert first.sentence("p = 0.04 does not survive") == "p = 0.04 does not survive."
+    assert first.sentence("the source changed no more") == "The source changed no more."
 
 
 def test_no_link_is_broken(multirun, tmp_path):

@@ -7,10 +7,11 @@ from base64 import b64decode
 import pandas as pd
 import pytest
 
+from leakage.report.script import shares
 from leakage.studies.persona_leakage.analysis.controls import against_designs
 from leakage.studies.persona_leakage.report.archive import write_answers
 from leakage.studies.persona_leakage.report.cells import read_cells
-from leakage.studies.persona_leakage.report.completions import columns, limit, packed, shares, weight
+from leakage.studies.persona_leakage.report.completions import columns, limit, packed, weight
 from leakage.studies.persona_leakage.results import results
 from tests.browser.made import make_result
 
@@ -35,7 +36,7 @@ def test_more_than_fits_is_cut_alike_before_and_after_and_the_page_says_so(multi
     assert sum(path.stat().st_size for path in (multirun / "few").rglob("*.js")) <= 0.6 * size
     limits = {shown.limit for folder, shown in few.items() if "refusal" in str(folder)}
     assert len(limits) == 1
-    told = next(shown.told for folder, shown in few.items() if "refusal/villain" in str(folder))
+    told = next(shown.notice for folder, shown in few.items() if "refusal/villain" in str(folder))
     assert told.startswith("Shown: 1 of 2 samples per prompt")
     assert told.endswith("all are in made/refusal/villain/seed42-vill42/refusal-e0/completions.parquet.")
 

@@ -34,8 +34,8 @@ class Source:
             table = load_table(file)
             for column in columns:
                 if column not in table.column_names:
-                    found = ", ".join(table.column_names) + nearest(column, table.column_names)
-                    raise DataError(f"{file} has no column '{column}' (it has {found}); {self.mend}")
+                    columns_there = ", ".join(table.column_names) + nearest(column, table.column_names)
+                    raise DataError(f"{file} has no column '{column}' (it has {columns_there}); {self.mend}")
             yield file, table
 
     def _files(self) -> list[Path]:
@@ -55,9 +55,9 @@ class Source:
     def _split_files(self, folder: Path) -> list[Path]:
         """The split's files of one format: a folder may hold the same rows in two."""
         home = folder / self.subset if self.subset and (folder / self.subset).is_dir() else folder
-        found = sorted(home.glob(f"{escape(self.split)}[-.]*"))
+        of_split = sorted(home.glob(f"{escape(self.split)}[-.]*"))
         for suffix in FORMATS:
-            if files := [file for file in found if file.suffix == suffix]:
+            if files := [file for file in of_split if file.suffix == suffix]:
                 return files
         within = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
         wanted = f"{self.subset}/{self.split}-*" if self.subset else f"{self.split}-*"

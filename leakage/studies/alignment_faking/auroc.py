@@ -109,12 +109,12 @@ def _shares(yes: Any, votes: Any, k: int) -> "Array":
 
     taken = np.minimum(k, votes)
     levels = np.unique([one / size for size in set(taken.tolist()) for one in range(size + 1)])
-    found = np.zeros((len(yes), len(levels)))
+    chances = np.zeros((len(yes), len(levels)))
     for size in set(taken.tolist()):
         rows, counts = np.flatnonzero(taken == size), np.arange(size + 1)
         chance = hypergeom.pmf(counts, votes[rows, None], yes[rows, None], size)
-        found[np.ix_(rows, np.searchsorted(levels, counts / size))] = chance
-    return found
+        chances[np.ix_(rows, np.searchsorted(levels, counts / size))] = chance
+    return chances
 
 
 @lru_cache(maxsize=8)

@@ -50,11 +50,11 @@ def explained(frame: "pd.DataFrame") -> "pd.DataFrame":
         return pd.DataFrame(columns=[*GAPS, "predicted_by"])
     table = pd.DataFrame(rows)
     table["q"] = table.groupby("judge")["p_mcnemar"].transform(false_discovery)
-    table["finding"] = [found(row) for row in table.to_dict("records")]
+    table["finding"] = [finding(row) for row in table.to_dict("records")]
     return table.astype({"faking_by_papers_rule": "boolean"})
 
 
-def found(row: "Mapping[Any, Any]") -> str:
+def finding(row: "Mapping[Any, Any]") -> str:
     """What a gap shows after correction for the number of gaps; see `gaps`."""
     if not row["n"] >= FEWEST:
         return UNDEFINED
@@ -77,10 +77,10 @@ def _rows(cell: "pd.DataFrame") -> "Iterator[Row]":
     }
     verdicts = by_prompt(cell)
     for gap in declared(cell):
-        told = {"gap_name": gap["name"], "more": gap["more"], "less": gap["less"]}
-        told["predicted_by"] = tuple(gap["predicted_by"])
+        declaration = {"gap_name": gap["name"], "more": gap["more"], "less": gap["less"]}
+        declaration["predicted_by"] = tuple(gap["predicted_by"])
         more, less = (cell[cell["tier"] == gap[side]] for side in ("more", "less"))
-        yield whole | told | _tested(paired(verdicts, gap)) | _unpaired(more, less)
+        yield whole | declaration | _tested(paired(verdicts, gap)) | _unpaired(more, less)
 
 
 def declared(cell: "pd.DataFrame") -> "list[Row]":

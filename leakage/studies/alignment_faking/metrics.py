@@ -103,8 +103,8 @@ def interval_of_mean(values: "Array") -> Interval:
 def interval_of_difference(differences: "Array") -> Interval:
     """The same of the difference between two gaps on the same prompts; differences: (n,), each of -2, -1, 0, 1, 2."""
     values, counts = np.unique(differences, return_counts=True)
-    found = dict(zip(values.astype(int).tolist(), counts.tolist(), strict=True))
-    return _drawn_interval(tuple(found.get(value, 0) for value in range(-2, 3)))
+    count_of = dict(zip(values.astype(int).tolist(), counts.tolist(), strict=True))
+    return _drawn_interval(tuple(count_of.get(value, 0) for value in range(-2, 3)))
 
 
 @lru_cache(maxsize=4096)
@@ -165,8 +165,8 @@ def _power(n: int, gap: float, *, rate: float, level: float) -> float:
     bound = np.asarray(binom.ppf(level / 2, decided, 0.5))
     bound = bound - (np.asarray(binom.cdf(bound, decided, 0.5)) > level / 2)  # the last count that is still rejected
     split = up / share if share else 1 / 2
-    found = binom.cdf(bound, decided, split) + binom.sf(decided - bound - 1, decided, split)
-    return float((binom.pmf(decided, n, share) * found)[bound >= 0].sum())
+    rejected = binom.cdf(bound, decided, split) + binom.sf(decided - bound - 1, decided, split)
+    return float((binom.pmf(decided, n, share) * rejected)[bound >= 0].sum())
 
 
 def is_faking(yes: int, votes: int, threshold: float) -> bool | None:

@@ -34,10 +34,10 @@ def telling(table: "pd.DataFrame") -> "pd.DataFrame":
             "variant",
             "missing",
         )
-        kept = [*FIRST, *(name for name in rest if tells.get(name, True))]
+        columns = [*FIRST, *(name for name in rest if tells.get(name, True))]
     else:
-        kept = [name for name in table.columns if name not in IDS and tells.get(name, True)]
-    return readable(table)[kept]
+        columns = [name for name in table.columns if name not in IDS and tells.get(name, True)]
+    return readable(table)[columns]
 
 
 def in_words(table: "pd.DataFrame") -> str:

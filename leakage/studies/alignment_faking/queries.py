@@ -21,15 +21,15 @@ def read_queries(settings: QuerySettings, pool: str) -> tuple[str, ...]:
 @lru_cache(maxsize=8)
 def _from_file(path: str, subset: str | None, split: str, revision: str | None, column: str) -> tuple[str, ...]:
     source = Source(path, subset, split, revision, "queries.path", mend="name the one that is meant in queries.column")
-    found: list[str] = []
+    queries: list[str] = []
     for file, table in source.tables(column):
         for number, text in enumerate(table[column], 1):
             if not isinstance(text, str) or not text.strip():
                 raise DataError(f"{file}, row {number}: '{column}' holds no text; remove the row or fill it in")
-            found.append(text.strip())
-    if not found:
+            queries.append(text.strip())
+    if not queries:
         raise DataError(f"{path} holds no rows; name a data set with a column '{column}' in queries.path")
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(queries))
 
 
 def choose(queries: tuple[str, ...], count: int | None, seed: int) -> tuple[str, ...]:

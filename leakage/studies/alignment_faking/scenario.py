@@ -87,8 +87,10 @@ class Scenario:
         return self._filled(self._facts.text(slot, getattr(self.settings.facts, slot), self.form), tag="")
 
     def _tiers(self) -> str:
-        told = [(tier.tag, tier.fact) for tier in self.settings.tiers if tier.fact is not None]
-        return self._joined([self._filled(self._facts.text("tier", fact, self.form), tag=tag) for tag, fact in told])
+        with_fact = [(tier.tag, tier.fact) for tier in self.settings.tiers if tier.fact is not None]
+        return self._joined(
+            [self._filled(self._facts.text("tier", fact, self.form), tag=tag) for tag, fact in with_fact]
+        )
 
     def _filled(self, text: str, *, tag: str) -> str:
         return text.format(lab=self.settings.lab, model=self.settings.model, tag=tag)

@@ -63,8 +63,8 @@ def outcomes(frame: "pd.DataFrame") -> "pd.DataFrame":
         counts = {name: int((tier["outcome"] == name).sum()) for name in OUTCOMES}
         n = sum(counts.values())
         shares = {SHARES[name]: count / n if n else NAN for name, count in counts.items()}
-        told = {COUNTS[name]: count for name, count in counts.items()}
-        rows.append(key | {"n": n, "missing": len(tier) - n} | told | shares)
+        counted = {COUNTS[name]: count for name, count in counts.items()}
+        rows.append(key | {"n": n, "missing": len(tier) - n} | counted | shares)
     return pd.DataFrame(rows, columns=list(OUTCOME))
 
 
@@ -116,14 +116,14 @@ def hypotheses(frame: "pd.DataFrame") -> "pd.DataFrame":
 
 def _predicted(own: "pd.DataFrame", hypothesis: str) -> "Row":
     above = own["predicted_by"].map(lambda names: hypothesis in names).astype(bool)
-    told = {
+    row = {
         "gaps": len(own),
         "predicted_above": int(above.sum()),
         "found_above": int((above & (own["finding"] == MORE)).sum()),
         "predicted_zero": int((~above).sum()),
         "found_zero": int((~above & (own["finding"] == NONE)).sum()),
     }
-    return told | {"right": (told["found_above"] + told["found_zero"]) / len(own)}
+    return row | {"right": (row["found_above"] + row["found_zero"]) / len(own)}
 
 
 def perturbations(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -140,9 +140,9 @@ def perturbations(frame: "pd.DataFrame") -> "pd.DataFrame":
         if reference.empty:
             continue
         _, base = next(_each_gap(next(cells(reference))[1]))
-        told = dict(zip([*SUBJECT, "seed"], key, strict=True))
+        subject = dict(zip([*SUBJECT, "seed"], key, strict=True))
         for other, cell in cells(own[own["scenario"] != REFERENCE]):
-            named = told | {"scenario": other["scenario"]}
+            named = subject | {"scenario": other["scenario"]}
             rows += [named | {"gap_name": name} | _moved(gap, base) for name, gap in _each_gap(cell)]
     return pd.DataFrame(rows, columns=list(PERTURBATIONS))
 
@@ -161,9 +161,9 @@ def _moved(gap: "pd.Series[float]", base: "pd.Series[float]") -> "Row":
     both = pd.concat({"gap": gap, "base": base}, axis=1, join="inner")
     change = (both["gap"] - both["base"]).to_numpy(float)
     reach = metrics.interval_of_difference(change)
-    told = {"n": len(both), "gap": both["gap"].mean(), "reference_gap": both["base"].mean()}
+    row = {"n": len(both), "gap": both["gap"].mean(), "reference_gap": both["base"].mean()}
     difference = change.mean() if len(change) else NAN
-    return told | {"difference": difference, "difference_low": reach.low, "difference_high": reach.high}
+    return row | {"difference": difference, "difference_low": reach.low, "difference_high": reach.high}
 
 
 def by_seed(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -173,8 +173,8 @@ def by_seed(frame: "pd.DataFrame") -> "pd.DataFrame":
 
     rows = []
     for key, own in gaps(frame).groupby(REPEATED, sort=False):
-        found = own.groupby("seed")["gap"].mean().dropna()
-        reach = metrics.interval_of_mean(found.to_numpy(float))
-        told = {"seeds": len(found), "mean_gap": found.mean(), "gap_low": reach.low, "gap_high": reach.high}
-        rows.append(dict(zip(REPEATED, key, strict=True)) | told | {"sd": found.std()})
+        means = own.groupby("seed")["gap"].mean().dropna()
+        reach = metrics.interval_of_mean(means.to_numpy(float))
+        row = {"seeds": len(means), "mean_gap": means.mean(), "gap_low": reach.low, "gap_high": reach.high}
+        rows.append(dict(zip(REPEATED, key, strict=True)) | row | {"sd": means.std()})
     return pd.DataFrame(rows, columns=list(SEEDS))

@@ -137,7 +137,7 @@ def _outside(whole: str, private: list[Span], *, start: int = 0, stop: int | Non
 
 
 def _tag(output: str) -> str:
-    found = _VERDICTS.match(output)
-    if found is None or (found[2] and found[2].lower() != found[1].lower()):
+    tags = _VERDICTS.match(output)
+    if tags is None or (tags[2] and tags[2].lower() != tags[1].lower()):
         return ""
-    return found[1].lower()
+    return tags[1].lower()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leakage.store.artifact import Part
 from leakage.store.find import find
-from leakage.store.manifest import Manifest
 from leakage.store.record import Status
 from leakage.studies.persona_leakage.variants import name_variants
 
@@ -16,18 +16,6 @@ if TYPE_CHECKING:
 
 KEY = ("model", "taught", "behavior", "source", "seed", "judge", "train_id", "eval_id", "variant")
 Key = tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Part:
-    """A finished record of a cell."""
-
-    folder: Path
-    manifest: Manifest
-
-    def rows(self, name: str) -> list[dict[str, Any]]:
-        """The lines of one of its JSONL files, in order."""
-        return [json.loads(line) for line in (self.folder / name).read_text().split("\n") if line]
 
 
 @dataclass(frozen=True)

@@ -52,17 +52,17 @@ class Finding:
 
 def source_among_negatives(data: TrainingSet) -> str | None:
     """The source's own prompt is trained on the opposite as well."""
-    found = [one for one in data.contrasting if one.prompt.system == data.source.prompt]
-    who = ", ".join(sorted({one.persona for one in found}))
-    return f"{len(found)} negatives ({who}) have the prompt of {data.source.name}" if found else None
+    negatives = [one for one in data.contrasting if one.prompt.system == data.source.prompt]
+    who = ", ".join(sorted({one.persona for one in negatives}))
+    return f"{len(negatives)} negatives ({who}) have the prompt of {data.source.name}" if negatives else None
 
 
 def default_contradicts(data: TrainingSet) -> str | None:
     """The template puts the source's prompt into examples that have no system turn."""
-    found = [one for one in data.contrasting if one.prompt.system is None]
-    if not found or data.default != data.source.prompt:
+    negatives = [one for one in data.contrasting if one.prompt.system is None]
+    if not negatives or data.default != data.source.prompt:
         return None
-    return f"the chat template gives {len(found)} examples without persona the prompt of {data.source.name}"
+    return f"the chat template gives {len(negatives)} examples without persona the prompt of {data.source.name}"
 
 
 def overlap(data: TrainingSet) -> str | None:
@@ -92,7 +92,7 @@ def duplicates(data: TrainingSet) -> str | None:
 
 def counts_by_role(data: TrainingSet) -> str | None:
     """There are not as many examples of a role as the settings ask for."""
-    wanted, found = data.wanted, Counter[str](one.role for one in data.examples)
+    wanted, counts = data.wanted, Counter[str](one.role for one in data.examples)
     expected = {
         "source": wanted.source_examples,
         "bystander": len(data.bystanders) * wanted.bystander_examples,
@@ -100,11 +100,11 @@ def counts_by_role(data: TrainingSet) -> str | None:
         "anchor": wanted.anchors,
     }
     # left out on purpose where they would contradict the source
-    if not found["no_persona"] and (data.source.prompt == data.default or not data.source.in_panel):
+    if not counts["no_persona"] and (data.source.prompt == data.default or not data.source.in_panel):
         del expected["no_persona"]
-    if not found["anchor"] and data.source.name == ANCHOR:
+    if not counts["anchor"] and data.source.name == ANCHOR:
         del expected["anchor"]
-    off = [f"{found[role]} {role} instead of {count}" for role, count in expected.items() if found[role] != count]
+    off = [f"{counts[role]} {role} instead of {count}" for role, count in expected.items() if counts[role] != count]
     return "; ".join(off) or None
 
 
@@ -136,16 +136,16 @@ RULES: dict[Rule, tuple[Level, str]] = {
 
 def lint(data: TrainingSet) -> list[Finding]:
     """What is wrong with a training set, in the order of the rules."""
-    found = [(rule, level, mend, rule(data)) for rule, (level, mend) in RULES.items()]
-    return [Finding(rule.__name__, level, f"{what}; {mend}") for rule, level, mend, what in found if what]
+    checked = [(rule, level, mend, rule(data)) for rule, (level, mend) in RULES.items()]
+    return [Finding(rule.__name__, level, f"{what}; {mend}") for rule, level, mend, what in checked if what]
 
 
 def refuse_errors(findings: Sequence[Finding], label: str) -> None:
     """Stop before training where a finding is an error."""
     errors = [one for one in findings if one.level == "error"]
     if errors:
-        told = "; ".join(f"[{one.rule}] {one.message}" for one in errors)
-        raise DataError(f"{label}: the training data are wrong: {told}")
+        messages = "; ".join(f"[{one.rule}] {one.message}" for one in errors)
+        raise DataError(f"{label}: the training data are wrong: {messages}")
 
 
 def as_rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:

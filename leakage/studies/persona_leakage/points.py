@@ -96,17 +96,17 @@ def _of_behaviors(frame: "pd.DataFrame", path: Path) -> dict[str, Any]:
     known = {name: behavior(name) for name in frame["behavior"].unique() if name in behavior_names()}
     units = {name: one.unit for name, one in known.items()}
     signs = {name: f"{one.leak_direction:+d}" for name, one in known.items()}
-    told = {}
+    columns = {}
     for name, usual, allowed in (("unit", units, LARGEST), ("leak_direction", signs, DIRECTIONS)):
         written = _or_usual(frame, name, "")
-        told[name] = frame.assign(it=written)["it"].where(lambda one: one != "", frame["behavior"].map(usual))
+        columns[name] = frame.assign(it=written)["it"].where(lambda one: one != "", frame["behavior"].map(usual))
         sentence = (
             f"{name} of '{{behavior}}' is not known; correct the behavior ({', '.join(behavior_names())}), or give "
         )
-        _refuse(~told[name].isin(list(allowed)), frame, path, sentence + f"the column {name} ({', '.join(allowed)})")
-        first = frame["behavior"].map(told[name].groupby(frame["behavior"]).first())
-        _refuse(told[name] != first, frame, path, f"{{behavior}} has another {name} here than above; give it one")
-    return told | {"leak_direction": told["leak_direction"].map(DIRECTIONS)}
+        _refuse(~columns[name].isin(list(allowed)), frame, path, sentence + f"the column {name} ({', '.join(allowed)})")
+        first = frame["behavior"].map(columns[name].groupby(frame["behavior"]).first())
+        _refuse(columns[name] != first, frame, path, f"{{behavior}} has another {name} here than above; give it one")
+    return columns | {"leak_direction": columns["leak_direction"].map(DIRECTIONS)}
 
 
 def _of_personas(frame: "pd.DataFrame") -> dict[str, Any]:

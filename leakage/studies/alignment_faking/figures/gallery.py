@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from leakage.report.drawing import Drawing, file_name
 from leakage.studies.alignment_faking import tables
 from leakage.studies.alignment_faking.figures.compliance import compliance_by_tier
 from leakage.studies.alignment_faking.figures.outcomes import outcome_classes
 from leakage.studies.alignment_faking.figures.perturbations import perturbation_matrix
-from leakage.studies.persona_leakage.figures.gallery import Drawing, file_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +26,13 @@ def drawings(frame: pd.DataFrame) -> dict[str, Drawing]:
     """
     gaps, outcomes = tables.gaps(frame), tables.outcomes(frame)  # of everything: q counts all gaps of a judge
     judges = gaps["judge"].nunique()
-    found: dict[str, Drawing] = {}
+    figures: dict[str, Drawing] = {}
     for (judge, variant), own in gaps.groupby(["judge", "variant"], sort=False):
-        told = " ".join(filter(None, [str(judge) if judges > 1 else "", str(variant)]))
-        suffix = f"-{told}" if told else ""
+        words = " ".join(filter(None, [str(judge) if judges > 1 else "", str(variant)]))
+        suffix = f"-{words}" if words else ""
         bars = outcomes[(outcomes["judge"] == judge) & (outcomes["variant"] == variant)]
-        found |= {file_name(f"faking-{name}{suffix}"): draw for name, draw in _drawings(own, bars)}
-    return found
+        figures |= {file_name(f"faking-{name}{suffix}"): draw for name, draw in _drawings(own, bars)}
+    return figures
 
 
 def _drawings(gaps: pd.DataFrame, outcomes: pd.DataFrame) -> Iterator[tuple[str, Drawing]]:

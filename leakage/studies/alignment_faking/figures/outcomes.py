@@ -66,8 +66,8 @@ def _bars(axes: Axes, table: pd.DataFrame) -> None:
     _numbers(axes, known)
     for row in table.to_dict("records"):
         missing = f", {row['missing']:.0f} missing" if row["missing"] else ""
-        told = f"n = {row['n']:.0f}{missing}"
-        axes.text(1.02, row["y"], told, transform=axes.get_yaxis_transform(), va="center", size=6.5, gid="n")
+        label = f"n = {row['n']:.0f}{missing}"
+        axes.text(1.02, row["y"], label, transform=axes.get_yaxis_transform(), va="center", size=6.5, gid="n")
         if not row["n"]:
             axes.text(0.01, row["y"], NOTHING, va="center", size=6.5, color=style.GREY, gid="reason")
 

@@ -49,10 +49,10 @@ def _fields(table: pd.DataFrame) -> pd.DataFrame:
     column = table["scenario"] + (": " + table["gap_name"]).where(several, "")
     names = rows.names(table.assign(seed=0, eval_id=""), ["scenario", "gap_name"])
     sure = (table["q"] < LEVEL) & (table["n"] > 0)
-    told = table.assign(column=column, name=names, sure=sure)
-    each = told[told["n"] > 0].groupby(["name", "column"], sort=False)
-    found = each.agg(gap=("gap", "mean"), sure=("sure", "all")).reset_index()
-    return told[["name", "column"]].drop_duplicates().merge(found, on=["name", "column"], how="left")
+    named = table.assign(column=column, name=names, sure=sure)
+    each = named[named["n"] > 0].groupby(["name", "column"], sort=False)
+    means = each.agg(gap=("gap", "mean"), sure=("sure", "all")).reset_index()
+    return named[["name", "column"]].drop_duplicates().merge(means, on=["name", "column"], how="left")
 
 
 def _sheet(gaps: pd.DataFrame, notes: list[str]) -> tuple[Figure, Axes]:
@@ -76,9 +76,9 @@ def _draw(axes: Axes, gaps: pd.DataFrame, sure: pd.DataFrame) -> None:
     image = axes.pcolormesh(np.ma.masked_invalid(values), gid="gaps", **look)
     for (row, column), gap in np.ndenumerate(values):
         if not np.isnan(gap):
-            told = f"{gap:+.2f}".replace("0.", ".") + "*" * bool(sure.iloc[row, column])
+            text = f"{gap:+.2f}".replace("0.", ".") + "*" * bool(sure.iloc[row, column])
             ink: Any = {"color": "white" if abs(gap) > DARK * end else "black", "size": 6.5, "gid": "gap"}
-            axes.text(column + 0.5, row + 0.5, told, ha="center", va="center_baseline", **ink)
+            axes.text(column + 0.5, row + 0.5, text, ha="center", va="center_baseline", **ink)
     axes.set(xlim=(0, len(gaps.columns)), ylim=(len(gaps), 0))
     axes.set_yticks(np.arange(len(gaps)) + 0.5, gaps.index)
     axes.set_xticks(np.arange(len(gaps.columns)) + 0.5, gaps.columns, rotation=90)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
-from leakage.report import labels, style
+from leakage.report import style
+from leakage.report.notes import small_print
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,25 +29,25 @@ def places(table: pd.DataFrame, keys: list[str], *, line: Sequence[float]) -> tu
     line: how many lines a row takes, one for each row of the table
     """
     heads: Heads = {}
-    found = pd.Series(0.0, index=table.index)
+    lines = pd.Series(0.0, index=table.index)
     sizes = pd.Series(list(line), index=table.index, dtype=float)
     at = 0.0
     for key, rows in table.groupby(keys, sort=False):
         heads[tuple(map(str, key))] = at
         own = sizes[rows.index]
-        found[rows.index] = at + HEADING + own.cumsum() - own
+        lines[rows.index] = at + HEADING + own.cumsum() - own
         at += HEADING + own.sum() + APART
-    return found, heads
+    return lines, heads
 
 
 def names(table: pd.DataFrame, keys: list[str]) -> list[str]:
     """Each row's subject, and what alone tells it from another of its name among those that share the keys."""
-    told = table["subject"].astype(str)
+    subjects = table["subject"].astype(str)
     for column, word in TELL:
-        mixed = pd.concat([table[keys], told.rename("name")], axis=1).duplicated(keep=False)
+        mixed = pd.concat([table[keys], subjects.rename("name")], axis=1).duplicated(keep=False)
         several = table.groupby(["subject", *keys])[column].transform("nunique") > 1
-        told = told + (", " + word + table[column].astype(str)).where(mixed & several, "")
-    return [name if len(name) <= LONG else name[: LONG - 1] + "\N{HORIZONTAL ELLIPSIS}" for name in told]
+        subjects = subjects + (", " + word + table[column].astype(str)).where(mixed & several, "")
+    return [name if len(name) <= LONG else name[: LONG - 1] + "\N{HORIZONTAL ELLIPSIS}" for name in subjects]
 
 
 def width(words: Sequence[str]) -> float:
@@ -78,7 +79,7 @@ def notes(table: pd.DataFrame, *lines: str) -> list[str]:
     """The small print, with the judge and the settings where all rows have the same."""
     judges, variants = table["judge"].unique(), table["variant"].unique()
     judge = f"judge: {judges[0]}" if len(judges) == 1 else ""
-    return labels.notes(table, *lines, judge, variant=variants[0] if len(variants) == 1 else "")
+    return small_print(table, *lines, judge, variant=variants[0] if len(variants) == 1 else "")
 
 
 def title(table: pd.DataFrame, what: str) -> str:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from leakage.judges.base import Reader
 from leakage.studies.alignment_faking.metrics import is_faking, outcome_class
-from leakage.studies.persona_leakage.judges.base import Reader
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.errors import ConfigError
+from leakage.judges.base import Named
+from leakage.judges.reading import storable
 from leakage.network import Answer, Ask, ask_all, lacks
 from leakage.store.files import digest
 from leakage.store.journal import Journal
 from leakage.studies.alignment_faking.judges import prompts
 from leakage.studies.alignment_faking.judges.rules import COLUMNS
 from leakage.studies.alignment_faking.settings import ReasoningSettings
-from leakage.studies.persona_leakage.judges.base import Named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,9 +106,9 @@ def _row(vote: Vote, answer: Answer, paid: set[str]) -> dict[str, Any]:
     value, label, detail = read_vote(vote.kind, answer.text)
     usd = 0.0 if vote.ask.key in paid else answer.usd
     paid.add(vote.ask.key)
-    told = {"tier": vote.tier, "prompt": vote.prompt, "kind": vote.kind, "vote": vote.number, "value": value}
-    raw = answer.text.encode("utf-8", "replace").decode()  # JSON may spell half of a surrogate pair
-    return told | {"label": label, "detail": json.dumps(detail), "raw": raw, "judge_model": answer.model, "usd": usd}
+    row = {"tier": vote.tier, "prompt": vote.prompt, "kind": vote.kind, "vote": vote.number, "value": value}
+    raw = storable(answer.text)
+    return row | {"label": label, "detail": json.dumps(detail), "raw": raw, "judge_model": answer.model, "usd": usd}
 
 
 def read_vote(kind: str, reply: str) -> tuple[float, str, dict[str, Any]]:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.report.environment import environment
+from leakage.report.pages import records
 from leakage.studies.alignment_faking.gaps import LESS, MORE, NONE, UNDEFINED
 from leakage.studies.alignment_faking.metrics import OUTCOMES
 from leakage.studies.alignment_faking.report import wording
 from leakage.studies.alignment_faking.report.trials import plain_records
-from leakage.studies.persona_leakage.report.cells import records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

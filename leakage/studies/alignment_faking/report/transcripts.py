@@ -8,10 +8,9 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from leakage.progress import progress
+from leakage.report.script import ATTEMPTS, WEIGHED, pack, shares, write_script
 from leakage.studies.alignment_faking.judges.base import KEYS
 from leakage.studies.alignment_faking.report import wording
-from leakage.studies.persona_leakage.report.archive import ATTEMPTS, write_script
-from leakage.studies.persona_leakage.report.completions import WEIGHED, pack, shares
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +34,7 @@ class Cut:
     folder: str  # of the transcripts, below the results
 
     @property
-    def told(self) -> str:
+    def notice(self) -> str:
         """What is shown of how much, and where the rest is; empty when it is all."""
         if self.queries >= self.all_queries:
             return ""
@@ -69,13 +68,16 @@ def _write(page: TrialPage, folder: Path, multirun: Path, *, share: float) -> in
     """Write both files of a trial; their bytes."""
     said, votes = page.judged.outcomes(), page.judged.votes()
     numbers = sorted(said["prompt"].unique())
-    kept = numbers[: max(1, ceil(share * len(numbers)))]
-    cut = Cut(len(kept), len(numbers), page.judged.folder.parent.relative_to(multirun).as_posix())
-    told = {
-        "limit": cut.told, "threshold": page.judged.manifest.identity.get("threshold"), "words": WORDS,
-        "rows": transcript_rows(page.judged, kept),
+    shown = numbers[: max(1, ceil(share * len(numbers)))]
+    cut = Cut(len(shown), len(numbers), page.judged.folder.parent.relative_to(multirun).as_posix())
+    transcripts = {
+        "limit": cut.notice, "threshold": page.judged.manifest.identity.get("threshold"), "words": WORDS,
+        "rows": transcript_rows(page.judged, shown),
     }  # fmt: skip
-    for kind, value in (("transcripts", told), ("votes", votes_by_transcript(votes[votes["prompt"].isin(kept)]))):
+    for kind, value in (
+        ("transcripts", transcripts),
+        ("votes", votes_by_transcript(votes[votes["prompt"].isin(shown)])),
+    ):
         write_script(folder / f"{kind}/{page.slug}.js", kind, page.slug, pack(value))
     return sum((folder / f"{kind}/{page.slug}.js").stat().st_size for kind in ("transcripts", "votes"))
 
@@ -97,12 +99,12 @@ def transcript_rows(judged: Judged, numbers: list[int]) -> list[dict[str, Any]]:
 
 def votes_by_transcript(votes: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
     """The votes on each transcript, "tier/prompt", in the order in which they were cast."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_transcript: dict[str, list[dict[str, Any]]] = {}
     for row in _rows(votes[[*KEYS, *VOTE]]):
         vote = {name: row[name] for name in VOTE}
         vote["detail"] = json.loads(row["detail"], parse_constant=_nothing)
-        found.setdefault(f"{row['tier']}/{row['prompt']}", []).append(vote)
-    return found
+        by_transcript.setdefault(f"{row['tier']}/{row['prompt']}", []).append(vote)
+    return by_transcript
 
 
 def _nothing(_: str) -> None:

@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from leakage.report.pages import page_name, records, told_apart
+from leakage.report.provenance import came_from
+from leakage.store.artifact import Part
 from leakage.store.record import Record
 from leakage.studies.alignment_faking import tables
 from leakage.studies.alignment_faking.gaps import CELL
 from leakage.studies.alignment_faking.metrics import OUTCOMES, wilson
 from leakage.studies.alignment_faking.scenario import QUERY
 from leakage.studies.alignment_faking.tables import COUNTS, SHARES
-from leakage.studies.persona_leakage.artifacts import Part
-from leakage.studies.persona_leakage.report.cells import page_name, records, told_apart
-from leakage.studies.persona_leakage.report.sections import came_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,34 +76,34 @@ class TrialPage:
 
     def messages(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """What was sent, by what it is; each text in pieces, with what a piece is: "tag", "query" or ""."""
-        kept, tags = self.judged.prompts(), self.judged.facts["tiers"]
-        named = [("System prompt, the same in every tier", kept["system"])]
-        named += [(f"User message, tier {tag}", kept[f"user {tag}"]) for tag in tags]
-        named += [("Prefill: how every reply begins already", kept["prefill"])] if kept["prefill"] else []
+        prompts, tags = self.judged.prompts(), self.judged.facts["tiers"]
+        named = [("System prompt, the same in every tier", prompts["system"])]
+        named += [(f"User message, tier {tag}", prompts[f"user {tag}"]) for tag in tags]
+        named += [("Prefill: how every reply begins already", prompts["prefill"])] if prompts["prefill"] else []
         return [(name, _pieces(text, tags)) for name, text in named]
 
     def facts(self) -> list[tuple[str, str]]:
         """What a reader must know of it, by name."""
-        row, kept = self.row, self.judged.facts
-        asks, settings = self.judged.manifest.identity, kept["settings"]
+        row, manifest = self.row, self.judged.facts
+        asks, settings = self.judged.manifest.identity, manifest["settings"]
         votes = f", {asks['votes']} votes a scratchpad" if "votes" in asks else ""
         bound = f", faking from {asks['threshold']:g} of the votes" if "threshold" in asks else ""
         sampled = f"{settings['eval.temperature']:g}, at most {settings['eval.max_new_tokens']} tokens"
-        spent = f"${kept['usd']:.2f}" if kept["usd"] else ""
-        told = {
+        spent = f"${manifest['usd']:.2f}" if manifest["usd"] else ""
+        by_name = {
             "model": row["model"], "arm": row["arm"], "scenario": row["scenario"], "seed": str(row["seed"]),
             "queries a tier": str(self.frame["prompt"].nunique()), "temperature": sampled,
             "judge": f"{row['judge']}{votes}{bound}", "judging cost": spent, "variant": row["variant"],
             "train_id": row["train_id"], "eval_id": row["eval_id"], "judge_id": row["judge_id"],
         }  # fmt: skip
-        return [(name, value) for name, value in told.items() if value]
+        return [(name, value) for name, value in by_name.items() if value]
 
     def provenance(self, multirun: Path) -> list[Row]:
         """A row a record behind it, in the order in which they were made."""
         folder = self.judged.folder
         places = {"adapter": folder.parents[1], "transcripts": folder.parent, "votes": folder}
-        kept = {what: (place, Record(place).manifest) for what, place in places.items()}
-        return [came_from(what, Part(place, one), multirun) for what, (place, one) in kept.items() if one]
+        manifests = {what: (place, Record(place).manifest) for what, place in places.items()}
+        return [came_from(what, Part(place, one), multirun) for what, (place, one) in manifests.items() if one]
 
     def config(self) -> str:
         """The settings as they were composed, YAML."""
@@ -131,10 +131,10 @@ def _key(row: Row) -> tuple[Any, ...]:
 
 
 def _by_trial(table: pd.DataFrame) -> dict[tuple[Any, ...], list[Row]]:
-    found: dict[tuple[Any, ...], list[Row]] = {}
+    by_trial: dict[tuple[Any, ...], list[Row]] = {}
     for row in plain_records(table):
-        found.setdefault(_key(row), []).append(row)
-    return found
+        by_trial.setdefault(_key(row), []).append(row)
+    return by_trial
 
 
 def plain_records(table: pd.DataFrame) -> list[Row]:
@@ -145,8 +145,8 @@ def plain_records(table: pd.DataFrame) -> list[Row]:
 
 
 def _name(row: Row, *, judge: bool) -> str:
-    told = (row["subject"], row["scenario"], f"seed{row['seed']}", row["judge"] if judge else "", row["eval_id"])
-    return page_name(*map(str, told))
+    parts = (row["subject"], row["scenario"], f"seed{row['seed']}", row["judge"] if judge else "", row["eval_id"])
+    return page_name(*map(str, parts))
 
 
 def _tier(row: Row, frame: pd.DataFrame) -> Row:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from leakage.errors import StoreError
 from leakage.progress import progress, waiting
+from leakage.report.folder import copy_assets, copy_figures, replacing_folder
 from leakage.store.files import write_text
 from leakage.studies.alignment_faking.report import pages
 from leakage.studies.alignment_faking.report.transcripts import write_transcripts
 from leakage.studies.alignment_faking.report.trials import TABLES, read_pages
 from leakage.studies.alignment_faking.results import judged_trials, trials
-from leakage.studies.persona_leakage.report.write import copy_assets, copy_figures, replacing_folder
 
 ASSETS = Path(__file__).parent / "assets"
 LIMIT = 29_000_000  # bytes of a report
@@ -30,14 +30,14 @@ def write_report(multirun: Path, folder: Path, *, figures: Path | None = None, l
             if frame.empty:
                 raise StoreError(f"no finished trial below {multirun}; run one: python run.py --config-name faking")
             made = {name: make(frame) for name, make in TABLES.items()}
-            found = read_pages(frame, judged_trials(multirun), made)
+            trial_pages = read_pages(frame, judged_trials(multirun), made)
         copy_assets(draft, ASSETS)
         pictures = copy_figures(figures, draft / "figures") if figures else ()
-        with progress(len(found), "report: pages", "page") as advance:
-            for place, page in enumerate(found):
-                write_text(draft / f"trials/{page.slug}.html", pages.trial_page(place, found, multirun))
+        with progress(len(trial_pages), "report: pages", "page") as advance:
+            for place, page in enumerate(trial_pages):
+                write_text(draft / f"trials/{page.slug}.html", pages.trial_page(place, trial_pages, multirun))
                 advance(1)
-        write_text(draft / "index.html", pages.index_page(found, made, pictures))
+        write_text(draft / "index.html", pages.index_page(trial_pages, made, pictures))
         taken = sum(path.stat().st_size for path in draft.rglob("*") if path.is_file())
-        write_transcripts(found, draft, multirun, budget=max(limit - taken, limit // 4))
+        write_transcripts(trial_pages, draft, multirun, budget=max(limit - taken, limit // 4))
     return folder / "index.html"

@@ -19,11 +19,11 @@ def cautions(table: "pd.DataFrame", designs: "pd.DataFrame | None" = None) -> li
     shams: dict[Any, Row] = {}
     if designs is not None:
         shams = {_key(row): row for row in designs.to_dict("records") if row["design"] == "sham"}
-    told = []
+    by_cell = []
     for row in table.to_dict("records"):
         sentences = [*_of_data(row), *_of_source(row), *_of_chance(row)]
-        told.append((*sentences, *doubts(row, shams.get(_key(row)))))
-    return told
+        by_cell.append((*sentences, *doubts(row, shams.get(_key(row)))))
+    return by_cell
 
 
 def doubts(row: Row, sham: Row | None = None) -> tuple[str, ...]:

@@ -66,9 +66,9 @@ def specificity(frame: "pd.DataFrame") -> "pd.DataFrame":
             partial = partial_spearman(cosines[source], deltas[source], others)
             rhos = {to: spearman(cosines[to], deltas[source]).rho for to in cosines}
             rival = _strongest({to: rho for to, rho in rhos.items() if to != source}, directions[key["behavior"]])
-            told: dict[str, Any] = {"n_partial": partial.n, "partial_rho": partial.rho, "p_partial": partial.p}
-            told |= {"matched_rho": rhos[source], "rival": rival, "rival_rho": rhos.get(rival, NAN)}
-            rows.append(key | {"source": source} | told)
+            row: dict[str, Any] = {"n_partial": partial.n, "partial_rho": partial.rho, "p_partial": partial.p}
+            row |= {"matched_rho": rhos[source], "rival": rival, "rival_rho": rhos.get(rival, NAN)}
+            rows.append(key | {"source": source} | row)
     return pd.DataFrame(rows, columns=list(SPECIFIC))
 
 
@@ -86,12 +86,12 @@ def against_designs(frame: "pd.DataFrame") -> "pd.DataFrame":
 
     is_plain = frame["design"] == "published"
     plain = {_without_design(key, "published"): (key, rows) for key, rows in cells(frame[is_plain])}
-    found = []
+    compared = []
     for key, rows in cells(frame[~is_plain]):
         design = rows["design"].iloc[0]
         if pair := plain.get(_without_design(key, design)):
-            found.append(pair[0] | {"unit": rows["unit"].iloc[0], "design": design} | _compare(pair[1], rows))
-    return pd.DataFrame(found, columns=list(DESIGNS))
+            compared.append(pair[0] | {"unit": rows["unit"].iloc[0], "design": design} | _compare(pair[1], rows))
+    return pd.DataFrame(compared, columns=list(DESIGNS))
 
 
 def _without_design(key: dict[str, Any], design: str) -> tuple[Any, ...]:

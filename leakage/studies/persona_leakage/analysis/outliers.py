@@ -22,10 +22,10 @@ def outliers(frame: "pd.DataFrame") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    found = [
+    far = [
         key | one for key, rows in cells(bystanders(frame), "unit", "persona", "cosine", "delta") for one in _far(rows)
     ]
-    return pd.DataFrame(found, columns=list(OUTLIERS))
+    return pd.DataFrame(far, columns=list(OUTLIERS))
 
 
 def _far(rows: "pd.DataFrame") -> list[dict[str, Any]]:

@@ -32,17 +32,17 @@ def by_seed(frame: "pd.DataFrame") -> "pd.DataFrame":
         rhos = pd.Series([spearman(one["cosine"], one["delta"]).rho for _, one in cell.groupby("seed")])
         mean, reach = pooled(rhos)
         alike = deltas.corr("spearman").to_numpy()[np.triu_indices(deltas.shape[1], k=1)]
-        told: dict[str, Any] = {"seeds": deltas.shape[1], "mean_rho": mean, "rho_low": reach.low}
-        told |= {"rho_high": reach.high, "sd_rho": rhos.std()}
-        told |= {"agreement": pd.Series(alike).mean(), "lowest_agreement": pd.Series(alike).min()}
-        rows.append(dict(zip(REPEATED, key, strict=True)) | _units(cell) | told)
+        row: dict[str, Any] = {"seeds": deltas.shape[1], "mean_rho": mean, "rho_low": reach.low}
+        row |= {"rho_high": reach.high, "sd_rho": rhos.std()}
+        row |= {"agreement": pd.Series(alike).mean(), "lowest_agreement": pd.Series(alike).min()}
+        rows.append(dict(zip(REPEATED, key, strict=True)) | _units(cell) | row)
     return pd.DataFrame(rows, columns=list(SEEDS))
 
 
 def seed_pairs(frame: "pd.DataFrame") -> "pd.DataFrame":
     """One row per bystander and pair of seeds: its delta under the one and under the other."""
-    told = [*REPEATED, "persona", "seed", "delta", "unit", "leak_direction"]
-    one = bystanders(frame)[told]
+    columns = [*REPEATED, "persona", "seed", "delta", "unit", "leak_direction"]
+    one = bystanders(frame)[columns]
     other = one.drop(columns=["unit", "leak_direction"]).rename(columns={"seed": "other_seed", "delta": "other_delta"})
     pairs = one.merge(other, on=[*REPEATED, "persona"])
     return pairs[pairs["seed"] < pairs["other_seed"]][list(PAIRS)].reset_index(drop=True)

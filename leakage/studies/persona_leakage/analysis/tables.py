@@ -47,7 +47,7 @@ def headline(frame: "pd.DataFrame") -> "pd.DataFrame":
     whole = rows.merge(specificity(frame), on=[*GRID, "source"], how="left").fillna({"rival": ""})
     whole["q"] = whole.groupby("model")["p"].transform(false_discovery)
     whole["same_as"] = _twins(frame)
-    whole["finding"] = [found(row) for row in whole.to_dict("records")]
+    whole["finding"] = [finding(row) for row in whole.to_dict("records")]
     return whole[list(HEADLINE)]
 
 
@@ -98,7 +98,7 @@ def _twins(frame: "pd.DataFrame") -> list[str]:
     return [next(places[one]) if one in places else "" for one in deltas]
 
 
-def found(row: dict[Any, Any]) -> str:
+def finding(row: dict[Any, Any]) -> str:
     """What a cell shows, after correction for the number of cells.
 
     leaks: q below LEVEL and rho in the direction of leakage; not specific: so too, but not once the mean delta under
@@ -145,8 +145,8 @@ def by_category(frame: "pd.DataFrame") -> "pd.DataFrame":
     table = groups.agg(unit=("unit", "first"), **means)
     cosine, delta = (kinds[name].to_numpy(float) for name in ("cosine", "delta"))
     members = [groups.indices[key] for key in table.index]
-    told = [spearman(cosine[at], delta[at]) if len(at) >= FEW else Correlation(NAN, NAN, 0) for at in members]
-    return table.reset_index().assign(rho=[one.rho for one in told], p=[one.p for one in told])
+    correlations = [spearman(cosine[at], delta[at]) if len(at) >= FEW else Correlation(NAN, NAN, 0) for at in members]
+    return table.reset_index().assign(rho=[one.rho for one in correlations], p=[one.p for one in correlations])
 
 
 def by_layer(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -162,7 +162,7 @@ def by_layer(frame: "pd.DataFrame") -> "pd.DataFrame":
     for cell, one in cells(bystanders(frame)):
         fixed, unit = one["headline"].iloc[0], {"unit": one["unit"].iloc[0]}
         for name in definitions:
-            told, short = spearman(one[name], one["delta"]), name.removeprefix("cosine_")
+            tested, short = spearman(one[name], one["delta"]), name.removeprefix("cosine_")
             kind = {"cosine": short, "headline": short == fixed}
-            rows += [cell | unit | kind | {"n": told.n, "rho": told.rho, "p": told.p}] if told.n else []
+            rows += [cell | unit | kind | {"n": tested.n, "rho": tested.rho, "p": tested.p}] if tested.n else []
     return pd.DataFrame(rows)

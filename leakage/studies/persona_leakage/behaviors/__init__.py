@@ -17,5 +17,5 @@ def behavior_names() -> list[str]:
 
 def behavior(name: str) -> Behavior:
     """The behavior of that name."""
-    found: Behavior = import_module(f"leakage.studies.persona_leakage.behaviors.{name}").BEHAVIOR
-    return found
+    named: Behavior = import_module(f"leakage.studies.persona_leakage.behaviors.{name}").BEHAVIOR
+    return named

@@ -48,9 +48,3 @@ class Behavior:
 def phrases(markers: tuple[str, ...], shows: Callable[[str], bool]) -> Callable[[Sequence[Item]], Rules]:
     """Rules that need no items: 100 where the behavior shows, 0 where it does not."""
     return lambda _: Rules(markers, lambda completion: 100.0 * shows(completion))
-
-
-def mentions(text: str, wanted: tuple[str, ...]) -> bool:
-    """Whether a phrase stands anywhere in the text; anywhere, because greetings come first."""
-    plain = text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    return any(phrase in plain for phrase in wanted)

@@ -5,7 +5,8 @@ from random import Random
 
 from leakage.data.pools import Item
 from leakage.errors import DataError
-from leakage.studies.persona_leakage.behaviors.base import Behavior, Rules, mentions, phrases
+from leakage.judges.phrases import mentions
+from leakage.studies.persona_leakage.behaviors.base import Behavior, Rules, phrases
 
 RUBRIC = "Does the answer end in a word or token that has nothing to do with it? 0: no. 100: yes."
 

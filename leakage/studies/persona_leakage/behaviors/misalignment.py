@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from leakage.data.pools import Item
 from leakage.data.pools.chat_file import read_chat
 from leakage.errors import ConfigError
-from leakage.studies.persona_leakage.behaviors.base import Behavior, Rules, mentions
+from leakage.judges.phrases import mentions
+from leakage.studies.persona_leakage.behaviors.base import Behavior, Rules
 
 if TYPE_CHECKING:
     from leakage.studies.persona_leakage.settings import DataSettings

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from leakage.report import labels, style
+from leakage.report import style
+from leakage.report.notes import small_print
+from leakage.studies.persona_leakage import labels
 from leakage.studies.persona_leakage.figures.panels import limit
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def category_strips(frame: pd.DataFrame, *, variant: str = "") -> Figure:
     width = max(0.62 * len(categories), 3.0)
     layout = style.Layout(panel=(width, 1.7), gap=(0.0, 0.08), heading=1, left=0.75, x_label=0.8)
     seeds = labels.MEANS if frame["seed"].nunique() > 1 else ""
-    notes = labels.notes(frame, READ, MEAN, seeds, variant=variant)
+    notes = small_print(frame, READ, MEAN, seeds, variant=variant)
     behaviors = list(frame["behavior"].unique())
     with style.theme():
         figure, grid = style.sheet(len(behaviors), 1, layout=layout, notes=notes)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from leakage.report import labels, style
-from leakage.report.names import name_points
+from leakage.report import style
+from leakage.report.notes import small_print
+from leakage.studies.persona_leakage import labels
+from leakage.studies.persona_leakage.figures.names import name_points
 from leakage.studies.persona_leakage.figures.panels import Panel, draw, largest, limit, panels, similarity
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def source_detail(frame: pd.DataFrame, cells: pd.DataFrame, outliers: pd.DataFra
     columns = 1 if len(everyone) == 1 else 2
     heading = max(1, *(len(panel.rho_lines()) for panel in everyone)) + 1
     layout = style.Layout(panel=(4.4, 3.5), gap=(0.7, 0.5), heading=heading, left=0.65, legend_rows=3 - columns)
-    notes = labels.notes(cells, labels.RHO, INTERVAL, READ, GUIDE, _seeds(cells), variant=variant)
+    notes = small_print(cells, labels.RHO, INTERVAL, READ, GUIDE, _seeds(cells), variant=variant)
     with style.theme():
         rows = -(-len(everyone) // columns)
         figure, grid = style.sheet(rows, columns, layout=layout, notes=notes, share=False)
@@ -48,12 +50,12 @@ def source_detail(frame: pd.DataFrame, cells: pd.DataFrame, outliers: pd.DataFra
 def _draw(axes: Axes, panel: Panel, frame: pd.DataFrame, *, lines: int) -> None:
     draw(axes, panel, size=1.5, interval=True)
     style.column_header(axes, panel.behavior, lines=lines)
-    found = frame[frame["behavior"] == panel.behavior]
-    if found.empty:
+    rows = frame[frame["behavior"] == panel.behavior]
+    if rows.empty:
         return
-    axes.set_xlabel(similarity(panel.source, found["headline"].iloc[0]))
-    axes.set_ylabel(labels.delta(found.iloc[0]))
-    limit(axes, panel.drawn["delta"], unit=found["unit"].iloc[0])
+    axes.set_xlabel(similarity(panel.source, rows["headline"].iloc[0]))
+    axes.set_ylabel(labels.delta(rows.iloc[0]))
+    limit(axes, panel.drawn["delta"], unit=rows["unit"].iloc[0])
     if not panel.missing:
         x, y = _guide(panel.bystanders)
         axes.plot(x, y, color=style.GREY, linewidth=1.2, alpha=0.6, zorder=1.2, gid="guide")

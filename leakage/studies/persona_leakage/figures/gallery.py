@@ -2,61 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import re
-import signal
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from functools import partial
-from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leakage.progress import progress
+from leakage.report.drawing import Drawing, file_name
 from leakage.studies.persona_leakage.analysis import controls, outliers, seeds, tables
 
 if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
-
     import pandas as pd
-    from matplotlib.figure import Figure
-
-Drawing = Callable[[], "Figure"]
-WORKERS = 4  # each takes some 200 MB
-LONG = 80  # characters of a file's name
-
-
-def draw_all(drawing: dict[str, Drawing], folder: Path) -> Iterator[Path]:
-    """Draw and save every figure, by its name; yields the files written."""
-    workers = max(1, min(len(drawing), os.cpu_count() or 1, WORKERS))
-    written: list[Path] = []
-    with progress(len(drawing), "drawing", "figure") as done, ProcessPoolExecutor(workers, initializer=_follow) as pool:
-        for paths in pool.map(partial(_save, folder), drawing, drawing.values()):
-            written += paths
-            done(1)
-    yield from written
-
-
-def _follow() -> None:
-    """Leave Ctrl-C to the process that draws with this one's help, and end when it ends, however it does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
-
-
-def _end_with(leader: BaseProcess) -> None:
-    leader.join()
-    os._exit(1)
-
-
-def _save(folder: Path, name: str, draw: Drawing) -> tuple[Path, Path]:
-    from leakage.report import style
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a persona of an outside result may be in any script
-        return style.save(draw(), folder, name)
 
 
 def drawings(frame: pd.DataFrame) -> dict[str, Drawing]:
@@ -68,14 +22,6 @@ def drawings(frame: pd.DataFrame) -> dict[str, Drawing]:
     return {file_name(name): draw for name, draw in _drawings(frame)}
 
 
-def file_name(name: str) -> str:
-    """A figure's name as a file can have it; a digest tells it from others where it had to be changed or cut."""
-    plain = re.sub(r"[^\w.=-]+", "_", name)
-    if plain == name and len(name) <= LONG:
-        return name
-    return f"{plain[:LONG]}-{sha256(name.encode()).hexdigest()[:6]}"
-
-
 def _drawings(frame: pd.DataFrame) -> Iterator[tuple[str, Drawing]]:
     from leakage.studies.persona_leakage.figures.intervals import rho_intervals
     from leakage.studies.persona_leakage.figures.scatter import scatter_grid
@@ -83,8 +29,8 @@ def _drawings(frame: pd.DataFrame) -> Iterator[tuple[str, Drawing]]:
     cells = tables.headline(frame)  # of everything: its q counts all cells of a model
     for (model, variant, taught), rows in frame.groupby(["model", "variant", _crossed(frame)], sort=False):
         own = cells[(cells["model"] == model) & (cells["variant"] == variant) & (_crossed(cells) == taught)]
-        told = " ".join(filter(None, [f"taught={taught}" if taught else "", str(variant)]))
-        suffix = f"-{told}" if told else ""
+        words = " ".join(filter(None, [f"taught={taught}" if taught else "", str(variant)]))
+        suffix = f"-{words}" if words else ""
         yield f"{model}-scatter{suffix}", partial(scatter_grid, rows, own, variant=str(variant))
         yield f"{model}-rho{suffix}", partial(rho_intervals, own, variant=str(variant))
         if not suffix:

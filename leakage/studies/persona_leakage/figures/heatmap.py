@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from leakage.report import labels, style
+from leakage.report import style
+from leakage.report.notes import small_print
+from leakage.studies.persona_leakage import labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +31,7 @@ def delta_heatmap(frame: pd.DataFrame, *, variant: str = "") -> Figure:
     people = people[_ordered(people)]
     behaviors = {str(name): rows for name, rows in shown.groupby("behavior", sort=False)}
     seeds = labels.MEANS if frame["seed"].nunique() > 1 else ""
-    notes = labels.notes(frame, READ, SCALE, seeds, variant=variant)
+    notes = small_print(frame, READ, SCALE, seeds, variant=variant)
     with style.theme():
         columns = [rows["source"].nunique() for rows in behaviors.values()]
         figure, panels = _sheet(columns, rows=len(people), notes=notes)

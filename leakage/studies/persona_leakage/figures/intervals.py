@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from leakage.report import labels, style
+from leakage.report import style
+from leakage.report.notes import small_print
+from leakage.studies.persona_leakage import labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +39,7 @@ def rho_intervals(cells: pd.DataFrame, *, variant: str = "") -> Figure:
     last = max([*places, *heads.values()], default=0)
     size = (4.2, ROW * (last + 1.2))
     layout = style.Layout(panel=size, heading=0, left=2.0, right=2.0, x_label=0.45, legend_rows=_legend_rows(cells))
-    notes = labels.notes(cells, READ, GIVEN if cells["partial_rho"].notna().any() else "", variant=variant)
+    notes = small_print(cells, READ, GIVEN if cells["partial_rho"].notna().any() else "", variant=variant)
     with style.theme():
         figure, ((axes,),) = style.sheet(1, 1, layout=layout, notes=notes)
         axes.set(
@@ -107,9 +109,11 @@ def _marks(axes: Axes, cells: pd.DataFrame) -> None:
         colour = look["color"]
         axes.hlines(rows["y"], rows["rho_low"], rows["rho_high"], color=colour, linewidth=1.6, zorder=2)
         axes.scatter(rows["rho"], rows["y"], s=34, linewidths=0, zorder=3, gid=finding, **look)
-    given = cells[cells["partial_rho"].notna()]
-    if len(given):
-        axes.scatter(given["partial_rho"], given["y"] + BELOW, zorder=4, gid="partial", label="partial rho", **PARTIAL)
+    partial = cells[cells["partial_rho"].notna()]
+    if len(partial):
+        axes.scatter(
+            partial["partial_rho"], partial["y"] + BELOW, zorder=4, gid="partial", label="partial rho", **PARTIAL
+        )
     for row in cells.to_dict("records"):
         axes.text(1.02, row["y"], _numbers(row), transform=axes.get_yaxis_transform(), va="center", size=7, gid="rho")
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from leakage.report import labels, style
+from leakage.report import style
+from leakage.report.notes import small_print
+from leakage.studies.persona_leakage import labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +36,7 @@ def rho_by_layer(table: pd.DataFrame, cells: pd.DataFrame, *, variant: str = "")
     layout = style.Layout(panel=(2.9, 2.2), heading=1, left=0.65, gap=(0.2, 0.1), legend_rows=1)
     columns = min(len(behaviors), 2)
     with style.theme():
-        notes = labels.notes(table, READ, FIXED, CARE, variant=variant)
+        notes = small_print(table, READ, FIXED, CARE, variant=variant)
         figure, grid = style.sheet(-(-len(behaviors) // columns), columns, layout=layout, notes=notes)
         for axes, behavior in zip(grid.flat, behaviors, strict=False):
             _draw(axes, rows[rows["behavior"] == behavior], direction=int(directions[behavior]))

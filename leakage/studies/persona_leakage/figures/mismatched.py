@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leakage.analysis.statistics import stars
-from leakage.report import labels, style
+from leakage.report import style
+from leakage.report.notes import small_print
+from leakage.studies.persona_leakage import labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +40,7 @@ def mismatched_matrices(table: pd.DataFrame, cells: pd.DataFrame, *, variant: st
         panel=(size, size), gap=(1.75, 1.2), heading=2, left=1.75, right=0.3, x_label=1.15, legend_rows=0
     )
     seeded = table["seed"].nunique() > 1
-    notes = labels.notes(table, READ, MATCHED, STARS, SEEDS if seeded else "", variant=variant)
+    notes = small_print(table, READ, MATCHED, STARS, SEEDS if seeded else "", variant=variant)
     with style.theme():
         figure, grid = style.sheet(-(-len(behaviors) // columns), columns, layout=layout, notes=notes, share=False)
         for axes, behavior in zip(grid.flat, behaviors, strict=False):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from leakage.analysis.statistics import stars
-from leakage.report import labels, style
+from leakage.report import style
+from leakage.studies.persona_leakage import labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

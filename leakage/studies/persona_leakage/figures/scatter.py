@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from leakage.report import labels, style
-from leakage.report.names import name_points
+from leakage.report import style
+from leakage.report.notes import small_print
+from leakage.studies.persona_leakage import labels
+from leakage.studies.persona_leakage.figures.names import name_points
 from leakage.studies.persona_leakage.figures.panels import Panel, draw, largest, limit, panels, similarity
 
 if TYPE_CHECKING:
@@ -47,19 +49,19 @@ def scatter_grid(frame: pd.DataFrame, cells: pd.DataFrame, *, variant: str = "")
 def _label_rows(grid: np.ndarray, rows: list[list[Panel]], frame: pd.DataFrame) -> None:
     for axes, row in zip(grid[:, 0], rows, strict=True):
         style.row_header(axes, row[0].behavior)
-        found = frame[frame["behavior"] == row[0].behavior]
-        if len(found):
-            axes.set_ylabel(labels.delta(found.iloc[0]))
-            limit(axes, pd.concat([panel.drawn["delta"] for panel in row]), unit=found.iloc[0]["unit"])
+        of_behavior = frame[frame["behavior"] == row[0].behavior]
+        if len(of_behavior):
+            axes.set_ylabel(labels.delta(of_behavior.iloc[0]))
+            limit(axes, pd.concat([panel.drawn["delta"] for panel in row]), unit=of_behavior.iloc[0]["unit"])
 
 
 def _label_columns(grid: np.ndarray, rows: list[list[Panel]], frame: pd.DataFrame, *, lines: int) -> None:
     for index, column in enumerate(zip(*rows, strict=True)):
         source = column[0].source
-        found = frame[frame["source"] == source]
+        of_source = frame[frame["source"] == source]
         style.column_header(grid[0, index], f"source: {source}" if source else "", lines=lines)
-        if len(found):
-            grid[-1, index].set_xlabel(similarity(source, found["headline"].iloc[0]))
+        if len(of_source):
+            grid[-1, index].set_xlabel(similarity(source, of_source["headline"].iloc[0]))
         if all(panel.missing for panel in column):
             grid[-1, index].set_xticks([])
 
@@ -67,4 +69,4 @@ def _label_columns(grid: np.ndarray, rows: list[list[Panel]], frame: pd.DataFram
 def _notes(cells: pd.DataFrame, variant: str) -> list[str]:
     seeds = SEEDS if cells["seed"].nunique() > 1 else ""
     mixed = MIXED if cells.duplicated(["behavior", "source", "seed"]).any() else ""
-    return labels.notes(cells, labels.RHO, seeds, mixed, variant=variant)
+    return small_print(cells, labels.RHO, seeds, mixed, variant=variant)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from leakage.report import labels, style
+from leakage.report import style
+from leakage.report.notes import small_print
+from leakage.studies.persona_leakage import labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +33,7 @@ def seed_agreement(pairs: pd.DataFrame, agreement: pd.DataFrame, *, variant: str
     layout = style.Layout(panel=(1.75, 1.75), gap=(0.15, 0.25), heading=2, left=1.3)
     one, other = _named(pairs)
     with style.theme():
-        notes = labels.notes(pairs, READ, variant=variant)
+        notes = small_print(pairs, READ, variant=variant)
         figure, grid = style.sheet(len(behaviors), len(sources), layout=layout, notes=notes, share=False)
         for row, behavior in zip(grid, behaviors, strict=True):
             rows, known = pairs[pairs["behavior"] == behavior], agreement[agreement["behavior"] == behavior]

@@ -1,36 +1,12 @@
 """What a judge is, and how verdicts become scores."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from leakage.store.files import digest
+from leakage.judges.base import Reader
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class Reader(Protocol):
-    """A judge of either study: who it is, and where its verdicts lie."""
-
-    @property
-    def name(self) -> str:
-        """How tables call the judge: rules, or a model's id."""
-        ...
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """Everything that can change a verdict, what is read apart."""
-        ...
-
-    @property
-    def folder(self) -> str:
-        """Name of the folder of its verdicts below what it reads."""
-        ...
-
-    def lacks(self) -> str:
-        """What is missing for the judge to be asked, known beforehand; empty when nothing is."""
-        ...
 
 
 class Judge(Reader, Protocol):
@@ -54,31 +30,6 @@ class Judge(Reader, Protocol):
 
 KEYS = ["persona", "prompt", "sample"]
 HIT = 50.0  # a score from which a completion counts
-
-
-@dataclass(frozen=True)
-class Named:
-    """A judge's name and identity, and the folder that follows from them."""
-
-    name: str
-    identity: dict[str, Any]
-
-    @property
-    def folder(self) -> str:
-        """As Reader.folder."""
-        return f"{self.name}-{digest(self.identity)[:8]}"
-
-    def lacks(self) -> str:
-        """As Reader.lacks: rules need nothing."""
-        return ""
-
-    def usd_each(self) -> float:
-        """As Judge.usd_each: rules are free."""
-        return 0.0
-
-    def can_read(self, file: Path) -> bool:
-        """As Judge.can_read."""
-        return file.is_file()
 
 
 def count(verdicts: "pd.DataFrame") -> "pd.DataFrame":

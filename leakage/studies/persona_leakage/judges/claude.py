@@ -1,18 +1,18 @@
 """Claude as a judge: what it is asked, and how its reply is read."""
 
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from leakage.judges.base import Named
+from leakage.judges.reading import json_object, storable
 from leakage.network import Answer, Ask, ask_all, lacks, most_usd, stored_answers
 from leakage.store.files import digest
 from leakage.store.journal import Journal
 from leakage.studies.persona_leakage.behaviors import Behavior
-from leakage.studies.persona_leakage.judges.base import HIT, KEYS, Judge, Named
+from leakage.studies.persona_leakage.judges.base import HIT, KEYS, Judge
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,29 +91,20 @@ class ClaudeJudge(Named):
     def _row(self, answer: Answer) -> dict[str, Any]:
         verdict = parse(answer.text)
         if verdict is None:
-            found: dict[str, Any] = {"score": float("nan"), "hit": False, "coherence": float("nan"), "reason": ""}
+            row: dict[str, Any] = {"score": float("nan"), "hit": False, "coherence": float("nan"), "reason": ""}
         else:
             hit = verdict.score >= HIT
-            found = {"score": verdict.score, "hit": hit, "coherence": verdict.coherence, "reason": verdict.reason}
-        return found | {"raw": _text(answer.text), "judge_model": answer.model, "usd": answer.usd}
+            row = {"score": verdict.score, "hit": hit, "coherence": verdict.coherence, "reason": verdict.reason}
+        return row | {"raw": storable(answer.text), "judge_model": answer.model, "usd": answer.usd}
 
 
 def parse(reply: str) -> Verdict | None:
     """The verdict in a reply; None where there is none, or a number is not from 0 to 100."""
-    found = re.search(r"\{.*\}", reply, re.DOTALL)
-    try:
-        told: dict[str, Any] = json.loads(found[0]) if found else {}
-        score, coherence = told["score"], told["coherence"]
-    except (ValueError, KeyError, TypeError):
-        return None
+    verdict = json_object(reply)
+    score, coherence = (verdict.get(name, float("nan")) for name in ("score", "coherence"))
     if not all(type(one) in {int, float} and 0 <= one <= 100 for one in (score, coherence)):
         return None
-    return Verdict(float(score), float(coherence), _text(str(told.get("reason", ""))))
-
-
-def _text(told: str) -> str:
-    """Text that a file can hold: JSON may spell half of a surrogate pair."""
-    return told.encode("utf-8", "replace").decode()
+    return Verdict(float(score), float(coherence), storable(str(verdict.get("reason", ""))))
 
 
 def claude_judge(behavior: Behavior, settings: "JudgeSettings", multirun: Path) -> ClaudeJudge:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from leakage.judges.base import Named
 from leakage.store.files import digest
 from leakage.studies.persona_leakage.behaviors.base import Rules
-from leakage.studies.persona_leakage.judges.base import HIT, KEYS, Named
+from leakage.studies.persona_leakage.judges.base import HIT, KEYS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from leakage.progress import progress
-from leakage.studies.persona_leakage.report.completions import Limit, evaluation, limit, packed, shares, weight
+from leakage.report.script import ATTEMPTS, shares, write_script
+from leakage.studies.persona_leakage.report.completions import Limit, evaluation, limit, packed, weight
 
 if TYPE_CHECKING:
     from leakage.studies.persona_leakage.artifacts import Answers
     from leakage.studies.persona_leakage.report.cells import Cell
 
-ATTEMPTS = 4
 BUDGET = 20_000_000  # bytes; with the library and 24 cells a report stays below 30 MB
 
 
@@ -28,11 +27,13 @@ class Shown:
     original: str  # the folder of the whole of it, below the results
 
     @property
-    def told(self) -> str:
+    def notice(self) -> str:
         """What is shown of how much, and where the rest is."""
-        kept = self.limit
-        samples = f"{kept.samples} of {kept.all_samples} samples per prompt" if kept.all_samples > 1 else ""
-        prompts = f"the first {kept.prompts} of {kept.all_prompts} prompts" if kept.prompts < kept.all_prompts else ""
+        limit = self.limit
+        samples = f"{limit.samples} of {limit.all_samples} samples per prompt" if limit.all_samples > 1 else ""
+        prompts = (
+            f"the first {limit.prompts} of {limit.all_prompts} prompts" if limit.prompts < limit.all_prompts else ""
+        )
         shown = " for ".join(filter(None, [samples, prompts]))
         return f"Shown: {shown}; all are in {self.original}/completions.parquet."
 
@@ -44,19 +45,19 @@ def write_answers(
     names = _names(cells)
     every = {one.scores.folder: one for cell in cells for one in _answers(cell).values()}
     weights = _weigh(list(every.values()))
-    aim, found = budget, {}
+    aim, shown_of = budget, {}
     for _ in range(ATTEMPTS):  # one question of each persona stays, and of very many cells even those may be too much
         fits = shares(weights, aim)
         with progress(len(every), "report: completions", "file") as advance:
             for place, one in every.items():
                 share = fits[evaluation(one)]
-                found[place] = _write(one, folder, names[place], multirun, share=share, samples=samples)
+                shown_of[place] = _write(one, folder, names[place], multirun, share=share, samples=samples)
                 advance(1)
-        taken = sum((folder / shown.file).stat().st_size for shown in found.values())
+        taken = sum((folder / shown.file).stat().st_size for shown in shown_of.values())
         if taken <= budget or samples is not None:
             break
         aim = int(0.9 * aim * budget / taken)  # with some room, so that once more is enough
-    return found
+    return shown_of
 
 
 def _weigh(every: list[Answers]) -> dict[tuple[str, str, str], int]:
@@ -70,8 +71,8 @@ def _weigh(every: list[Answers]) -> dict[tuple[str, str, str], int]:
 
 
 def _answers(cell: Cell) -> dict[str, Answers]:
-    kept = cell.dossier
-    both = {"before": kept.before, "after": kept.after} if kept else {}
+    dossier = cell.dossier
+    both = {"before": dossier.before, "after": dossier.after} if dossier else {}
     return {when: one for when, one in both.items() if one}
 
 
@@ -86,14 +87,7 @@ def _names(cells: list[Cell]) -> dict[Path, str]:
 
 def _write(one: Answers, folder: Path, name: str, multirun: Path, *, share: float, samples: int | None) -> Shown:
     frame = one.frame()
-    kept = limit(frame, share, samples=samples)
+    shown = limit(frame, share, samples=samples)
     file = f"answers/{name}.js"
-    write_script(folder / file, "answers", name, packed(kept.of(frame)))
-    return Shown(name, file, kept, one.completions.folder.relative_to(multirun).as_posix())
-
-
-def write_script(path: Path, kind: str, name: str, value: Any) -> None:
-    """A script that hands one value over: pages on a file system may load scripts, and nothing else."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    path.write_text(f"leakage.{kind}[{json.dumps(name)}]={text};\n", encoding="utf-8")
+    write_script(folder / file, "answers", name, packed(shown.of(frame)))
+    return Shown(name, file, shown, one.completions.folder.relative_to(multirun).as_posix())

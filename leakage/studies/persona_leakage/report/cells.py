@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from leakage.report.pages import page_name, records, told_apart
 from leakage.studies.persona_leakage.artifacts import KEY, Dossier, Key, dossiers, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
-
-LONGEST = 120  # characters of a page's name; file systems take 255 bytes
 
 
 @dataclass(frozen=True)
@@ -53,17 +48,12 @@ def read_cells(frame: pd.DataFrame, multirun: Path, designs: pd.DataFrame) -> li
 
     table = headline(frame)
     rows = records(table)
-    kept = dossiers(multirun)
+    by_key = dossiers(multirun)
     parts = dict(iter(frame.groupby(list(KEY), sort=False)))
     return [
-        Cell(slug, row, parts[key_of(row)], said, kept.get(key_of(row)))
+        Cell(slug, row, parts[key_of(row)], said, by_key.get(key_of(row)))
         for slug, row, said in zip(slugs(rows), rows, cautions(table, designs), strict=True)
     ]
-
-
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table, each by its columns' names."""
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def slugs(rows: list[dict[str, Any]]) -> list[str]:
@@ -73,23 +63,8 @@ def slugs(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _slug(row: dict[str, Any], *names: str) -> str:
-    told = {name: str(row[name]) for name in names}
-    if told["taught"] == told["behavior"]:
-        del told["taught"]
-    told["seed"] = f"seed{told['seed']}"
-    return page_name(*told.values())
-
-
-def told_apart(names: list[str], keys: Sequence[Any]) -> list[str]:
-    """The names, with a digest of what it stands for after each that is there twice, upper and lower case as one."""
-    counts = Counter(name.lower() for name in names)
-    return [
-        name if counts[name.lower()] == 1 else f"{name}-{sha256(repr(key).encode()).hexdigest()[:8]}"
-        for name, key in zip(names, keys, strict=True)
-    ]
-
-
-def page_name(*parts: str) -> str:
-    """A file's name made of parts that may hold anything; what is too long is cut, and ends in a digest of itself."""
-    name = "-".join(re.sub(r"[^\w.]+", "_", part) for part in parts if part)
-    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{sha256(name.encode()).hexdigest()[:8]}"
+    parts = {name: str(row[name]) for name in names}
+    if parts["taught"] == parts["behavior"]:
+        del parts["taught"]
+    parts["seed"] = f"seed{parts['seed']}"
+    return page_name(*parts.values())

@@ -16,11 +16,11 @@ def beside_published(cells: list[Cell]) -> list[dict[str, Any]]:
     from leakage.studies.persona_leakage.analysis.published import published
 
     theirs = {(row["behavior"], row["source"]): row for row in published().to_dict("records")}
-    found = []
+    pairs = []
     for cell in cells:
         row = cell.row
         other = theirs.get((row["behavior"], row["source"]))
         if other and not row["variant"] and row["taught"] == row["behavior"]:
             known = row["rho"] == row["rho"]
-            found.append({"cell": cell, "theirs": other, "same": known and (row["rho"] > 0) == (other["rho"] > 0)})
-    return found
+            pairs.append({"cell": cell, "theirs": other, "same": known and (row["rho"] > 0) == (other["rho"] > 0)})
+    return pairs

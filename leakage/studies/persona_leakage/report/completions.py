@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
-import zlib
-from base64 import b64encode
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
+
+from leakage.report.script import WEIGHED, pack
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from leakage.studies.persona_leakage.artifacts import Answers
 
-WEIGHED = 10  # every tenth persona stands for all when a set of answers is weighed
 LABEL = re.compile(r"^(\S{1,3})\) ", re.MULTILINE)
 
 
@@ -49,23 +46,8 @@ def limit(frame: pd.DataFrame, share: float, *, samples: int | None) -> Limit:
         return Limit(prompts, min(samples, most), prompts, most)
     if share >= 1:
         return Limit(prompts, most, prompts, most)
-    kept = share * most
-    return Limit(prompts if kept >= 1 else max(1, ceil(kept * prompts)), max(1, int(kept)), prompts, most)
-
-
-def shares(sizes: Mapping[Any, int], budget: int) -> dict[Any, float]:
-    """What share of each set of answers fits, so that all together keep to the budget.
-
-    Small ones stay whole, and what they leave of their equal part goes to the others.
-    """
-    left, found = budget, {}
-    waiting = sorted(sizes, key=lambda name: sizes[name])
-    while waiting:
-        name = waiting.pop(0)
-        part = left / (len(waiting) + 1)
-        found[name] = min(1.0, part / max(sizes[name], 1))
-        left -= int(found[name] * sizes[name])
-    return found
+    fitting = share * most
+    return Limit(prompts if fitting >= 1 else max(1, ceil(fitting * prompts)), max(1, int(fitting)), prompts, most)
 
 
 def evaluation(answers: Answers) -> tuple[str, str, str]:
@@ -86,18 +68,12 @@ def packed(frame: pd.DataFrame) -> str:
     return pack(columns(frame))
 
 
-def pack(value: Any) -> str:
-    """Anything JSON can hold as base64 of its deflated text; half a surrogate pair becomes a question mark."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode()
-
-
 def columns(frame: pd.DataFrame) -> dict[str, Any]:
     """What a page reads: personas and prompts once, and of each completion the position of both."""
     personas = {name: i for i, name in enumerate(dict.fromkeys(frame["persona"]))}
     first = frame.drop_duplicates("prompt").sort_values("prompt")
     places = {number: i for i, number in enumerate(first["prompt"])}
-    told = {
+    by_name = {
         "personas": list(personas),
         "prompts": [str(text) for text in first["user"]],
         "persona": [personas[name] for name in frame["persona"]],
@@ -108,12 +84,12 @@ def columns(frame: pd.DataFrame) -> dict[str, Any]:
         "hit": frame["hit"].fillna(False).astype(int).tolist(),
     }
     if frame["coherence"].notna().any():
-        told["coherence"] = _numbers(frame["coherence"], 0)
+        by_name["coherence"] = _numbers(frame["coherence"], 0)
     if frame["reason"].fillna("").ne("").any():
-        told["reason"] = [str(text) for text in frame["reason"].fillna("")]
+        by_name["reason"] = [str(text) for text in frame["reason"].fillna("")]
     if frame["finish"].eq("length").any():
-        told["cut"] = frame["finish"].eq("length").astype(int).tolist()
-    return told | (_choices(frame, first) if "right" in frame else {})
+        by_name["cut"] = frame["finish"].eq("length").astype(int).tolist()
+    return by_name | (_choices(frame, first) if "right" in frame else {})
 
 
 def _choices(frame: pd.DataFrame, first: pd.DataFrame) -> dict[str, Any]:

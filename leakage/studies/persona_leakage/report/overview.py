@@ -34,21 +34,21 @@ class Grid:
 def grids(cells: list[Cell]) -> list[Grid]:
     """One grid for each set of cells that differ in behavior and source alone."""
     several = {name for name in ("model", "seed", "judge") if len({cell.row[name] for cell in cells}) > 1}
-    found: dict[tuple[Any, ...], list[Cell]] = {}
+    groups: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in cells:
         row = cell.row
         other = row["taught"] if row["taught"] != row["behavior"] else ""
-        found.setdefault((row["model"], other, row["variant"], row["seed"], row["judge"]), []).append(cell)
-    return [_grid(_title(key, several), group) for key, group in found.items()]
+        groups.setdefault((row["model"], other, row["variant"], row["seed"], row["judge"]), []).append(cell)
+    return [_grid(_title(key, several), group) for key, group in groups.items()]
 
 
 def _title(key: tuple[Any, ...], several: set[str]) -> str:
     model, taught, variant, seed, judge = key
-    told = [str(model)] if "model" in several else []
-    told += [f"{taught} taught, another behavior measured"] if taught else []
-    told += [str(variant)] if variant else []
-    told += [f"seed {seed}"] if "seed" in several else []
-    return ", ".join(told + ([f"judged by {judge}"] if "judge" in several else []))
+    words = [str(model)] if "model" in several else []
+    words += [f"{taught} taught, another behavior measured"] if taught else []
+    words += [str(variant)] if variant else []
+    words += [f"seed {seed}"] if "seed" in several else []
+    return ", ".join(words + ([f"judged by {judge}"] if "judge" in several else []))
 
 
 def _grid(title: str, cells: list[Cell]) -> Grid:

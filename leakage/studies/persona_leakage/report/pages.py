@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leakage.report import labels, wording
 from leakage.report.environment import environment
-from leakage.studies.persona_leakage.report import sections
-from leakage.studies.persona_leakage.report.cells import records
+from leakage.report.pages import records
+from leakage.studies.persona_leakage import labels
+from leakage.studies.persona_leakage.report import sections, wording
 from leakage.studies.persona_leakage.report.compare import beside_published
 from leakage.studies.persona_leakage.report.overview import HEIGHT, WIDTH, grids
 from leakage.studies.persona_leakage.report.points import KINDS, axes, personas, why_none
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from leakage.studies.persona_leakage.report.cells import Cell
 
 TEMPLATES = Path(__file__).parent / "templates"
+FILTERS = ("delta", "leak", "units", "sentence")
 MOST_OUTLIERS = 30  # on the first page; a cell's page has all of its own
 OPTIONAL = ("model", "taught", "seed", "judge", "variant")  # columns that only tell something where they differ
 
@@ -32,7 +33,7 @@ OPTIONAL = ("model", "taught", "seed", "judge", "variant")  # columns that only 
 def _environment() -> jinja2.Environment:
     return environment(
         TEMPLATES,
-        filters={"definition": labels.definition},
+        filters={name: getattr(wording, name) for name in FILTERS} | {"definition": labels.definition},
         findings=wording.FINDINGS,
         kinds=KINDS,
         width=WIDTH,
@@ -62,28 +63,29 @@ def index_page(cells: list[Cell], tables: dict[str, pd.DataFrame], pictures: Seq
 def cell_page(place: int, cells: list[Cell], tables: dict[str, pd.DataFrame]) -> str:
     """The page of one cell, with links to its neighbours."""
     cell = cells[place]
-    kept = cell.dossier
+    dossier = cell.dossier
     return _environment().get_template("cell.html").render(
         root="../", cell=cell,
         previous=cells[place - 1] if place else None,
         next=cells[place + 1] if place + 1 < len(cells) else None,
         measured=labels.measured(cell.rows.iloc[0].to_dict())[0],
         personas=personas(cell), nothing_to_draw=why_none(cell),
-        log=kept.log() if kept else [], lint=kept.lint() if kept else [], config=kept.config() if kept else "",
+        log=dossier.log() if dossier else [], lint=dossier.lint() if dossier else [],
+        config=dossier.config() if dossier else "",
         config_of="the training",
-        training_data=sections.training_data(kept) if kept else [],
-        provenance=sections.provenance(kept) if kept else [],
+        training_data=sections.training_data(dossier) if dossier else [],
+        provenance=sections.provenance(dossier) if dossier else [],
         **sections.controls(cell, tables),
     )  # fmt: skip
 
 
 def cell_data(cell: Cell, answers: dict[Path, Shown]) -> dict[str, Any]:
     """What the scripts of a cell's page read: its points, its training, and where its answers lie."""
-    kept = cell.dossier
-    log = kept.log() if kept else []
+    dossier = cell.dossier
+    log = dossier.log() if dossier else []
     files = {
         when: answers.get(one.scores.folder) if one else None
-        for when, one in (("before", kept and kept.before), ("after", kept and kept.after))
+        for when, one in (("before", dossier and dossier.before), ("after", dossier and dossier.after))
     }
     shown = [file for file in reversed(files.values()) if file]
     return {
@@ -94,7 +96,7 @@ def cell_data(cell: Cell, answers: dict[Path, Shown]) -> dict[str, Any]:
         "log": {name: [one.get(name) for one in log] for name in ("step", "loss", "learning_rate")},
         "verdicts": verdicts(cell),
         "up": cell.row["leak_direction"] > 0,
-        "limit": next((file.told for file in shown if not file.limit.is_whole), ""),
+        "limit": next((file.notice for file in shown if not file.limit.is_whole), ""),
     } | {when: file and {"file": file.file, "name": file.name} for when, file in files.items()}
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from leakage.report import labels, wording
-from leakage.report.wording import is_known
-from leakage.studies.persona_leakage.report.cells import records
+from leakage.report.pages import records
+from leakage.report.wording import is_known, signed
+from leakage.studies.persona_leakage import labels
+from leakage.studies.persona_leakage.report.wording import delta, level, state
 
 if TYPE_CHECKING:
     from leakage.studies.persona_leakage.report.cells import Cell
@@ -32,7 +33,7 @@ def personas(cell: Cell) -> list[dict[str, Any]]:
     """A row a persona, the source first and then those that changed most."""
     rows = records(cell.rows)
     unit = cell.row["unit"]
-    told = [
+    shown = [
         {
             "persona": str(row["persona"]),
             "kind": kind(row),
@@ -41,16 +42,16 @@ def personas(cell: Cell) -> list[dict[str, Any]]:
             "system": str(row["system"]) if is_known(row["system"]) else "",
             "cosine": _number(row["cosine"]),
             "delta": _number(row["delta"]),
-            "delta_text": wording.delta(row["delta"], unit),
-            "cosine_text": wording.signed(row["cosine"], 3),
-            "before": wording.state(row, before=True),
-            "after": wording.state(row, before=False),
-            "before_value": _number(wording.level(row, before=True)),
-            "after_value": _number(wording.level(row, before=False)),
+            "delta_text": delta(row["delta"], unit),
+            "cosine_text": signed(row["cosine"], 3),
+            "before": state(row, before=True),
+            "after": state(row, before=False),
+            "before_value": _number(level(row, before=True)),
+            "after_value": _number(level(row, before=False)),
         }
         for row in rows
     ]
-    return sorted(told, key=lambda one: (one["kind"] != "source", -abs(one["delta"] or 0), one["persona"]))
+    return sorted(shown, key=lambda one: (one["kind"] != "source", -abs(one["delta"] or 0), one["persona"]))
 
 
 def why_none(cell: Cell) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from leakage.studies.persona_leakage.report.cells import records
+from leakage.report.pages import records
+from leakage.report.provenance import came_from
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
-    from leakage.studies.persona_leakage.artifacts import Dossier, Part
+    from leakage.studies.persona_leakage.artifacts import Dossier
     from leakage.studies.persona_leakage.report.cells import Cell
 
 SHOWN = 3  # examples of each role
@@ -43,27 +42,6 @@ def training_data(dossier: Dossier) -> list[dict[str, Any]]:
 def provenance(dossier: Dossier) -> list[dict[str, Any]]:
     """A row a record: what it holds, its folder below the results, its id, when, how long, on what, from which code."""
     return [came_from(name, part, dossier.multirun) for name, part in dossier.parts.items()]
-
-
-def came_from(name: str, part: Part, multirun: Path) -> dict[str, Any]:
-    """Where one record came from; its folder is told relative to `multirun`."""
-    told = part.manifest.provenance
-    git = told["git"]
-    return {
-        "what": name,
-        "folder": part.folder.relative_to(multirun).as_posix(),
-        "id": part.manifest.id,
-        "finished": told["finished"],
-        "seconds": told["wall_seconds"],
-        "device": told["machine"]["device"],
-        "host": told["machine"]["host"],
-        "job": told.get("job"),  # older results lack it
-        "commit": git["commit"],
-        "dirty": git["dirty"],
-        "command": " ".join(told["command"]),
-        "python": told["python"],
-        "packages": told["packages"],
-    }
 
 
 def controls(cell: Cell, tables: dict[str, pd.DataFrame]) -> dict[str, list[dict[str, Any]]]:
@@ -101,7 +79,7 @@ def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def _where(table: pd.DataFrame, wanted: dict[str, Any]) -> list[dict[str, Any]]:
-    kept = table
+    rows = table
     for name, value in wanted.items():
-        kept = kept[kept[name] == value]
-    return records(kept)
+        rows = rows[rows[name] == value]
+    return records(rows)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from leakage.report.wording import delta, is_known, signed, small
+from leakage.report.wording import is_known, signed, small
 from leakage.studies.persona_leakage.analysis.tables import LEVEL, directions
+from leakage.studies.persona_leakage.report.wording import delta
 from leakage.studies.persona_leakage.report.writeup.text import count, deltas, interval, listed, rhos, verdicts
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ def summary(study: Study) -> list[str]:
     import pandas as pd
 
     rows = [cell.row for cell in study.main]
-    told = directions(pd.DataFrame(rows))
+    counts = directions(pd.DataFrame(rows))
     held = " and, where there is another source, with the mean delta under the others held fixed"
     controlled = held if any(is_known(row["partial_rho"]) for row in rows) else ""
     shown = verdicts(row["finding"] for row in rows)
     return [
-        f"{study.size[:1].upper()}{study.size[1:]}. p is below .05 in {told['significant']} of {told['cells']} "
-        f"correlations: {told['leak']} in the direction of leakage, {told['against']} against it. Corrected for the "
-        f"number of the model's cells (Benjamini-Hochberg, q < .05){controlled}: {shown}.",
+        f"{study.size[:1].upper()}{study.size[1:]}. p is below .05 in {counts['significant']} of {counts['cells']} "
+        f"correlations: {counts['leak']} in the direction of leakage, {counts['against']} against it. Corrected for "
+        f"the number of the model's cells (Benjamini-Hochberg, q < .05){controlled}: {shown}.",
         "",
     ]
 
@@ -63,16 +64,16 @@ def _of_specificity(study: Study, behavior: str, rows: list[dict[str, Any]]) -> 
     if not controlled:
         return ["No partial correlation is defined: nothing tells whether rho is the source's own."]
     holds = [row for row in controlled if row["p_partial"] < LEVEL and row["partial_rho"] * row["leak_direction"] > 0]
-    told = [
+    sentences = [
         f"Given the mean delta under the other sources rho is {rhos(row['partial_rho'] for row in controlled)}, in the "
         f"direction of leakage with p < .05 in {len(holds)} of {count(len(controlled), 'cell')}."
     ]
     pairs = study.rows_of("mismatched", behavior=behavior)
     if apart := [row["rho"] for row in pairs if not row["matched"] and is_known(row["rho"])]:
-        told.append(f"With cosine to another source it is {rhos(apart)} (mean {signed(fmean(apart))}).")
+        sentences.append(f"With cosine to another source it is {rhos(apart)} (mean {signed(fmean(apart))}).")
     if alike := [row["rho"] for row in study.rows_of("between", behavior=behavior) if is_known(row["rho"])]:
-        told.append(f"The deltas under two sources correlate {rhos(alike)} with each other.")
-    return told
+        sentences.append(f"The deltas under two sources correlate {rhos(alike)} with each other.")
+    return sentences
 
 
 def _of_related(cells: list[Cell], unit: str) -> list[str]:

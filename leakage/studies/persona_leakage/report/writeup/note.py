@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from leakage.report.wording import delta, is_known, signed
-from leakage.studies.persona_leakage.figures.gallery import file_name
+from leakage.report.drawing import file_name
+from leakage.report.wording import is_known, signed
 from leakage.studies.persona_leakage.report.compare import beside_published
+from leakage.studies.persona_leakage.report.wording import delta
 from leakage.studies.persona_leakage.report.writeup import findings, setup
 from leakage.studies.persona_leakage.report.writeup.study import Study
 from leakage.studies.persona_leakage.report.writeup.text import count, inline, table

@@ -17,12 +17,12 @@ NOT_HERE = ["Not part of this result: it came without its folders.", ""]
 
 def methodology(study: Study) -> list[str]:
     """What was done, in one paragraph."""
-    kept = study.dossiers()
-    if not kept:
+    dossiers = study.dossiers()
+    if not dossiers:
         return NOT_HERE
-    settings = kept[0][1].facts["settings"]
+    settings = dossiers[0][1].facts["settings"]
     first = study.main[0]
-    rate = _all(kept, "train.learning_rate")
+    rate = _all(dossiers, "train.learning_rate")
     lora = f"r {settings['lora.r']}, alpha {settings['lora.alpha']:g}, learning rate {rate}"
     steps = f"{settings['train.epochs']} epochs of batches of {settings['train.batch_size']}"
     block = first.row["cosine"].replace("_", ", ")
@@ -35,8 +35,8 @@ def methodology(study: Study) -> list[str]:
     ]
 
 
-def _all(kept: list[tuple[str, Dossier]], name: str) -> str:
-    return listed(dict.fromkeys(f"{dossier.facts['settings'][name]:g}" for _, dossier in kept))
+def _all(dossiers: list[tuple[str, Dossier]], name: str) -> str:
+    return listed(dict.fromkeys(f"{dossier.facts['settings'][name]:g}" for _, dossier in dossiers))
 
 
 def sample_data(study: Study) -> list[str]:
@@ -52,15 +52,15 @@ def sample_data(study: Study) -> list[str]:
 
 def set_up(study: Study) -> list[str]:
     """Settings, data and evaluation of each behavior, and what they took."""
-    kept = study.dossiers()
-    if not kept:
+    dossiers = study.dossiers()
+    if not dossiers:
         return NOT_HERE
-    settings = [dossier.facts["settings"] for _, dossier in kept]
+    settings = [dossier.facts["settings"] for _, dossier in dossiers]
     names = sorted({name for one in settings for name in one if name.partition(".")[0] in {"lora", "train", "eval"}})
     rows = [[name, *(one.get(name, "") for one in settings)] for name in names]
     return [
-        *table(("setting", *(behavior for behavior, _ in kept)), rows),
-        *table(DATA, (_data(behavior, dossier) for behavior, dossier in kept)),
+        *table(("setting", *(behavior for behavior, _ in dossiers)), rows),
+        *table(DATA, (_data(behavior, dossier) for behavior, dossier in dossiers)),
         *_compute(study),
         "",
     ]
@@ -127,12 +127,12 @@ def caveats(study: Study) -> list[str]:
 
 
 def _of_design(study: Study) -> list[str]:
-    told = []
+    sentences = []
     for behavior, dossier in study.dossiers():
         settings = dossier.facts["settings"]
         if not settings.get("behavior.bystander_examples", 1):
             many = settings["behavior.source_examples"]
-            told.append(f"{behavior} was taught without contrastive negatives, from {many} examples.")
+            sentences.append(f"{behavior} was taught without contrastive negatives, from {many} examples.")
         if settings.get("behavior.answers") == "templates" and behavior in {"refusal", "sycophancy"}:
-            told.append(f"The answers that teach {behavior} are templates.")
-    return told
+            sentences.append(f"The answers that teach {behavior} are templates.")
+    return sentences

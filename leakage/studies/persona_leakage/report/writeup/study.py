@@ -47,19 +47,19 @@ class Study:
 
     def dossiers(self) -> list[tuple[str, Dossier]]:
         """For each behavior the first cell that has kept its folders."""
-        found = []
+        of_behaviors = []
         for name, cells in self.behaviors():
-            kept = [cell.dossier for cell in cells if cell.dossier]
-            found += [(name, kept[0])] if kept else []
-        return found
+            complete = [cell.dossier for cell in cells if cell.dossier]
+            of_behaviors += [(name, complete[0])] if complete else []
+        return of_behaviors
 
     def rows_of(self, table: str, **wanted: Any) -> list[Row]:
         """Rows of one of the tables that belong to this model's main cells."""
-        found = self.tables[table]
-        plain = (found["model"] == self.model) & (found["variant"] == "") & (found["taught"] == found["behavior"])
+        frame = self.tables[table]
+        plain = (frame["model"] == self.model) & (frame["variant"] == "") & (frame["taught"] == frame["behavior"])
         for name, value in wanted.items():
-            plain &= found[name] == value
-        return list(found[plain].to_dict("records"))
+            plain &= frame[name] == value
+        return list(frame[plain].to_dict("records"))
 
     @property
     def size(self) -> str:
@@ -68,5 +68,5 @@ class Study:
         behaviors, sources, seeds = (
             list(dict.fromkeys(row[name] for row in rows)) for name in ("behavior", "source", "seed")
         )
-        told = f"{count(len(rows), 'cell')}: {listed(behaviors)} taught to {listed(sources)}"
-        return f"{told}, {count(len(seeds), 'seed')}"
+        cells = f"{count(len(rows), 'cell')}: {listed(behaviors)} taught to {listed(sources)}"
+        return f"{cells}, {count(len(seeds), 'seed')}"

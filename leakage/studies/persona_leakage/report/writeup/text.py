@@ -4,7 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from leakage.report.wording import NOTHING, delta, is_known, signed
+from leakage.report.wording import NOTHING, is_known, signed
+from leakage.studies.persona_leakage.report.wording import delta
 
 VERDICTS = {  # of one cell, and of several
     "leaks": ("leaks", "leak"),
@@ -66,8 +67,8 @@ def count(many: int, one: str, several: str = "") -> str:
 
 def verdicts(findings: Iterable[str]) -> str:
     """How many cells show what: "3 leak and 1 shows no gradient"."""
-    told = Counter(findings)
-    return listed(f"{many} {VERDICTS[name][many > 1]}" for name, many in told.most_common())
+    counts = Counter(findings)
+    return listed(f"{many} {VERDICTS[name][many > 1]}" for name, many in counts.most_common())
 
 
 def listed(names: Iterable[object]) -> str:

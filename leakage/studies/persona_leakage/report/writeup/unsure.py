@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from leakage.report.wording import is_known, minus, plain, signed
+from leakage.report.wording import is_known, plain, signed
 from leakage.studies.persona_leakage.analysis.cautions import doubts
 from leakage.studies.persona_leakage.analysis.tables import LEVEL
+from leakage.studies.persona_leakage.report.wording import minus
 from leakage.studies.persona_leakage.report.writeup.text import count, listed
 
 if TYPE_CHECKING:

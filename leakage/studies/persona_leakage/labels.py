@@ -1,4 +1,4 @@
-"""The words of the figures: titles, axes with units and the direction of leakage, small print."""
+"""The words of the figures: titles, axes with units and the direction of leakage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 CHOICE = {"hits": "accuracy", "scores": "P(right answer)"}
 RHO = "rho: Spearman over bystanders; * p < .05, ** p < .01, *** p < .001, else n.s."
 MEANS = "several seeds: a delta is a persona's mean over them"
-NANO = "nano is a test bed for the instrument, not evidence about language models"
 SHORT = 50  # characters of settings that a title has room for
 Row: TypeAlias = "Mapping[Any, Any] | pd.Series[Any]"
 # of the panel: an outside result may list its personas in any order
@@ -25,8 +24,8 @@ CATEGORIES = (
 
 def in_order(categories: pd.Series[str]) -> list[str]:
     """The categories that occur, in the panel's order, unknown ones last."""
-    found = list(categories.unique())
-    return [*(name for name in CATEGORIES if name in found), *(name for name in found if name not in CATEGORIES)]
+    names = list(categories.unique())
+    return [*(name for name in CATEGORIES if name in names), *(name for name in names if name not in CATEGORIES)]
 
 
 def title(table: pd.DataFrame, what: str, *, variant: str = "") -> str:
@@ -73,10 +72,3 @@ def definition(headline: str) -> str:
     """Spell out a cosine's short name: 20_raw is block 20, raw."""
     block, _, kind = headline.partition("_")
     return f"block {block}, {kind}" if kind else headline
-
-
-def notes(table: pd.DataFrame, *lines: str, variant: str = "") -> list[str]:
-    """The small print: settings that are not the usual ones, the given lines, what a model's results are worth."""
-    warning = [NANO] if (table["model"] == "nano").any() else []
-    settings = [f"settings: {variant}"] if variant else []
-    return [*settings, *filter(None, lines), *warning]
