@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from leakage.cli.arguments import MULTIRUN, add_multirun, existing
+from leakage.settings.overrides import override
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -20,7 +21,7 @@ def judge_again(given: argparse.Namespace) -> None:
     from leakage.cli.register import compose
     from leakage.studies.persona_leakage.rejudge import rejudge
 
-    where = [f"paths.multirun={given.multirun}"] if given.multirun != MULTIRUN else []
+    where = [override("paths.multirun", given.multirun)] if given.multirun != MULTIRUN else []
     config = compose([*given.overrides, *where])
     done = rejudge(existing(Path(config.paths.multirun)), config.judge, only=given.behavior)
     print(f"{len(done)} sets of answers judged" if done else "nothing to judge: this judge has read all there is")

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from leakage.cli.arguments import add_multirun, add_points, add_study, existing, frame_of
@@ -127,7 +128,7 @@ def show_agreement(given: argparse.Namespace) -> None:
     if pairs.empty:
         raise StoreError(
             f"below {given.multirun} no answers have been read by two judges; add one: "
-            f"python -m leakage rejudge judge=claude judge.max_usd=5 --multirun {given.multirun}"
+            f"python -m leakage rejudge judge=claude judge.max_usd=5 --multirun {quote(str(given.multirun))}"
         )
     table = agreement(pairs)
     _show(table, given.format, readable(table))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from leakage.cli.arguments import MULTIRUN, add_multirun
+from leakage.settings.overrides import override
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def show_validation(given: argparse.Namespace) -> None:
     from leakage.studies.alignment_faking.settings import FakingConfig
     from leakage.studies.alignment_faking.validation import validate
 
-    where = [f"paths.multirun={given.multirun}"] if given.multirun != MULTIRUN else []
+    where = [override("paths.multirun", given.multirun)] if given.multirun != MULTIRUN else []
     config = compose([*_judged(given.overrides), *where], "faking")
     assert isinstance(config, FakingConfig)
     found = validate(given.file, config)
