@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-export MULTIRUN ?= multirun
+override export MULTIRUN := $(or $(value MULTIRUN),multirun)
 export OMP_WAIT_POLICY ?= PASSIVE # idle threads that spin slow a busy machine down by far more than a second thread helps
 
 .PHONY: help run faking test check figures table report status site bench test-slurm clean-venv
@@ -13,11 +13,11 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## the main job on the embedded model: 4 cells, figures, table (about two minutes)
-	$(BIN)/python run.py -m behavior=refusal,sycophancy source=villain,comedian 'paths.multirun="'"$$MULTIRUN"'"'
+	$(BIN)/python run.py -m behavior=refusal,sycophancy source=villain,comedian 'paths.multirun=$${oc.env:MULTIRUN}'
 	@$(MAKE) --no-print-directory figures table
 
 faking: $(READY) ## the second study's known answers on the embedded model, figures, table (about seven minutes)
-	$(BIN)/python run.py experiment=faking_controls hydra/launcher=pool 'paths.multirun="'"$$MULTIRUN"'"'
+	$(BIN)/python run.py experiment=faking_controls hydra/launcher=pool 'paths.multirun=$${oc.env:MULTIRUN}'
 	@$(BIN)/python -m leakage figures --study faking --multirun "$$MULTIRUN"
 	@$(BIN)/python -m leakage table --study faking --multirun "$$MULTIRUN"
 

@@ -77,6 +77,30 @@ def test_every_visible_gpu_is_a_slot_by_its_own_name(monkeypatch):
     assert len(make_slots(8)) == 3
 
 
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [("0, 1", ["GPU 0", "GPU 1"]), (" GPU-a , MIG-b", ["GPU GPU-a", "GPU MIG-b"]), ("3,,4", ["GPU 3"])],
+)
+def test_the_list_of_gpus_may_have_blanks_and_ends_where_cuda_stops(monkeypatch, visible, names):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setenv("PATH", "/nowhere")  # a machine whose GPUs nobody tells
+    slots = make_slots()
+    assert [slot.name for slot in slots] == names
+    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in slots] == [name[4:] for name in names]
+
+
+@pytest.mark.parametrize("visible", ["0,0", "-1,0", "none"])
+def test_a_list_in_which_cuda_sees_no_gpu_leaves_the_cores(monkeypatch, visible):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert make_slots()[0].name.startswith("core ")
+
+
+def test_gpus_that_are_named_and_are_not_there_get_no_work(tmp_path, monkeypatch):
+    put_in_path(tmp_path / "bin", monkeypatch, "nvidia-smi", "printf '0, 81559\\n1, 81559\\n'")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,9,0")
+    assert [slot.name for slot in make_slots()] == ["GPU 1"]
+
+
 def test_without_a_gpu_every_core_is_a_slot(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

@@ -9,11 +9,10 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from pathlib import Path
 from time import monotonic, sleep
 
-from leakage.models.devices import gpu_memory
+from leakage.models.devices import VARIABLE, shown_gpus
 from leakage.store.claim import LOG_VARIABLE
 
 log = logging.getLogger(__name__)
@@ -43,20 +42,13 @@ class Slot:
 
 def make_slots(most: int | None = None) -> list[Slot]:
     """One for each GPU that is visible, or where there is none, for each core; at most so many."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    shown = takewhile(lambda name: name not in {"", "-1"}, visible.split(",")) if visible is not None else _gpus()
-    names = list(shown)  # as CUDA reads the list, up to the first that is none
-    if names:
-        slots = [Slot(f"GPU {name}", {"CUDA_VISIBLE_DEVICES": name}) for name in names]
+    if names := shown_gpus():
+        slots = [Slot(f"GPU {name}", {VARIABLE: name}) for name in names]
     else:
         threads = os.environ.get("OMP_NUM_THREADS", "1")  # every process has its own core
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
         slots = [Slot(f"core {core}", {"OMP_NUM_THREADS": threads}) for core in cores]
     return slots[:most]
-
-
-def _gpus() -> list[str]:
-    return [str(i) for i in range(len(gpu_memory()))]
 
 
 def run_all(tasks: Sequence[Task], slots: Sequence[Slot]) -> list[tuple[Task, str]]:
