@@ -44,16 +44,16 @@ def study_of_keys(keys: Iterable[str]) -> "Study | None":
 
 def experiment_keys(name: str) -> list[str]:
     """The settings that an experiment's file sets, sweeps over, or chooses a file for; none where it cannot be read."""
-    import yaml
+    from omegaconf import OmegaConf
 
     try:
-        content = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return []  # Hydra says better what is wrong with it
+        content = OmegaConf.to_container(OmegaConf.load(CONF / "experiment" / f"{name}.yaml"))
+    except Exception:  # gone, no YAML, another alphabet: Hydra says better what is wrong with it
+        return []
     return list(_keys(content)) if isinstance(content, dict) else []
 
 
-def _keys(content: dict[str, Any]) -> Iterable[str]:
+def _keys(content: dict[Any, Any]) -> Iterable[str]:
     for one in content.get("defaults") or []:
         if isinstance(one, dict):
             yield from (str(key).removeprefix("override ").lstrip("/ ").partition("@")[0] for key in one)

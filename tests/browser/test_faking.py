@@ -8,7 +8,6 @@ from base64 import b64decode
 
 import pytest
 
-from leakage.errors import StoreError
 from leakage.report.wording import NOTHING
 from leakage.studies.alignment_faking.judges.prompts import CRITERIA, PARTIAL
 from leakage.studies.alignment_faking.report import wording
@@ -38,7 +37,7 @@ def report(multirun):
     figures = multirun / "pictures"
     figures.mkdir()
     (figures / "faking-compliance.png").write_bytes(b64decode(PIXEL))
-    return write_report(multirun, multirun / "report", figures=figures).parent
+    return write_report(trials(multirun), multirun, multirun / "report", figures=figures).parent
 
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -274,9 +273,9 @@ def test_a_page_whose_transcripts_or_votes_are_gone_says_so(chromium, report, tm
 
 def test_more_than_fits_is_cut_to_the_first_queries_of_every_tier_and_the_page_says_so(chromium, tmp_path):
     make_trials(tmp_path, queries=40, words=400)
-    whole = folder_bytes(write_report(tmp_path, tmp_path / "whole").parent)
+    whole = folder_bytes(write_report(trials(tmp_path), tmp_path, tmp_path / "whole").parent)
     limit = int(0.7 * whole)
-    report = write_report(tmp_path, tmp_path / "report", limit=limit).parent
+    report = write_report(trials(tmp_path), tmp_path, tmp_path / "report", limit=limit).parent
     assert folder_bytes(report) <= limit
     rows = unpacked(report, "transcripts")["rows"]
     free, paid = ([row["prompt"] for row in rows if row["tier"] == tier] for tier in ("free", "paid"))
@@ -292,18 +291,12 @@ def test_more_than_fits_is_cut_to_the_first_queries_of_every_tier_and_the_page_s
 
 
 def test_the_same_trials_give_the_same_bytes(multirun, report, tmp_path):
-    again = write_report(multirun, tmp_path / "again", figures=multirun / "pictures").parent
+    again = write_report(trials(multirun), multirun, tmp_path / "again", figures=multirun / "pictures").parent
     first, second = (
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         for folder in (report, again)
     )
     assert first == second
-
-
-def test_without_trials_there_is_a_sentence_and_no_report(tmp_path):
-    with pytest.raises(StoreError, match="no finished trial below"):
-        write_report(tmp_path, tmp_path / "report")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_criterion_has_words():

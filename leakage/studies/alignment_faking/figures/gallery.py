@@ -7,16 +7,36 @@ from typing import TYPE_CHECKING
 
 from leakage.report.drawing import Drawing, file_name
 from leakage.studies.alignment_faking import tables
+from leakage.studies.alignment_faking.auroc import PUBLISHED_AUROC, PUBLISHED_VOTES
 from leakage.studies.alignment_faking.figures.compliance import compliance_by_tier
 from leakage.studies.alignment_faking.figures.outcomes import outcome_classes
 from leakage.studies.alignment_faking.figures.perturbations import perturbation_matrix
+from leakage.studies.alignment_faking.figures.votes import auroc_against_votes
+from leakage.studies.alignment_faking.validation import validations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import pandas as pd
 
 LINES = 60  # of a figure that still fits a page; longer ones are drawn scenario by scenario
+
+
+def all_drawings(frame: pd.DataFrame, multirun: Path) -> dict[str, Drawing]:
+    """The figures of a frame of trials, and a curve of every validation of the judge below a folder of results."""
+    return (drawings(frame) if len(frame) else {}) | _curves(multirun)
+
+
+def _curves(multirun: Path) -> dict[str, Drawing]:
+    """AUROC against the number of votes, beside the published point."""
+    published = PUBLISHED_VOTES, PUBLISHED_AUROC
+    return {
+        file_name(f"faking-auroc-{one.folder.parent.name}-{one.folder.name}"): partial(
+            auroc_against_votes, one.table, published=published
+        )
+        for one in validations(multirun)
+    }
 
 
 def drawings(frame: pd.DataFrame) -> dict[str, Drawing]:

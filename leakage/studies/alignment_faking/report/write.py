@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from leakage.errors import StoreError
 from leakage.progress import progress, waiting
 from leakage.report.folder import copy_assets, copy_figures, replacing_folder
 from leakage.store.files import write_text
 from leakage.studies.alignment_faking.report import pages
 from leakage.studies.alignment_faking.report.transcripts import write_transcripts
 from leakage.studies.alignment_faking.report.trials import TABLES, read_pages
-from leakage.studies.alignment_faking.results import judged_trials, trials
+from leakage.studies.alignment_faking.results import judged_trials
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger(__name__)
 ASSETS = Path(__file__).parent / "assets"
 LIMIT = 29_000_000  # bytes of a report
 
 
-def write_report(multirun: Path, folder: Path, *, figures: Path | None = None, limit: int = LIMIT) -> Path:
-    """Write the report of all trials below `multirun` and return its first page; equal results give equal bytes.
+def write_report(
+    frame: pd.DataFrame, multirun: Path, folder: Path, *,
+    figures: Path | None = None, samples: int | None = None, limit: int = LIMIT,
+) -> Path:  # fmt: skip
+    """Write the report of a frame of trials below `multirun` and return its first page; equal results, equal bytes.
 
     folder: replaced as a whole at the end, so that a reader never meets half a report. figures: a folder of pictures to
-    put in. limit: of bytes; what transcripts are too many for it are left out, and their pages say so.
+    put in. samples: a query is asked once a tier, so there are none to leave out. limit: of bytes; what transcripts are
+    too many for it are left out, and their pages say so.
     """
+    if samples is not None:
+        log.warning("--samples=%d: a query is asked once a tier, so all that fit are shown", samples)
     folder = folder.resolve()  # of a link, what it points to is replaced
     with replacing_folder(folder) as draft:
         with waiting("report: statistics"):
-            frame = trials(multirun)
-            if frame.empty:
-                raise StoreError(f"no finished trial below {multirun}; run one: python run.py --config-name faking")
             made = {name: make(frame) for name, make in TABLES.items()}
             trial_pages = read_pages(frame, judged_trials(multirun), made)
         copy_assets(draft, ASSETS)

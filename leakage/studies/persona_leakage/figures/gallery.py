@@ -10,10 +10,12 @@ from leakage.report.drawing import Drawing, file_name
 from leakage.studies.persona_leakage.analysis import controls, outliers, seeds, tables
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 
-def drawings(frame: pd.DataFrame) -> dict[str, Drawing]:
+def drawings(frame: pd.DataFrame, _multirun: Path | None = None) -> dict[str, Drawing]:
     """The name of each figure that the data give something to show in, and how to draw it.
 
     Each model, each variant of its settings, and each behavior that was taught where another was measured has its own;
