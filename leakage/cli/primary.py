@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from leakage.studies.study import Study
 
 CONF = Path(__file__).parents[2] / "conf"
+WITH_VALUE = {  # Hydra's flags that take the argument after them
+    "--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd", "--package", "-p", "--cfg", "-c",
+    "--experimental-rerun",
+}  # fmt: skip
 
 
 def with_primary_config(arguments: Sequence[str]) -> list[str]:
@@ -15,8 +19,7 @@ def with_primary_config(arguments: Sequence[str]) -> list[str]:
 
     A setting or a group that one study alone has tells which, on the command line or in the experiment it names.
     """
-    # Hydra's argparse wants all overrides in one block: with -m between them it would reject the second half
-    ordered = sorted(arguments, key=lambda argument: argument not in {"-m", "--multirun"})
+    ordered = _flags_first(arguments)
     if any(one.startswith(("--config-name", "-cn")) for one in ordered):
         return ordered
     pairs = [one.lstrip("+~").partition("=") for one in ordered if not one.startswith("-") and "=" in one]
@@ -25,6 +28,17 @@ def with_primary_config(arguments: Sequence[str]) -> list[str]:
         keys += experiment_keys(name)
     study = study_of_keys(keys)
     return [f"--config-name={study.config}", *ordered] if study else ordered
+
+
+def _flags_first(arguments: Sequence[str]) -> list[str]:
+    """Hydra's argparse wants all overrides in one block: with a flag between them it would reject the second half."""
+    flags, overrides, rest = [], [], list(arguments)
+    while rest:
+        one = rest.pop(0)
+        (flags if one.startswith("-") else overrides).append(one)
+        if one in WITH_VALUE and rest:
+            flags.append(rest.pop(0))
+    return [*flags, *overrides]
 
 
 def study_of_keys(keys: Iterable[str]) -> "Study | None":
