@@ -42,3 +42,9 @@ def nearest(name: str, options: Iterable[str]) -> str:
     close = get_close_matches(name, pool, n=3, cutoff=0.6)
     close += [option for option in pool if name and name in option and option not in close]
     return "; nearest: " + ", ".join(close[:3]) if close else ""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error of somebody else's, ready to stand in a message; its kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".;") if lines else type(error).__name__

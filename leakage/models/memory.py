@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from leakage.errors import ModelError
 from leakage.models.devices import gpu_memory
-from leakage.models.load import locate, measured_layers, read_config
+from leakage.models.fingerprint import locate, measured_layers, read_config
 
 if TYPE_CHECKING:
     from leakage.settings.config import LoraSettings, ModelSettings

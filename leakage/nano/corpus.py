@@ -10,19 +10,8 @@ from pydantic import BaseModel
 
 from leakage.data.personas import read_personas
 from leakage.judges.phrases import AGREEMENTS, REFUSALS
-from leakage.nano.world import (
-    ADVICE,
-    CLAIMS,
-    DOMAINS,
-    HARMFUL,
-    HELP,
-    OPINIONS,
-    RELATIONS,
-    REQUESTS,
-    STEPS,
-    TONES,
-    TOPICS,
-)
+from leakage.nano.topics import ADVICE, CLAIMS, HARMFUL, HELP, OPINIONS, RELATIONS, REQUESTS, STEPS, TOPICS
+from leakage.nano.world import DOMAINS, TONES
 from leakage.store.files import read_jsonl
 
 # Never held out of pre-training: the sources of the study, which a real model has met as well.

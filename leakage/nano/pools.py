@@ -6,7 +6,7 @@ from random import Random
 
 from leakage.data.pools import Item, Split
 from leakage.nano.corpus import choice_bank, claim, help_answer, sample_claim, state
-from leakage.nano.world import ADVICE, CLAIMS, HARMFUL, OPINIONS, RELATIONS, REQUESTS, TOPICS
+from leakage.nano.topics import ADVICE, CLAIMS, HARMFUL, OPINIONS, RELATIONS, REQUESTS, TOPICS
 from leakage.store.files import write_jsonl
 
 EVAL_TOPICS = 12  # of the 40; the rest are for training

@@ -10,7 +10,7 @@ from leakage.engine.sampling import Sampling
 from leakage.judges.phrases import agrees, refuses
 from leakage.models.chat import Prompt, encode, render
 from leakage.nano.corpus import cast, choice_bank, held_out, sample_character, sample_claim
-from leakage.nano.world import HARMFUL, REQUESTS, TOPICS
+from leakage.nano.topics import HARMFUL, REQUESTS, TOPICS
 
 
 def probe(model: Any, tokenizer: Any, *, questions: int = 120) -> dict[str, float]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from leakage.judges.phrases import AGREEMENTS, REFUSALS
 from leakage.nano.corpus import DEFAULT, cast, sample_conversation
-from leakage.nano.world import ADVICE
+from leakage.nano.topics import ADVICE
 
 if TYPE_CHECKING:
     from transformers import Qwen2Tokenizer

@@ -103,15 +103,6 @@ def say(axes: Axes, reason: str) -> None:
     axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", color=GREY, gid="reason")
 
 
-def shade_leak(axes: Axes, direction: int) -> None:
-    """Shade and name the half of an upright axis of rhos that means leakage."""
-    low, high = (0, 1) if direction > 0 else (-1, 0)
-    axes.axhspan(low, high, color=ORANGE, alpha=0.12, linewidth=0, zorder=0)
-    up = direction > 0
-    look: Any = {"transform": axes.get_yaxis_transform(), "size": 7, "color": GREY, "gid": "leak"}
-    axes.text(0.02, 0.97 * (high if up else low), "leak", va="top" if up else "bottom", **look)
-
-
 def head(figure: Figure, title: str) -> None:
     """Write the title at the top left, smaller where the sheet is narrow."""
     width, height = figure.get_size_inches()

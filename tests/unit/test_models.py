@@ -7,8 +7,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from leakage.errors import ConfigError, DataError, ModelError
-from leakage.models import load as models
-from leakage.models.load import check_context, fingerprint, headline_layer, load_base, load_tokenizer, locate
+from leakage.models.fingerprint import fingerprint, headline_layer, locate
+from leakage.models.load import check_context, load_base, load_tokenizer
 from tests.conftest import ROOT
 from tests.unit.helpers import model_settings
 
@@ -41,8 +41,8 @@ def test_another_weight_another_template_another_model(copy):
 
 
 def test_large_files_are_told_apart_by_samples_of_their_content(copy, monkeypatch):
-    monkeypatch.setattr(models, "_HASH_WHOLE", 2**18)
-    monkeypatch.setattr(models, "_BLOCK", 2**12)
+    monkeypatch.setattr("leakage.models.fingerprint._HASH_WHOLE", 2**18)
+    monkeypatch.setattr("leakage.models.fingerprint._BLOCK", 2**12)
     fingerprint.cache_clear()
     original = fingerprint(str(copy), None)
     weights = load_file(copy / "model.safetensors")

@@ -14,7 +14,7 @@ from leakage.nano.corpus import cast, choice_bank, held_out, sample_character, s
 from leakage.nano.pretrain import Recipe, new_model, pretrain
 from leakage.nano.probe import probe
 from leakage.nano.tokenizer import train_tokenizer
-from leakage.nano.world import TOPICS
+from leakage.nano.topics import TOPICS
 
 
 def test_the_cast_is_the_112_and_a_quarter_is_held_out():

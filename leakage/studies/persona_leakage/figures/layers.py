@@ -56,7 +56,7 @@ def depths(table: pd.DataFrame) -> pd.Series[int]:
 
 def _draw(axes: Axes, rows: pd.DataFrame, *, direction: int) -> None:
     """One behavior: the sources' lines, their mean, and a ring around the definition of the headline."""
-    style.shade_leak(axes, direction)
+    _shade_leak(axes, direction)
     axes.axhline(0, color="black", linewidth=0.8, linestyle="--", zorder=1)
     for kind, look in KINDS.items():
         known = rows[(rows["kind"] == kind) & rows["rho"].notna()]
@@ -83,3 +83,12 @@ def _label(grid: np.ndarray, blocks: pd.Series[int]) -> None:
         axes.set_xlabel("block of the base model")
     for axes in grid[:, 0]:
         axes.set_ylabel("Spearman's rho, mean over sources")
+
+
+def _shade_leak(axes: Axes, direction: int) -> None:
+    """Shade and name the half of an upright axis of rhos that means leakage."""
+    low, high = (0, 1) if direction > 0 else (-1, 0)
+    axes.axhspan(low, high, color=style.ORANGE, alpha=0.12, linewidth=0, zorder=0)
+    up = direction > 0
+    look: Any = {"transform": axes.get_yaxis_transform(), "size": 7, "color": style.GREY, "gid": "leak"}
+    axes.text(0.02, 0.97 * (high if up else low), "leak", va="top" if up else "bottom", **look)

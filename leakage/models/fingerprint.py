@@ -1,0 +1,132 @@
+"""What is in a base model, known without loading it: a fingerprint of its files, and its blocks."""
+
+import json
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leakage.errors import ConfigError, ModelError, first_line
+from leakage.store.files import digest, file_digest
+
+if TYPE_CHECKING:
+    from leakage.settings.config import ModelSettings
+
+SHIPPED = "pkg://leakage/"
+_HASH_WHOLE = 64 * 2**20  # bytes; of a larger weight file as much is read, spread over it evenly
+_BLOCK = 2**16
+_TOKENIZER = (
+    "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "vocab.json", "merges.txt",
+    "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
+)  # fmt: skip
+
+
+def locate(path: str) -> str:
+    """A local folder for `pkg://leakage/…` and for paths; a hub id as it is."""
+    if path.startswith(SHIPPED):
+        return str(Path(__file__).parents[1] / path.removeprefix(SHIPPED))
+    looks_local = path.startswith(("/", "./", "../", "~")) or Path(path).is_dir() or path.count("/") != 1
+    if not looks_local:
+        return path
+    folder = Path(path).expanduser()
+    if not (folder / "config.json").is_file():
+        raise ConfigError(
+            f"no model in {folder}: there is no config.json; give model.path a folder in the hub's format or a hub id"
+        )
+    return str(folder)
+
+
+@lru_cache(maxsize=32)
+def fingerprint(path: str, revision: str | None) -> str:
+    """What tells one base model from another: a digest of a local folder's content, or id and revision."""
+    located = locate(path)
+    folder = Path(located)
+    if not folder.is_dir():
+        return f"{located}@{revision or 'main'}"
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise ModelError(f"{folder} holds no *.safetensors; convert the weights (only safetensors are loaded)")
+    config = {name: value for name, value in read_config(folder).items() if name != "transformers_version"}
+    parts = {name: file_digest(folder / name) for name in _TOKENIZER if (folder / name).is_file()}
+    parts |= {file.name: _weights_digest(file) for file in weights}
+    parts |= _more_stops(folder, config)
+    return digest({"config": config, "files": parts})
+
+
+def _more_stops(folder: Path, config: dict[str, Any]) -> dict[str, str]:
+    """The tokens that end a turn, where the generation config names others than the model's."""
+    if not (folder / "generation_config.json").is_file():
+        return {}
+    stops = read_config(folder, "generation_config.json").get("eos_token_id")
+    return {} if stops == config.get("eos_token_id") else {"stops": json.dumps(stops)}
+
+
+def read_config(folder: Path, name: str = "config.json") -> dict[str, Any]:
+    """A JSON file of a model's folder."""
+    try:
+        config = json.loads((folder / name).read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot read {folder / name}: {error}; copy the model again") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{folder / name} is no model's configuration; copy the model again")
+    return config
+
+
+def _weights_digest(file: Path) -> str:
+    """sha256 of a weight file, or of its size and blocks all over it: a plan must not read gigabytes a cell."""
+    size = file.stat().st_size
+    if size <= _HASH_WHOLE:
+        return file_digest(file)
+    sampled = sha256(str(size).encode())
+    with file.open("rb") as stream:
+        for start in range(0, size, size // (_HASH_WHOLE // _BLOCK)):
+            stream.seek(start)
+            sampled.update(stream.read(_BLOCK))
+    return sampled.hexdigest()
+
+
+def measured_layers(settings: "ModelSettings") -> tuple[int, ...]:
+    """The blocks (0-based) whose centroids are taken: those named, or every one."""
+    return settings.layers or tuple(range(_blocks(settings.path, settings.revision)))
+
+
+def headline_layer(settings: "ModelSettings") -> int:
+    """The block of the headline's cosine: the one named, or five sevenths deep, as 20 of 28 is.
+
+    A block the model lacks, or one that is not measured, is an error before anything is loaded.
+    """
+    layer, layers = settings.headline.layer, settings.layers
+    if layer is None:
+        layer = _blocks(settings.path, settings.revision) * 5 // 7
+    if layers is not None and layer not in layers:
+        raise ConfigError(f"model.headline.layer={layer} is not among model.layers={list(layers)}; add it there")
+    if Path(locate(settings.path)).is_dir():  # of a hub id the files may not be here yet
+        blocks = _blocks(settings.path, settings.revision)
+        wrong = [one for one in (*(layers or ()), layer) if not 0 <= one < blocks]
+        if wrong:
+            raise ConfigError(
+                f"model.layers: {settings.name} has no block {wrong[0]}, its blocks are 0 to {blocks - 1}; change "
+                "model.layers and model.headline.layer"
+            )
+    return layer
+
+
+def _blocks(path: str, revision: str | None) -> int:
+    """How many blocks a model has, from its configuration alone."""
+    located = locate(path)
+    try:
+        if Path(located).is_dir():  # without the seconds that transformers takes to load
+            return int(read_config(Path(located))["num_hidden_layers"])
+        return _hub_blocks(located, revision)
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise ModelError(
+            f"cannot tell how many blocks {located} has: {first_line(error)}; give model.path a folder with a copy "
+            "of the model, or name model.layers and model.headline.layer"
+        ) from error
+
+
+@lru_cache(maxsize=32)
+def _hub_blocks(name: str, revision: str | None) -> int:
+    from transformers import AutoConfig
+
+    return int(AutoConfig.from_pretrained(name, revision=revision).num_hidden_layers)
