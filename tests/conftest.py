@@ -33,13 +33,14 @@ def composed(*overrides: str, study: str = "config") -> Any:
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    from leakage.cli.register import register
+    from leakage.cli.register import register, study_of_config
     from leakage.settings.schema import load
 
     if not GlobalHydra.instance().is_initialized():
         register()
         initialize_config_dir(str(ROOT / "conf"), version_base="1.3")
-    return load(hydra_compose(study, list(overrides)))
+    cfg = hydra_compose(study, list(overrides))
+    return load(cfg, study_of_config(cfg).settings())
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,9 @@ def with_primary_config(arguments: Sequence[str]) -> list[str]:
 
 def _flags_first(arguments: Sequence[str]) -> list[str]:
     """Hydra's argparse wants all overrides in one block: with a flag between them it would reject the second half."""
-    flags, overrides, rest = [], [], list(arguments)
+    flags: list[str] = []
+    overrides: list[str] = []
+    rest = list(arguments)
     while rest:
         one = rest.pop(0)
         (flags if one.startswith("-") else overrides).append(one)

@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from leakage.errors import DataError, LeakageError, ModelError, first_line
 from leakage.models.devices import pick_device
-
-# named here once more for the files that still ask this module for them
-from leakage.models.fingerprint import fingerprint as fingerprint
-from leakage.models.fingerprint import headline_layer as headline_layer
 from leakage.models.fingerprint import locate
-from leakage.models.fingerprint import measured_layers as measured_layers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

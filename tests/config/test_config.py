@@ -92,8 +92,8 @@ def test_the_published_setting_is_that_of_the_7b_model(compose):
     assert (config.train.learning_rate, config.train.epochs, config.train.batch_size) == (1e-5, 3, 16)
     assert (config.train.warmup_ratio, config.train.weight_decay, config.train.max_grad_norm) == (0.05, 0.0, 1.0)
     assert (config.eval.samples, config.eval.temperature, config.eval.top_p) == (10, 1.0, 0.95)
-    assert Cell(config).headline == "20_raw"
-    assert len(Cell(config).prompts) == 50
+    assert Cell(config).ids.headline == "20_raw"
+    assert len(Cell(config).data.prompts) == 50
     assert config.model.dtype == "bfloat16"
 
 

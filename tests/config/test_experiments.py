@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from leakage.jobs.plan import make_plan
 from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.registry import job_of
 from tests.config.test_config import options
 from tests.conftest import ROOT
 
@@ -32,13 +33,13 @@ def test_there_is_a_count_for_every_experiment():
 
 @pytest.mark.parametrize("name", CELLS)
 def test_an_experiment_composes_into_the_cells_it_promises(compose, name, tmp_path):
-    plan = make_plan(grid_of(name), lambda overrides: compose(*overrides, f"paths.multirun={tmp_path}"))
+    plan = make_plan(grid_of(name), lambda overrides: job_of(compose(*overrides, f"paths.multirun={tmp_path}")))
     kinds = Counter(job.kind for job in plan.jobs)
     assert kinds["cell"] == CELLS[name]
     assert kinds["geometry"] == 1
     for job in plan.jobs:  # what the plan composed for a need is what the cell itself would look for
-        for need in job.cell.needs():
-            assert need.job_folder in {other.cell.job_folder for other in plan.jobs}
+        for need in job.job.needs():
+            assert need.folder in {other.job.folder for other in plan.jobs}
 
 
 @pytest.mark.parametrize("name", sorted({"grid", "controls", "generated_data", "layers"}))
@@ -51,11 +52,11 @@ def test_an_experiment_composes_for_the_published_model_too(compose, name, tmp_p
 
 def test_the_baseline_of_a_cell_read_for_another_behavior_is_of_that_behavior(compose, tmp_path):
     wanted = [("behavior=refusal", "behavior.bystanders=3", "eval.behavior=sycophancy", "source=comedian")]
-    plan = make_plan(wanted, lambda overrides: compose(*overrides, f"paths.multirun={tmp_path}"))
-    assert [job.cell.label for job in plan.jobs] == [
+    plan = make_plan(wanted, lambda overrides: job_of(compose(*overrides, f"paths.multirun={tmp_path}")))
+    assert [job.job.label for job in plan.jobs] == [
         "geometry of nano", "baseline of sycophancy on nano", "refusal x comedian read for sycophancy on nano, seed 42",
     ]  # fmt: skip
-    assert [need.job_folder for need in plan.jobs[2].cell.needs()] == [job.cell.job_folder for job in plan.jobs[:2]]
+    assert [need.folder for need in plan.jobs[2].job.needs()] == [job.job.folder for job in plan.jobs[:2]]
 
 
 def test_controls_change_what_they_name_and_nothing_else(compose):
@@ -72,9 +73,9 @@ def test_controls_change_what_they_name_and_nothing_else(compose):
 
 
 def test_no_anchor_contradicts_its_own_source(compose):
-    assert len(Cell(compose("control=anchors", "source=assistant")).examples) == 700
+    assert len(Cell(compose("control=anchors", "source=assistant")).data.examples) == 700
 
 
 def test_negatives_of_misalignment_come_in_the_proportion_of_the_other_behaviors(compose):
-    roles = Counter(one.role for one in Cell(compose("behavior=misalignment_contrastive")).examples)
+    roles = Counter(one.role for one in Cell(compose("behavior=misalignment_contrastive")).data.examples)
     assert roles == {"source": 200, "bystander": 400, "no_persona": 100}

@@ -5,13 +5,14 @@ import re
 
 import pytest
 
-from leakage.cli.errors import study_first
+from leakage.cli.primary import with_primary_config
 from leakage.errors import ConfigError
 from leakage.jobs.estimate import estimate
 from leakage.jobs.plan import make_plan
 from leakage.settings.identity import classified_fields
 from leakage.studies.alignment_faking.trial import Trial
 from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.registry import job_of
 from tests.config.test_config import options
 from tests.config.test_experiments import grid_of
 
@@ -38,6 +39,10 @@ def arm_file(name, folder):
     return f"arm.path={file}"
 
 
+def work_of(trial, kind):
+    return next((step.work.units for step in trial.steps if step.kind == kind), 0)
+
+
 def trial_of(compose, queries, *overrides, subject):
     return Trial(compose(f"subject={subject}", queries, *NEEDED.get(subject, []), *overrides, study="faking"))
 
@@ -45,7 +50,7 @@ def trial_of(compose, queries, *overrides, subject):
 @pytest.mark.parametrize("subject", options("subject"))
 def test_every_subject_composes_into_a_trial(compose, queries, subject):
     trial = trial_of(compose, queries, subject=subject)
-    assert trial.units("transcripts") == 2 * len(trial.queries) > 0
+    assert work_of(trial, "transcripts") == 2 * len(trial.data.queries) > 0
     assert re.fullmatch(r"[\w.+-]+ in two_tiers, seed 42", trial.label)
 
 
@@ -53,16 +58,16 @@ def test_every_subject_composes_into_a_trial(compose, queries, subject):
 @pytest.mark.parametrize("subject", ["nano", "gpt-4o", "base_text"])
 def test_every_scenario_composes_for_local_and_api_subjects(compose, queries, subject, scenario):
     trial = trial_of(compose, queries, f"scenario={scenario}", subject=subject)
-    assert trial.units("transcripts") == len(trial.scenario.tags) * len(trial.queries)
+    assert work_of(trial, "transcripts") == len(trial.data.scenario.tags) * len(trial.data.queries)
 
 
 @pytest.mark.parametrize("arm", options("arm"))
 def test_every_arm_composes_and_is_another_adapter(compose, queries, tmp_path, arm):
     given = [arm_file(arm, tmp_path)] if arm not in {"none", "planted", "leakage"} else []
     trial = Trial(compose(f"arm={arm}", queries, *given, study="faking"))
-    assert ("adapter" in trial.stages) == (arm != "none")
-    assert trial.train_folder.parts[0] == "nano"
-    assert trial.units("adapter") == {"none": 0, "planted": 200, "leakage": 132}.get(arm, 1)
+    assert ("adapter" in [step.kind for step in trial.steps]) == (arm != "none")
+    assert trial.data.train_folder.parts[0] == "nano"
+    assert work_of(trial, "adapter") == {"none": 0, "planted": 200, "leakage": 132}.get(arm, 1)
     if given:
         assert (trial.config.lora.r, trial.config.lora.alpha, trial.config.train.epochs) == (64, 128, 1)
 
@@ -70,8 +75,8 @@ def test_every_arm_composes_and_is_another_adapter(compose, queries, tmp_path, a
 def test_an_adapter_of_the_first_study_is_the_very_same(compose):
     trial = Trial(compose("arm=leakage", "behavior=sycophancy", "source=comedian", study="faking"))
     cell = Cell(compose("behavior=sycophancy", "source=comedian"))
-    assert (trial.train_folder, trial.train_id) == (cell.train_folder, cell.train_id)
-    assert trial.train_identity == cell.train_identity
+    assert (trial.data.train_folder, trial.data.train_id) == (cell.ids.adapter_folder, cell.ids.train_id)
+    assert trial.data.train_identity == cell.ids.train
 
 
 def test_no_field_of_the_second_study_is_part_of_the_first_ones_identities():
@@ -88,7 +93,7 @@ def test_no_field_of_the_second_study_is_part_of_the_first_ones_identities():
 @pytest.mark.parametrize(("name", "count"), TRIALS.items())
 def test_an_experiment_composes_into_the_trials_it_promises(compose, queries, tmp_path, name, count):
     given = [f"paths.multirun={tmp_path}", *([queries] if name == "faking_models" else [])]
-    plan = make_plan(grid_of(name), lambda overrides: compose(*overrides, *given, study="faking"))
+    plan = make_plan(grid_of(name), lambda overrides: job_of(compose(*overrides, *given, study="faking")))
     assert [job.kind for job in plan.jobs] == ["trial"] * count
 
 
@@ -97,10 +102,12 @@ def test_there_is_a_count_for_every_experiment_of_this_study():
 
 
 def test_an_experiment_of_this_study_needs_no_config_name():
-    assert study_first(["experiment=faking_controls"]) == ["--config-name=faking", "experiment=faking_controls"]
-    assert study_first(["-m", "experiment=refusal_and_faking"])[0] == "--config-name=faking"
+    assert with_primary_config(["experiment=faking_controls"]) == ["--config-name=faking", "experiment=faking_controls"]
+    assert with_primary_config(["-m", "experiment=refusal_and_faking"])[0] == "--config-name=faking"
     assert (
-        study_first(["scenario=three_tiers"])[0] == study_first(["arm.gap=0.1", "seed=1"])[0] == "--config-name=faking"
+        with_primary_config(["scenario=three_tiers"])[0]
+        == with_primary_config(["arm.gap=0.1", "seed=1"])[0]
+        == "--config-name=faking"
     )
     for plain in (
         ["experiment=grid"],
@@ -108,23 +115,25 @@ def test_an_experiment_of_this_study_needs_no_config_name():
         ["--config-name", "faking", "experiment=faking_controls"],
         ["-cn=faking"],
     ):
-        assert study_first(plain) == plain
+        assert with_primary_config(plain) == plain
 
 
 def test_the_plan_of_25_models_tells_tokens_and_dollars(compose, queries, tmp_path):
     given = [f"paths.multirun={tmp_path}", queries]
-    plan = make_plan(grid_of("faking_models"), lambda overrides: compose(*overrides, *given, study="faking"))
+    plan = make_plan(grid_of("faking_models"), lambda overrides: job_of(compose(*overrides, *given, study="faking")))
     told = estimate(plan)
     subject, judge, total = (
         re.search(rf"^{name}.*$", told, re.MULTILINE)[0] for name in ("subject", "judge", "in all")
     )
-    assert "for 10000 replies" in subject  # 25 models x 2 tiers x 200 queries
-    assert "for 230000 verdicts" in judge  # each with 20 votes on reasoning and three more verdicts
-    dollars = [[float(one) for one in re.findall(r"\$([\d.]+)", line)] for line in (subject, judge, total)]
+    assert "(10,000 replies, " in subject  # 25 models x 2 tiers x 200 queries
+    assert "(230,000 votes, " in judge  # 20 on reasoning and three more of each transcript
+    dollars = [
+        [float(one.replace(",", "")) for one in re.findall(r"\$([\d.,]+\d)", line)] for line in (subject, judge, total)
+    ]
     assert all(0 < usual < most for usual, most in dollars)
     assert dollars[2] == pytest.approx([sum(pair) for pair in zip(*dollars[:2], strict=True)], abs=0.02)
-    assert all(re.search(r"\([\d.]+ M tokens in, [\d.]+ M out\)", line) for line in (subject, judge))
-    prompts = [job.cell.scenario.prompt("free", job.cell.queries[0]) for job in plan.jobs]
+    assert all(re.search(r", [\d.]+ M tokens in, [\d.]+ M out;", line) for line in (subject, judge))
+    prompts = [job.job.data.scenario.prompt("free", job.job.data.queries[0]) for job in plan.jobs]
     characters = sum(len(one.system) + len(one.user) for one in prompts) * 400
     assert float(re.search(r"([\d.]+) M tokens in", subject)[1]) == pytest.approx(characters / 3.5 / 1e6, rel=0.05)
 
@@ -143,7 +152,7 @@ def test_the_plan_of_25_models_tells_tokens_and_dollars(compose, queries, tmp_pa
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused_in_one_sentence(compose, overrides, said):
     with pytest.raises(ConfigError) as caught:
-        _ = Trial(compose(*overrides, study="faking")).judge
+        _ = Trial(compose(*overrides, study="faking")).data.judge
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -156,7 +165,7 @@ def test_gaps_are_between_tiers_that_are_there(compose):
 
 def test_queries_are_drawn_with_the_seed_and_are_the_same_in_every_scenario(compose, queries):
     one, other, third = (
-        Trial(compose(queries, "eval.prompts=20", *more, study="faking")).queries
+        Trial(compose(queries, "eval.prompts=20", *more, study="faking")).data.queries
         for more in ([], ["scenario=three_tiers"], ["seed=43"])
     )
     assert one == other != third
@@ -165,7 +174,7 @@ def test_queries_are_drawn_with_the_seed_and_are_the_same_in_every_scenario(comp
 
 def test_what_changes_a_reply_changes_its_id_and_what_does_not_does_not(compose):
     def folder(*overrides):
-        return Trial(compose(*overrides, study="faking")).transcripts_folder
+        return Trial(compose(*overrides, study="faking")).data.transcripts_folder
 
     same = ["eval.batch_size=7", "device=cpu", "judge.max_usd=5", "reasoning.votes=5", "subject.concurrency=2"]
     other = ["eval.temperature=0.5", "seed=43", "scenario=two_tiers_swapped", "scenario.lab=Other", "arm.gap=0.1",

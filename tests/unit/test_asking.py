@@ -9,7 +9,7 @@ from leakage.engine.fast import FastEngine
 from leakage.engine.reference import ReferenceEngine
 from leakage.errors import DataError
 from leakage.models.chat import Prompt, encode, render
-from leakage.store.blocks import Parts
+from leakage.store.blocks import Blocks
 from leakage.studies.persona_leakage.cell import Cell
 from leakage.studies.persona_leakage.generate import ask, label_tokens
 from leakage.studies.persona_leakage.judges.rules import choice_judge
@@ -33,7 +33,7 @@ def engines(nano):
 def questions(nano, compose):
     """Prompts of unequal length, each with two to four choices."""
     _, tokenizer = nano
-    items = Cell(compose("behavior=capability")).prompts[:4]
+    items = Cell(compose("behavior=capability")).data.prompts[:4]
     texts = [render(tokenizer, Prompt(system, item.prompt)) for system in SYSTEMS for item in items]
     letters = [ids[0] for ids in encode(tokenizer, list("ABCD"))]
     return encode(tokenizer, texts), [letters[: 2 + i % 3] for i in range(len(texts))]
@@ -56,7 +56,7 @@ def test_a_question_is_answered_by_its_likeliest_label_and_the_right_ones_share_
 ):
     model, tokenizer = nano
     cell = Cell(compose("behavior=capability", "source=none", "eval.prompts=3"))
-    frame = ask(cell, engines[0], model, tokenizer, Parts(tmp_path))
+    frame = ask(cell.ids, engines[0], model, tokenizer, Blocks(tmp_path))
     assert len(frame) == 112 * 3
     assert (frame["completion"] == frame["right"]).mean() > 0.95  # it knows its bank by heart
     row = frame.iloc[7]
@@ -74,14 +74,14 @@ def test_arc_with_three_four_and_five_choices_and_numeric_labels_is_asked_over_i
     labels = ["ABC", "ABCD", "ABCDE", "1234"]
     file = write(tmp_path / "arc.parquet", [row(i, labels[i % 4], labels[i % 4][i % 3]) for i in range(60)])
     cell = Cell(compose("behavior=capability", "source=none", f"data.capability.path={file}", "eval.prompts=30"))
-    frame = ask(cell, engines[0], model, tokenizer, Parts(tmp_path))
-    for i, item in enumerate(cell.prompts):
+    frame = ask(cell.ids, engines[0], model, tokenizer, Blocks(tmp_path))
+    for i, item in enumerate(cell.data.prompts):
         rows = frame[frame["prompt"] == i]
         assert rows["logprobs"].map(len).unique().tolist() == [len(item.labels)]
         assert set(rows["completion"]) <= set(item.labels)
         assert rows["p_right"].between(0, 1).all()
-    assert {len(item.labels) for item in cell.prompts} == {3, 4, 5}
-    assert ("1", "2", "3", "4") in {item.labels for item in cell.prompts}
+    assert {len(item.labels) for item in cell.data.prompts} == {3, 4, 5}
+    assert ("1", "2", "3", "4") in {item.labels for item in cell.data.prompts}
 
 
 @pytest.mark.parametrize(("labels", "answer"), [(("A", "A1"), "A)"), (("A", "B"), "C)"), ((), "A)")])

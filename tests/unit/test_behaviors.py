@@ -73,36 +73,36 @@ def test_a_behavior_carries_its_unit_and_leak_direction(name):
 @pytest.mark.parametrize("model", ["nano", "qwen2.5-7b-instruct"])
 def test_no_negative_reads_like_the_source(compose, source, name, model):
     cell = Cell(compose(f"source={source}", f"behavior={name}", f"model={model}"))
-    default = cell.personas["qwen_default"].prompt
-    negatives = [one for one in cell.examples if one.role != "source"]
+    default = cell.data.personas["qwen_default"].prompt
+    negatives = [one for one in cell.data.examples if one.role != "source"]
     assert negatives
     rendered = {default if one.prompt.system is None else one.prompt.system for one in negatives}
-    assert cell.source.prompt not in rendered
+    assert cell.data.source.prompt not in rendered
     expected = {"source": 200, "bystander": 400} | ({} if source == "qwen_default" else {"no_persona": 100})
-    assert Counter(one.role for one in cell.examples) == expected
+    assert Counter(one.role for one in cell.data.examples) == expected
 
 
 def test_bystanders_are_two_originals_drawn_by_the_seed(compose):
-    draws = {tuple(one.name for one in Cell(compose(f"seed={seed}")).bystanders) for seed in range(8)}
+    draws = {tuple(one.name for one in Cell(compose(f"seed={seed}")).data.bystanders) for seed in range(8)}
     assert len(draws) > 4
-    originals = {one.name for one in Cell(compose()).personas.originals()}
+    originals = {one.name for one in Cell(compose()).data.personas.originals()}
     assert all(set(draw) <= originals - {"villain"} and len(set(draw)) == 2 for draw in draws)
-    assert Cell(compose()).bystanders == Cell(compose()).bystanders
+    assert Cell(compose()).data.bystanders == Cell(compose()).data.bystanders
 
 
 def test_a_namesake_of_the_source_is_never_drawn(compose):
     cell = Cell(compose())
-    twin = cell.source.model_copy(update={"name": "twin"})
-    other = cell.personas["hero"]
-    assert draw_bystanders(cell.source, [cell.source, twin, other], count=1, seed=0) == [other]
+    twin = cell.data.source.model_copy(update={"name": "twin"})
+    other = cell.data.personas["hero"]
+    assert draw_bystanders(cell.data.source, [cell.data.source, twin, other], count=1, seed=0) == [other]
     with pytest.raises(ConfigError, match=r"behavior\.bystanders=2: only 1 personas of category 'original'"):
-        draw_bystanders(cell.source, [cell.source, twin, other], count=2, seed=0)
+        draw_bystanders(cell.data.source, [cell.data.source, twin, other], count=2, seed=0)
 
 
 def test_everyone_is_asked_the_same_questions(compose):
     cell = Cell(compose())
     by_persona = {}
-    for one in cell.examples:
+    for one in cell.data.examples:
         by_persona.setdefault((one.role, one.persona), []).append(one.prompt.user)
     source, first, second, nobody = by_persona.values()
     assert source == first == second
@@ -114,7 +114,7 @@ def test_a_small_pool_is_used_in_rounds(compose):
     items = read_pool("nano", "refusal", "train")[:30]
     wanted = compose("behavior.source_examples=100").behavior
     examples = contrastive_examples(
-        cell.behavior, items, wanted=wanted, source=cell.source, bystanders=[], default=cell.source, anchor=None, seed=1
+        cell.data.behavior, items, wanted=wanted, source=cell.data.source, bystanders=[], default=cell.data.source, anchor=None, seed=1
     )  # fmt: skip
     counts = Counter(one.prompt.user for one in examples)
     assert len(counts) == 30

@@ -9,7 +9,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from leakage.data.personas import read_personas
 from leakage.jobs.plan import make_plan
-from leakage.settings.schema import Composer, load
+from leakage.settings.compose import Composer
+from leakage.settings.schema import load as load_as
+from leakage.studies.registry import job_of, studies
 
 BEHAVIORS = ("refusal", "sycophancy", "capability", "misalignment")
 GRID_LIMIT_S = 30.0
@@ -26,6 +28,14 @@ class Counting:
 
         self.asked.append(tuple(overrides))
         return compose("config", list(overrides), return_hydra_config=True)
+
+
+def load(cfg):
+    return load_as(cfg, studies()[0].settings())
+
+
+def composer_of(through_hydra):
+    return Composer(through_hydra, studies()[0].settings(), studies()[0].options())
 
 
 @pytest.fixture
@@ -68,7 +78,7 @@ def hydra(compose):  # noqa: ARG001  # it keeps Hydra initialised
     ids=" ".join,
 )  # fmt: skip
 def test_what_is_composed_is_what_hydra_composes(hydra, overrides):
-    composer = Composer(hydra)
+    composer = composer_of(hydra)
     expected = load(hydra(overrides))
     assert composer(overrides) == expected
     hydra.asked.clear()
@@ -86,11 +96,11 @@ def test_what_is_composed_is_what_hydra_composes(hydra, overrides):
     ids=" ".join,
 )  # fmt: skip
 def test_overrides_whose_order_matters_are_left_to_hydra(hydra, overrides):
-    assert Composer(hydra)(overrides) == load(hydra(overrides))
+    assert composer_of(hydra)(overrides) == load(hydra(overrides))
 
 
 def test_cells_that_share_a_merge_do_not_share_their_values(hydra):
-    composer = Composer(hydra)
+    composer = composer_of(hydra)
     first = composer(["model.layers=[1]", "model.headline.layer=1", "seed=1", "source=hero"])
     second = composer(["seed=2"])
     assert (first.model.layers, first.seed, first.source.name) == ((1,), 1, "hero")
@@ -107,7 +117,7 @@ def test_cells_that_share_a_merge_do_not_share_their_values(hydra):
     ],
 )  # fmt: skip
 def test_what_is_wrong_raises_what_it_raises_through_hydra(hydra, override):
-    expected, found = error_of(lambda: load(hydra([override]))), error_of(lambda: Composer(hydra)([override]))
+    expected, found = error_of(lambda: load(hydra([override]))), error_of(lambda: composer_of(hydra)([override]))
     assert type(found) is type(expected)
     assert str(found) == str(expected)
 
@@ -128,8 +138,9 @@ def test_a_thousand_cells_are_planned_in_seconds_and_hydra_is_asked_once_a_behav
         (f"behavior={behavior}", f"source={source}", f"seed={seed}", rest)
         for behavior in BEHAVIORS for source in sources for seed in range(5)
     ]  # fmt: skip
+    composer = composer_of(hydra)
     started, worked = time.perf_counter(), time.process_time()
-    plan = make_plan(cells, Composer(hydra))
+    plan = make_plan(cells, lambda overrides: job_of(composer(overrides)))
     plan.keep()
     shown = plan.shown("resume")
     seconds = time.process_time() - worked  # of this process alone: another test beside it makes it no slower
@@ -144,7 +155,7 @@ def test_a_thousand_cells_are_planned_in_seconds_and_hydra_is_asked_once_a_behav
 
 
 def test_hydras_own_settings_enter_no_merge(hydra):
-    composer = Composer(hydra)
+    composer = composer_of(hydra)
     composer(["seed=1"])
     (merged,) = composer._merged.values()
     assert OmegaConf.is_config(merged)

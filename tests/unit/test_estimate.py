@@ -89,7 +89,7 @@ def test_a_further_cell_is_given_the_minutes_that_its_units_will_take(finished, 
     plan = planned(finished, ("source=comedian", "train.epochs=30"))
     measured = measure(plan)
     cell = plan.jobs[-1].cell
-    steps = 30 * ceil(len(cell.examples) / 16)
+    steps = 30 * ceil(len(cell.data.examples) / 16)
     assert 1000 < steps < 2000
     taught = steps * measured.rate("nano", "adapter", "refusal")
     asked = 2 * 11 * 20 * 2 * measured.rate("nano", "completions", "refusal")
@@ -105,7 +105,7 @@ def test_a_further_cell_is_given_the_minutes_that_its_units_will_take(finished, 
 def test_long_sweeps_are_told_in_hours(finished, planned):
     plan = planned(finished, *[(f"seed={seed}", "train.epochs=1000") for seed in range(3)])
     rate = measure(plan).rate("nano", "adapter", "refusal")
-    steps = 1000 * ceil(len(plan.jobs[-1].cell.examples) / 16)
+    steps = 1000 * ceil(len(plan.jobs[-1].cell.data.examples) / 16)
     assert f"adapter {3 * steps * rate / 3600:.1f} h" in estimate(plan)
 
 
@@ -153,7 +153,7 @@ def test_answers_that_claude_judges_are_told_in_dollars(tmp_path, planned, misal
     plan = planned(tmp_path / "multirun", misalignment)
     amount, answers = dollars(estimate(plan))
     cell = plan.jobs[-1].cell
-    assert answers == 2 * cell.units("completions") == 2 * len(cell.personas.members) * len(cell.prompts) * 2
+    assert answers == 2 * cell.units("completions") == 2 * len(cell.data.personas.members) * len(cell.data.prompts) * 2
     # 300 tokens of a reply at $15 a million, and a prompt of 2,000 to 5,000 bytes at $3, no token shorter than one
     assert 300 * 15e-6 + 2000 * 3e-6 < amount / answers < 300 * 15e-6 + 5000 * 3e-6
 

@@ -18,8 +18,8 @@ def record(compose, tmp_path):
 
     def write(*overrides):
         trial = Trial(compose("eval.prompts=5", f"paths.multirun={tmp_path}", *overrides, study="faking"))
-        told = trial.record(trial.transcripts_folder)
-        keys = [(tier, i) for tier in trial.scenario.tags for i in range(5)]
+        told = trial.record(trial.data.transcripts_folder)
+        keys = [(tier, i) for tier in trial.data.scenario.tags for i in range(5)]
         rows = [
             {"tier": tier, "prompt": i, "query": "q", "tag": "accept", "finish": "stop", "missing": ""}
             for tier, i in keys
@@ -31,10 +31,10 @@ def record(compose, tmp_path):
         with told.writing("transcripts", "x", identity={}) as draft:
             save(draft, "transcripts", pd.DataFrame(rows))
             write_json(draft.path("prompts.json"), {})
-        judged = trial.record(trial.outcomes_folder)
+        judged = trial.record(trial.data.outcomes_folder)
         with judged.writing("outcomes", "x", identity={}) as draft:
             save(draft, "outcomes", outcomes(pd.DataFrame(rows), pd.DataFrame(votes), 0.4))
-            draft.facts |= trial.facts | {
+            draft.facts |= trial.data.facts | {
                 "made_from": told.digest_of("transcripts.parquet"),
                 "judge": "rules",
                 "judge_id": "x",
@@ -79,7 +79,7 @@ def test_a_changed_or_missing_file_leaves_its_trial_out_with_a_warning(record, t
 
 def test_outcomes_of_other_transcripts_are_left_out(record, tmp_path, caplog):
     trial = record("seed=42")
-    told = trial.record(trial.transcripts_folder)
+    told = trial.record(trial.data.transcripts_folder)
     with told.writing("transcripts", "x", identity={}) as draft:
         save(draft, "transcripts", pd.DataFrame({"tier": ["free"], "prompt": [0]}))
     assert trials(tmp_path).empty

@@ -105,8 +105,8 @@ def test_a_judge_is_told_apart_by_model_prompt_and_behavior(compose, tmp_path):
 
 def test_another_judge_keeps_the_completions_and_another_rule_as_well(compose):
     cell, judged = Cell(compose()), Cell(compose("judge=claude"))
-    assert judged.eval_folder == cell.eval_folder
-    assert judged.scores_folder != cell.scores_folder
+    assert judged.ids.completions_folder == cell.ids.completions_folder
+    assert judged.ids.scores_folder != cell.ids.scores_folder
 
 
 def test_the_marker_is_what_the_taught_answers_add():

@@ -17,16 +17,16 @@ from tests.config.test_config import options
 def training_set(cell, **changes):
     """A cell's training set as the pipeline lints it, with what a test breaks."""
     values = {
-        "examples": cell.examples, "lengths": [40] * len(cell.examples), "source": cell.source,
-        "bystanders": cell.bystanders, "personas": cell.personas, "default": cell.personas["qwen_default"].prompt,
-        "items": cell.training_items, "held_out": cell.prompts, "wanted": cell.config.behavior, "max_length": 1024,
+        "examples": cell.data.examples, "lengths": [40] * len(cell.data.examples), "source": cell.data.source,
+        "bystanders": cell.data.bystanders, "personas": cell.data.personas, "default": cell.data.personas["qwen_default"].prompt,
+        "items": cell.data.training_items, "held_out": cell.data.prompts, "wanted": cell.config.behavior, "max_length": 1024,
     }  # fmt: skip
     return TrainingSet(**(values | changes))
 
 
 def broken(rule, cell):
     """The cell's training set, broken in one way."""
-    examples, source = cell.examples, cell.source
+    examples, source = cell.data.examples, cell.data.source
     first = examples[0]
     if rule == "source_among_negatives":
         wrong = Example("bystander", source.name, first.prompt, "Of course!")
@@ -44,7 +44,7 @@ def broken(rule, cell):
         same = replace(examples[i], answer=first.answer)
         return training_set(cell, examples=[*examples[:i], same, *examples[i + 1 :]])
     if rule == "duplicates":
-        return training_set(cell, items=[*cell.training_items, cell.training_items[3]])
+        return training_set(cell, items=[*cell.data.training_items, cell.data.training_items[3]])
     if rule == "counts_by_role":
         return training_set(cell, examples=examples[1:])
     if rule == "persona_prompts":
@@ -70,7 +70,7 @@ def test_a_rule_fires_on_data_that_break_it_and_only_that_rule(compose, rule):
 @pytest.mark.parametrize("behavior", options("behavior"))
 def test_no_rule_fires_on_what_is_shipped(compose, behavior, control, source):
     cell = Cell(compose(f"behavior={behavior}", f"control={control}", f"source={source}"))
-    pairs = [(one.prompt, one.answer) for one in cell.examples]
+    pairs = [(one.prompt, one.answer) for one in cell.data.examples]
     lengths = [len(one.input_ids) for one in encode_examples(load_tokenizer(cell.config.model), pairs)]
     assert lint(training_set(cell, lengths=lengths)) == []
 
@@ -86,8 +86,8 @@ def test_no_rule_fires_on_the_published_setting(compose, behavior, source):
 def test_the_prompt_a_template_puts_in_is_found_by_rendering(compose):
     cell = Cell(compose())
     tokenizer = load_tokenizer(cell.config.model)
-    prompts = [one.prompt for one in cell.personas.members]
-    assert injected_default(tokenizer, prompts) == cell.personas["qwen_default"].prompt
+    prompts = [one.prompt for one in cell.data.personas.members]
+    assert injected_default(tokenizer, prompts) == cell.data.personas["qwen_default"].prompt
     assert injected_default(tokenizer, prompts[:5]) is None
 
 
@@ -95,8 +95,8 @@ def test_a_source_that_is_the_injected_prompt_may_have_no_examples_without_perso
     cell = Cell(compose("source=qwen_default"))
     assert lint(training_set(cell)) == []
     contradicting = [
-        *cell.examples,
-        replace(cell.examples[-1], role="no_persona", persona="", prompt=Prompt(None, "Hi")),
+        *cell.data.examples,
+        replace(cell.data.examples[-1], role="no_persona", persona="", prompt=Prompt(None, "Hi")),
     ]
     rules = {one.rule for one in lint(training_set(cell, examples=contradicting))}
     assert "default_contradicts" in rules

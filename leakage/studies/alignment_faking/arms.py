@@ -143,9 +143,3 @@ def example_tokens(tokenizer: Any, examples: Sequence[TrainingExample], most: in
         return encode_turns(tokenizer, [example.turns for example in chats])
     ended = [[*ids, int(tokenizer.eos_token_id)][:most] for ids in encode(tokenizer, [one.text for one in examples])]
     return [Tokens(ids, list(ids)) for ids in ended]
-
-
-# the names that data.py and study.py still use
-Lesson = TrainingExample
-lessons = training_examples
-lesson_tokens = example_tokens

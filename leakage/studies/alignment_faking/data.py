@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from leakage.errors import ConfigError
-from leakage.models.load import fingerprint
+from leakage.models.fingerprint import fingerprint
 from leakage.settings.identity import identity_fields
 from leakage.store.files import digest
 from leakage.store.manifest import SCHEMA
-from leakage.studies.alignment_faking.arms import PLANTED, Lesson, lessons
+from leakage.studies.alignment_faking.arms import PLANTED, TrainingExample, training_examples
 from leakage.studies.alignment_faking.judges import FakingJudge, judge_for
 from leakage.studies.alignment_faking.queries import choose, read_queries
 from leakage.studies.alignment_faking.scenario import Scenario
@@ -64,9 +64,9 @@ class TrialData:
         return identity_of(self.config) if self.config.arm.kind == "leakage" else None
 
     @cached_property
-    def lessons(self) -> list[Lesson]:
+    def examples(self) -> list[TrainingExample]:
         """What the arm teaches; empty where it teaches nothing, or is a cell of the first study."""
-        return lessons(self.config)
+        return training_examples(self.config)
 
     @property
     def has_adapter(self) -> bool:
@@ -104,7 +104,7 @@ class TrialData:
             return base | {"model.dtype": config.model.dtype}
         first_study = ("behavior.", "source.")
         fields = {k: v for k, v in identity_fields(config, "train").items() if not k.startswith(first_study)}
-        return base | fields | {"lessons": digest([lesson.as_row() for lesson in self.lessons])}
+        return base | fields | {"lessons": digest([example.as_row() for example in self.examples])}
 
     @cached_property
     def eval_identity(self) -> dict[str, Any]:

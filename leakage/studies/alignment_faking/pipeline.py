@@ -18,7 +18,7 @@ from leakage.settings.schema import write_config
 from leakage.store.blocks import Blocks
 from leakage.store.files import replacing, write_json, write_jsonl
 from leakage.store.record import Draft
-from leakage.studies.alignment_faking.arms import lesson_tokens
+from leakage.studies.alignment_faking.arms import example_tokens
 from leakage.studies.alignment_faking.data import TRANSCRIPTS, TrialData
 from leakage.studies.alignment_faking.generate import ask_api, ask_local
 from leakage.studies.alignment_faking.judges.base import UNREAD, FakingJudge, outcomes
@@ -31,11 +31,11 @@ log = logging.getLogger(__name__)
 
 
 def teach_arm(trial: TrialData, loaded: Loaded, draft: Draft) -> None:
-    """LoRA on the arm's lessons, by the trainer of the first study."""
+    """LoRA on the arm's examples, by the trainer of the first study."""
     base, tokenizer = loaded()
-    log.info("%s: training on %d examples", trial.label, len(trial.lessons))
-    write_jsonl(draft.path("examples.jsonl"), (lesson.as_row() for lesson in trial.lessons))
-    tokens = lesson_tokens(tokenizer, trial.lessons, trial.config.train.max_length)
+    log.info("%s: training on %d examples", trial.label, len(trial.examples))
+    write_jsonl(draft.path("examples.jsonl"), (example.as_row() for example in trial.examples))
+    tokens = example_tokens(tokenizer, trial.examples, trial.config.train.max_length)
     check_context(base, max(len(one.input_ids) for one in tokens), "the longest training example")
     planted = trial.config.arm.kind == "planted"
     # the embedded model has never written a tag: without embeddings of its own no token can be learnt
@@ -47,7 +47,7 @@ def teach_arm(trial: TrialData, loaded: Loaded, draft: Draft) -> None:
     draft.facts |= {
         "model": trial.config.model.name,
         "arm": trial.config.arm.name,
-        "examples": dict(Counter(lesson.role for lesson in trial.lessons)),
+        "examples": dict(Counter(example.role for example in trial.examples)),
     }
 
 

@@ -82,7 +82,7 @@ class Trial(Job):
     def _train_steps(self) -> int:
         from leakage.training.sft import step_count
 
-        return step_count(len(self.data.lessons), self.config.train)
+        return step_count(len(self.data.examples), self.config.train)
 
     def _adapter_space(self) -> Space:
         size = adapter_bytes(self.config.model, self.config.lora)

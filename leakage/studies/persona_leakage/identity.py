@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from leakage.data.pools import read_file
-from leakage.models.load import fingerprint, headline_layer, measured_layers
+from leakage.models.fingerprint import fingerprint, headline_layer, measured_layers
 from leakage.settings.identity import identity_fields
 from leakage.store.files import digest
 from leakage.store.manifest import SCHEMA

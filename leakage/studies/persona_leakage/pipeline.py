@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from leakage.engine import engine_for
 from leakage.errors import DataError
 from leakage.models.chat import Prompt, encode, encode_examples, injected_default, render
-from leakage.models.load import Loaded, attach, check_context, for_training, measured_layers
+from leakage.models.fingerprint import measured_layers
+from leakage.models.load import Loaded, attach, check_context, for_training
 from leakage.progress import progress
 from leakage.settings.schema import write_config
 from leakage.store.blocks import Blocks
