@@ -48,6 +48,7 @@ def compose() -> Iterator[Compose]:
     """The function above."""
     from hydra.core.global_hydra import GlobalHydra
 
+    composed()  # Hydra is initialised from here on, for tests that compose without this function too
     yield composed
     GlobalHydra.instance().clear()
 

@@ -1,9 +1,6 @@
 """What can be known to be wrong before anything is launched: space, model, GPU memory, keys."""
 
 import logging
-import os
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +10,7 @@ from leakage.jobs.plan import PlanJob
 from leakage.models.memory import check_reachable, refuse_small_gpus
 from leakage.store.provenance import git_state
 from leakage.store.record import Status
+from leakage.store.room import as_text, lacking
 from leakage.store.status import status
 
 log = logging.getLogger(__name__)
@@ -60,11 +58,9 @@ def _space(jobs: Sequence[PlanJob]) -> Iterator[str]:
     folder = Path(jobs[0].job.config.paths.multirun)
     while not folder.exists():
         folder = folder.parent
-    needed, free = bytes_needed(jobs), shutil.disk_usage(folder).free
-    if needed > free:
-        yield f"about {_giga(needed)} will be written below {folder}, where {_giga(free)} are free; make room"
-    elif refused := _quota(folder, needed):
-        yield f"about {_giga(needed)} will be written below {folder}, where {refused}; make room"
+    needed = bytes_needed(jobs)
+    if cause := lacking(folder, needed):
+        yield f"about {as_text(needed)} will be written below {folder}, where {cause}; make room"
 
 
 def bytes_needed(jobs: Sequence[PlanJob]) -> int:
@@ -77,23 +73,3 @@ def bytes_needed(jobs: Sequence[PlanJob]) -> int:
     }
     spaces = [step.space() for step in todo.values()]
     return sum(one.kept for one in spaces) + max((one.passing for one in spaces), default=0)
-
-
-def _quota(folder: Path, needed: int) -> str:
-    """Why so much cannot be set aside; "" where it can, or nobody can tell. Nothing is written, nor stays."""
-    draft = folder / f".leakage-space-{os.getpid()}"
-    try:
-        command = ["fallocate", "-l", str(max(1, needed)), str(draft)]  # unlike Python's, never writes in its place
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=30, check=False, env=os.environ | {"LC_ALL": "C"}
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    finally:
-        draft.unlink(missing_ok=True)
-    cause = done.stderr.strip().rpartition(": ")[2]
-    return cause if cause in {"No space left on device", "Disk quota exceeded"} else ""
-
-
-def _giga(size: float) -> str:
-    return f"{size / 2**30:.1f} GiB" if size >= 2**28 else f"{size / 2**20:.1f} MiB"

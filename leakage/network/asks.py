@@ -1,8 +1,9 @@
 """Questions to a model and its answers: what they cost, and what a journal holds of them."""
 
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class Ask:
 
     prefill: how the reply begins already; the answer's text is what comes after it
     text: all of it is one plain text that a base model continues, not a chat
+    kind: what is asked, in words that another question of the same prompt has too: their replies cost about the same
     """
 
     key: str
@@ -28,6 +30,7 @@ class Ask:
     prefill: str = ""
     temperature: float = 0.0
     text: bool = False
+    kind: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", self.key):
@@ -93,16 +96,29 @@ class Budget:
         self.spent += spent
 
 
-def answer_row(key: str, answer: Answer) -> Row:
-    """An answer as the journal keeps it."""
-    return {"key": key, "answer": asdict(answer)}
+def answer_row(key: str, answer: Answer, *, kind: str = "") -> Row:
+    """An answer as the journal keeps it; kind: see Ask."""
+    return {"key": key, **({"kind": kind} if kind else {}), "answer": asdict(answer)}
 
 
 def stored_answers(rows: Iterable[Row]) -> dict[str, Answer]:
     """The answers in a journal's rows."""
+    return {row["key"]: Answer(**row["answer"]) for row in _answered(rows)}
+
+
+def mean_usd(rows: Iterable[Row]) -> dict[str, float]:
+    """What a reply to each kind of question has cost so far; rows of before there were kinds tell of none."""
+    paid: dict[str, list[float]] = {}
+    for row in _answered(rows):
+        if kind := row.get("kind"):
+            paid.setdefault(kind, []).append(row["answer"]["usd"])
+    return {kind: fmean(each) for kind, each in paid.items()}
+
+
+def _answered(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows that are answers; batches are others."""
     names = {field.name for field in fields(Answer)}
-    answered = [row for row in rows if isinstance(row.get("answer"), dict) and row["answer"].keys() == names]
-    return {row["key"]: Answer(**row["answer"]) for row in answered}
+    return (row for row in rows if isinstance(row.get("answer"), dict) and row["answer"].keys() == names)
 
 
 def open_batches(rows: Sequence[Row], wanted: Mapping[str, Ask]) -> dict[str, list[str]]:

@@ -39,7 +39,7 @@ def ask_all(
     keep_empty: a reply without text is an answer too, with its stop_reason; else it is asked for again by the next run
     """
     rows = journal.rows()
-    answers, wanted = stored_answers(rows), {ask.key: ask for ask in asks}
+    answers, wanted = dict(journal.made(stored_answers)), {ask.key: ask for ask in asks}
     missing = {key: ask for key, ask in wanted.items() if key not in answers}
     if missing:
         with closing(_provider(settings, keep_empty=keep_empty)) as provider:
@@ -50,7 +50,7 @@ def ask_all(
             cost = f"about ${estimate_usd(waiting, settings):.2f}, cap {cap}"
             log.info("%s: %d asks to %s, %s", label, len(waiting), settings.model, cost)
             with progress(len(missing), label, unit) as advance:
-                asking = _Asking(provider, settings, journal, answers=answers, advance=advance)
+                asking = _Asking(provider, settings, journal, asks=missing, answers=answers, advance=advance)
                 asking.run(waiting, opened)
         log.info("%s: $%.2f of %s spent", label, asking.budget.spent, cap)
         if lacking := len(missing.keys() - answers.keys()):
@@ -78,10 +78,10 @@ class _Asking:
 
     def __init__(
         self, provider: Provider, settings: "ApiSettings", journal: Journal, *,
-        answers: dict[str, Answer], advance: Progress,
+        asks: Mapping[str, Ask], answers: dict[str, Answer], advance: Progress,
     ) -> None:  # fmt: skip
         self.provider, self.settings, self.journal = provider, settings, journal
-        self.answers, self.advance = answers, advance
+        self.asks, self.answers, self.advance = asks, answers, advance
         self.waiting: deque[Ask] = deque()
         self.budget = Budget(settings, spent=sum(answer.usd for answer in answers.values()))
         self.failures: Counter[str] = Counter()
@@ -146,7 +146,7 @@ class _Asking:
         """Ask and keep the answer. An error is handed over: in a thread of its own it would go unseen."""
         try:
             answer = self.provider.ask(ask)
-            self.journal.append(answer_row(ask.key, answer))
+            self.journal.append(answer_row(ask.key, answer, kind=ask.kind))
         except Exception as error:
             return ask.key, error
         return ask.key, answer
@@ -212,7 +212,8 @@ class _Asking:
             if not outcome.billed:
                 self.budget.release(key)
         elif key not in self.answers:
-            self.journal.append(answer_row(key, outcome))
+            ask = self.asks.get(key)  # a batch of an earlier run may hold more than this one asks
+            self.journal.append(answer_row(key, outcome, kind=ask.kind if ask else ""))
             self._count(key, outcome)
         return key
 

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from leakage.errors import StoreError
+from leakage.store import journal as module
 from leakage.store.journal import Journal
 from tests.conftest import ROOT
 
@@ -97,3 +99,84 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_sentence(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match=r"^cannot write .*file/.*\.jsonl: .*; free some space or name a folder"):
         Journal(tmp_path / "file").append({"n": 1})
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """The lines that have been parsed."""
+    lines, parse = [], module._object
+    monkeypatch.setattr(module, "_object", lambda line: lines.append(line) or parse(line))
+    return lines
+
+
+def test_a_journal_is_read_once_a_process_whoever_asks(tmp_path, parsed):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.jsonl").write_text('{"n": 1}\n{"n": 2}\n')
+    for _ in range(5):
+        assert [row["n"] for row in Journal(tmp_path).rows()] == [1, 2, 1, 2]
+    assert len([line for line in parsed if line]) == 4
+
+
+def test_a_file_that_grew_is_read_from_where_it_was(tmp_path, parsed):
+    journal = Journal(tmp_path)
+    journal.append({"n": 1})
+    assert Journal(tmp_path).rows() == [{"n": 1}]
+    for n in (2, 3):
+        journal.append({"n": n})
+        parsed.clear()
+        assert Journal(tmp_path).rows()[-1] == {"n": n}
+        assert [line for line in parsed if line] == [b'{"n": %d}' % n]
+    assert Journal(tmp_path).rows() == [{"n": 1}, {"n": 2}, {"n": 3}]
+
+
+def test_a_line_that_is_whole_later_is_read_then(tmp_path):
+    file = tmp_path / "other.jsonl"
+    for text, rows in [
+        ('{"n": 1}\n{"n": 2', [1]), ('{"n": 1}\n{"n": 22}', [1, 22]), ('{"n": 1}\n{"n": 22}\n', [1, 22]),
+        ('{"n": 1}\n{"n": 22}\n{"n": 3}\n', [1, 22, 3]),
+    ]:  # fmt: skip
+        file.write_text(text)
+        assert [row["n"] for row in Journal(tmp_path).rows()] == rows
+
+
+@pytest.mark.parametrize(
+    "text", ['{"n": 9}\n', '{"n": 8}\n{"n": 9}\n', '{"n": 8}\n{"n": 7}\n{"n": 9}\n', '{"n": 9}', ""]
+)
+def test_a_file_that_is_another_now_is_read_anew(tmp_path, text):
+    file = tmp_path / "other.jsonl"
+    file.write_text('{"n": 1}\n{"n": 2}\n')
+    assert len(Journal(tmp_path).rows()) == 2
+    file.write_text(text)
+    os.utime(file, ns=(0, 0))
+    assert Journal(tmp_path).rows() == [json.loads(line) for line in text.splitlines()]
+    file.unlink()
+    assert Journal(tmp_path).rows() == []
+
+
+def test_what_a_reader_does_to_its_rows_is_its_own_affair(tmp_path):
+    Journal(tmp_path).append({"n": 1})
+    Journal(tmp_path).rows().clear()
+    assert Journal(tmp_path).rows() == [{"n": 1}]
+
+
+def test_what_is_made_of_the_rows_is_made_once_until_they_change(tmp_path):
+    made = []
+
+    def count(rows):
+        made.append(len(rows))
+        return len(rows)
+
+    journal = Journal(tmp_path / "replies")
+    assert [Journal(tmp_path / "replies").made(count) for _ in range(3)] == [0, 0, 0]
+    journal.append({"n": 1})
+    assert [Journal(tmp_path / "replies").made(count) for _ in range(3)] == [1, 1, 1]
+    assert made == [0, 1]
+
+
+def test_folders_named_from_elsewhere_are_told_apart(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name / "replies").mkdir(parents=True)
+        (tmp_path / name / "replies" / "x.jsonl").write_text(f'{{"n": "{name}"}}\n')
+        os.utime(tmp_path / name / "replies" / "x.jsonl", ns=(0, 0))
+        monkeypatch.chdir(tmp_path / name)
+        assert Journal(Path("replies")).rows() == [{"n": name}]

@@ -6,7 +6,8 @@ from time import monotonic
 import pytest
 
 from leakage.errors import JudgeError, StoreError
-from leakage.network import Answer, Ask, ask_all
+from leakage.network import Answer, Ask, ask_all, mean_usd
+from leakage.network.asks import answer_row, stored_answers
 from leakage.store.journal import Journal
 from tests.network.server import KEY, Fault, refused
 
@@ -59,6 +60,23 @@ def test_what_is_in_the_journal_is_not_asked_again_and_costs_nothing(serve, sett
     again = ask_all(asks(5), settings(max_usd=0.0), Journal(tmp_path), label="judging")
     assert again == first
     assert server.asked.total() == 5
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_the_journal_says_what_kind_of_question_a_reply_is_to(serve, settings, tmp_path, batch):
+    serve()
+    questions = [Ask("a", "one", kind="verdict"), Ask("b", "two", kind="vote"), Ask("c", "three")]
+    ask_all(questions, settings(batch=batch), Journal(tmp_path), label="judging")
+    kinds = {row["key"]: row.get("kind") for row in Journal(tmp_path).rows() if "answer" in row}
+    assert kinds == {"a": "verdict", "b": "vote", "c": None}
+
+
+def test_what_replies_to_a_kind_of_question_cost_is_their_mean():
+    paid = [("a", 1.0), ("a", 3.0), ("b", 5.0), ("", 7.0)]
+    rows = [answer_row(f"key-{usd}", Answer("", "", "", 1, 1, usd), kind=kind) for kind, usd in paid]
+    others = [{"batch": "x", "keys": ["y"]}, {"key": "odd", "answer": {}, "kind": "a"}, {"kind": "a"}]
+    assert mean_usd([*rows, *others]) == {"a": 2.0, "b": 5.0}
+    assert stored_answers([*rows, *others]).keys() == {f"key-{usd}" for _, usd in paid}
 
 
 def test_answers_in_the_journal_need_neither_key_nor_network(serve, settings, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from math import ceil
 
+import pandas as pd
 import pytest
 
 from leakage.errors import ConfigError
@@ -166,13 +167,55 @@ def test_the_prices_are_those_of_the_settings(tmp_path, planned, misalignment):
     assert (double, half) == (pytest.approx(2 * usual, abs=0.02), pytest.approx(usual / 2, abs=0.02))
 
 
-def test_after_some_replies_an_answer_costs_what_they_did(tmp_path, planned, misalignment):
+@pytest.fixture
+def priced(tmp_path, planned, misalignment):
+    """Dollars of an answer in the plan of a misalignment cell, after the rows of a journal."""
     plan = planned(tmp_path / "multirun", misalignment)
+    cell = plan.jobs[-1].cell
+    journal = Journal(tmp_path / "multirun" / "replies" / cell.config.judge.model)
+
+    def each(*rows):
+        for i, (kind, usd) in enumerate(rows):
+            journal.append(answer_row(f"key{i}-{usd}", Answer("{}", "end_turn", "claude", 700, 40, usd), kind=kind))
+        amount, answers = dollars(estimate(plan))
+        return amount / answers
+
+    return each, cell.judge
+
+
+def test_after_some_replies_an_answer_costs_what_they_did(priced):
+    each, judge = priced
+    (kind,) = {ask.kind for ask in judge.asks(pd.DataFrame({"user": ["a", "b"], "completion": ["c", "d"]}))}
+    assert each((kind, 0.001), (kind, 0.003)) == pytest.approx(0.002, abs=1e-5)
+
+
+def test_replies_to_other_questions_tell_nothing_of_the_price_of_a_verdict(priced):
+    """Ten verdicts at $0.001, then ninety votes of the other study, or verdicts by another rubric, at $0.02."""
+    each, judge = priced
+    most = each()
+    verdicts = [(judge.folder, 0.001)] * 10
+    assert each(*[("", 0.02)] * 90, *[("another-rubric", 0.02)] * 90) == most
+    assert each(*verdicts) == pytest.approx(0.001, abs=1e-5)
+
+
+def test_replies_of_a_journal_that_knows_no_kinds_leave_the_upper_bound(priced):
+    each, _ = priced
+    most = each()
+    assert each(("", 0.001)) == most
+
+
+def test_a_plan_reads_the_journal_once(tmp_path, planned, misalignment, monkeypatch):
+    from leakage.store import journal as module
+
+    cells = [(*misalignment, f"seed={seed}") for seed in range(6)]
+    plan = planned(tmp_path / "multirun", *cells)
     journal = Journal(tmp_path / "multirun" / "replies" / plan.jobs[-1].cell.config.judge.model)
-    for i, usd in enumerate((0.001, 0.003)):
-        journal.append(answer_row(f"key{i}", Answer("{}", "end_turn", "claude", 700, 40, usd)))
-    amount, answers = dollars(estimate(plan))
-    assert amount == pytest.approx(0.002 * answers, abs=0.01)
+    for i in range(50):
+        journal.append(answer_row(f"key{i}", Answer("{}", "end_turn", "claude", 700, 40, 0.01)))
+    lines, parse = [], module._object
+    monkeypatch.setattr(module, "_object", lambda line: lines.append(line) or parse(line))
+    estimate(plan)
+    assert len([line for line in lines if line]) == 50
 
 
 def test_a_claude_that_is_asked_for_costs_where_phrases_would_not(tmp_path, planned):

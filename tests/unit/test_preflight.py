@@ -1,8 +1,12 @@
 """What is refused before anything is launched: no room, no model, no key."""
 
+import errno
 import os
+import shutil
 import subprocess
 import sys
+from signal import SIGKILL
+from unittest.mock import Mock
 
 import pytest
 
@@ -127,35 +131,89 @@ def test_a_disk_with_room_is_not(small_disk, jobs):
     assert not list(small_disk.iterdir())
 
 
-@pytest.mark.parametrize("cause", ["Disk quota exceeded", "No space left on device"])
-def test_a_quota_that_only_writing_meets_is_refused(jobs, tmp_path, monkeypatch, cause):
-    """fallocate as it speaks where a quota is used up; no file system here has quotas."""
-    said = f"fallocate: fallocate failed: {cause}"
-    put_in_path(tmp_path / "bin", monkeypatch, "fallocate", f"echo '{said}' >&2; exit 1")
-    with pytest.raises(SweepError, match=f"about .* will be written below {tmp_path}, where {cause}; make room"):
+def test_what_is_needed_is_never_taken_to_try(small_disk, jobs, monkeypatch):
+    """Fifty MiB to write on a disk of 100: no more than one is ever taken, and nobody is asked to set any aside."""
+    subprocess.run(["mount", "-o", "remount,size=100m", str(small_disk)], check=True)
+    put_in_path(small_disk / "bin", monkeypatch, "fallocate", f"echo asked > {small_disk}/asked")
+    sync, taken = os.fsync, []
+    monkeypatch.setattr(
+        "leakage.store.room.os.fsync", lambda file: (sync(file), taken.append(shutil.disk_usage(small_disk).used))
+    )
+    wanted = jobs(small_disk / "multirun", *[(f"seed={seed}",) for seed in range(80)])
+    assert bytes_needed(wanted) > 40 * 2**20
+    preflight(wanted, refuse=True, here=True)
+    assert 2**20 <= max(taken) < 2 * 2**20
+    assert [path.name for path in small_disk.iterdir()] == ["bin"]
+
+
+def test_what_is_written_to_try_is_gone_with_a_process_that_is_killed(small_disk):
+    subprocess.run(["mount", "-o", "remount,size=100m", str(small_disk)], check=True)
+    killed = "os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL); lacking(Path(sys.argv[1]), 50 * 2**20)"
+    code = f"import os, signal, sys; from pathlib import Path; from leakage.store.room import lacking; {killed}"
+    assert subprocess.run([sys.executable, "-c", code, str(small_disk)], cwd=ROOT, check=False).returncode == -SIGKILL
+    assert not list(small_disk.iterdir())
+    assert shutil.disk_usage(small_disk).used == 0
+
+
+def test_a_disk_that_has_room_and_takes_no_file_is_refused(small_disk, jobs):
+    subprocess.run(["mount", "-o", "remount,size=100m,nr_inodes=1", str(small_disk)], check=True)
+    told = f"^about .* will be written below {small_disk}, where No space left on device; make room"
+    with pytest.raises(SweepError, match=told):
+        preflight(jobs(small_disk / "multirun", ("seed=1",)), refuse=True, here=True)
+
+
+def test_a_quota_that_only_writing_meets_is_refused(jobs, tmp_path, monkeypatch):
+    """As a network disk speaks once a quota is used up; no file system here has quotas."""
+    refused = OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+    monkeypatch.setattr("leakage.store.room.os.fsync", Mock(side_effect=refused))
+    told = f"about .* will be written below {tmp_path}, where Disk quota exceeded; make room"
+    with pytest.raises(SweepError, match=told):
         preflight(jobs(tmp_path / "multirun", ("seed=1",)), refuse=True, here=True)
+    assert not list(tmp_path.iterdir())
+
+
+QUOTA = """Disk quotas for user someone (uid 1234):
+     Filesystem  blocks   quota   limit   grace   files   quota   limit   grace
+ server:/export {}      12       0       0
+"""
+LUSTRE = "/a/name/that/takes/a/line\n                {}      12       0       0       -\n"
+
+
+@pytest.mark.parametrize(("program", "text"), [("quota", QUOTA), ("lfs", LUSTRE)], ids=["quota", "lfs"])
+@pytest.mark.parametrize(
+    ("blocks", "left"),
+    [
+        ("1000 0 1100 -", "0.1 MiB"), ("1000* 900 1100 6days", "0.1 MiB"), ("2000* 900 1100 none", "0.0 MiB"),
+        ("1000 1200 0 -", "0.2 MiB"), ("1000 0 0 -", None), ("1000 0 9000000 -", None), ("[1000] 0 1100 -", None),
+    ],
+)  # fmt: skip
+def test_a_quota_that_a_program_tells_is_held_against_what_is_needed(
+    jobs, tmp_path, monkeypatch, program, text, blocks, left
+):
+    (tmp_path / "says").write_text(text.format(blocks))
+    put_in_path(tmp_path / "bin", monkeypatch, program, f'echo "$@" >> {tmp_path}/asked; cat {tmp_path}/says; exit 1')
+    wanted = jobs(tmp_path / "multirun", ("seed=1",))
+    if left is None:
+        preflight(wanted, refuse=True, here=True)
+    else:
+        told = f"about .* will be written below {tmp_path}, where your quota leaves {left}; make room"
+        with pytest.raises(SweepError, match=told):
+            preflight(wanted, refuse=True, here=True)
+    asked = (tmp_path / "asked").read_text().splitlines()
+    mount = next(str(path) for path in (tmp_path, *tmp_path.parents) if path.is_mount())
+    of = {"quota": f"-w -u --filesystem={mount}", "lfs": f"quota -q -u {os.getuid()} {mount}"}[program]
+    assert asked[0] == of
+    assert asked[1] == of.replace("-u", "-g").replace(f" {os.getuid()} ", f" {os.getgid()} ")
 
 
 @pytest.mark.parametrize(
-    "script", ["echo 'fallocate: fallocate failed: Operation not supported' >&2; exit 1", "exit 0"]
+    "script", ["exit 1", "echo 'Disk quotas for user someone (uid 1234): none'", "sleep 1; echo 1"]
 )
-def test_a_disk_that_cannot_tell_refuses_nothing(jobs, tmp_path, monkeypatch, caplog, script):
-    put_in_path(tmp_path / "bin", monkeypatch, "fallocate", script)
+def test_a_disk_of_which_nobody_tells_a_quota_refuses_nothing(jobs, tmp_path, monkeypatch, caplog, script):
+    for program in ("quota", "lfs"):
+        put_in_path(tmp_path / "bin", monkeypatch, program, script)
     preflight(jobs(tmp_path / "multirun", ("seed=1",)), refuse=False, here=True)
     assert "will be written below" not in caplog.text
-
-
-def test_what_is_set_aside_to_try_is_what_is_needed_and_does_not_stay(jobs, tmp_path, monkeypatch):
-    real = subprocess.run(["which", "fallocate"], capture_output=True, text=True, check=False).stdout.strip()
-    if not real:
-        pytest.skip("fallocate is not installed; the test watches it at work")
-    put_in_path(tmp_path / "bin", monkeypatch, "fallocate", f'echo "$@" > {tmp_path}/asked; {real} "$@"')
-    wanted = jobs(tmp_path / "multirun", ("seed=1",))
-    preflight(wanted, refuse=True, here=True)
-    flag, size, draft = (tmp_path / "asked").read_text().split()
-    assert (flag, int(size)) == ("-l", bytes_needed(wanted))
-    assert draft.startswith(f"{tmp_path}/.leakage-space-")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["asked", "bin"]
 
 
 def test_what_will_be_written_is_adapters_answers_and_centroids(jobs, tmp_path):

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from leakage.judges.base import Named
 from leakage.judges.reading import json_object, storable
-from leakage.network import Answer, Ask, ask_all, lacks, most_usd, stored_answers
+from leakage.network import Answer, Ask, ask_all, lacks, mean_usd, most_usd, stored_answers
 from leakage.store.files import digest
 from leakage.store.journal import Journal
 from leakage.studies.persona_leakage.behaviors import Behavior
@@ -60,16 +59,16 @@ class ClaudeJudge(Named):
         return lacks(self.settings)
 
     def usd_each(self) -> float:
-        """See Judge.usd_each."""
-        paid = [answer.usd for answer in stored_answers(Journal(self.journal).rows()).values()]
+        """See Judge.usd_each; replies to other prompts tell nothing of it, nor do those of journals without kinds."""
+        paid = Journal(self.journal).made(mean_usd)
         long = Ask("typical", PROMPT.format(question="?" * 200, answer="." * 2000, rubric=self.behavior.rubric))
-        return fmean(paid) if paid else most_usd(long, self.settings)
+        return paid[self.folder] if self.folder in paid else most_usd(long, self.settings)
 
     def can_read(self, file: Path) -> bool:
         """Whether every completion of a file has its reply already."""
         import pandas as pd
 
-        replies = stored_answers(Journal(self.journal).rows())
+        replies = Journal(self.journal).made(stored_answers)
         return all(ask.key in replies for ask in self.asks(pd.read_parquet(file)))
 
     def read(self, completions: "pd.DataFrame", *, label: str) -> "pd.DataFrame":
@@ -86,7 +85,7 @@ class ClaudeJudge(Named):
         """What is sent for each completion, and the key its reply is kept under."""
         pairs = zip(completions["user"], completions["completion"], strict=True)
         prompts = [PROMPT.format(question=user, answer=told, rubric=self.behavior.rubric) for user, told in pairs]
-        return [Ask(digest([self.identity, prompt]), prompt) for prompt in prompts]
+        return [Ask(digest([self.identity, prompt]), prompt, kind=self.folder) for prompt in prompts]
 
     def _row(self, answer: Answer) -> dict[str, Any]:
         verdict = parse(answer.text)
