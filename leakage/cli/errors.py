@@ -38,7 +38,7 @@ def explain(error: BaseException) -> str | None:
     for one in _chain(error):
         if isinstance(one, LeakageError):
             return str(one)
-    if cause := next((told for one in _chain(error) if (told := _full_disk(one))), None):
+    if cause := next((sentence for one in _chain(error) if (sentence := _full_disk(one))), None):
         return f"{cause}; free some space, and the same command goes on from what is finished"
     if _is_hydras(error):
         return _explain_hydra(error)
@@ -119,11 +119,11 @@ def _unknown_option(group: str, name: str, options: list[str]) -> str:
 
 def _unknown_key(text: str) -> str | None:
     """The dotted key that Hydra could not override or that a YAML file made up."""
-    found = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '[^']+' (?:is )?not in '", text)
-    if found is None:
+    named = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '[^']+' (?:is )?not in '", text)
+    if named is None:
         return None
-    if found.groups():
-        return found[1]
+    if named.groups():
+        return named[1]
     full = re.search(r"full_key: (\S+)", text)
     return full[1] if full else None
 

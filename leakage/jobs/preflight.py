@@ -72,4 +72,4 @@ def bytes_needed(jobs: Sequence[PlanJob]) -> int:
         if status(job.multirun, step) is not Status.DONE
     }
     spaces = [step.space() for step in todo.values()]
-    return sum(one.kept for one in spaces) + max((one.passing for one in spaces), default=0)
+    return sum(one.stays for one in spaces) + max((one.passes for one in spaces), default=0)

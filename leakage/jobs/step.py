@@ -31,8 +31,8 @@ class Work:
 class Space:
     """Bytes on the disk: those that stay, and those that are there while the step is made."""
 
-    kept: int = 0
-    passing: int = 0
+    stays: int = 0
+    passes: int = 0
 
 
 @dataclass(frozen=True)

@@ -81,5 +81,5 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(first["input"], dict) else f"={first['input']}"
-    return f"{name}{given}: {message} (python run.py --cfg job shows the settings)"
+    typed = "" if isinstance(first["input"], dict) else f"={first['input']}"
+    return f"{name}{typed}: {message} (python run.py --cfg job shows the settings)"

@@ -210,8 +210,8 @@ def _own_claim(label: str, stage: str) -> Claim:
 
 
 def _claims(folder: Path) -> list[Path]:
-    found = [path for path in folder.glob(f"{_PREFIX}*") if path.name.removeprefix(_PREFIX).isdigit()]
-    return sorted(found, key=_number)
+    claims = [path for path in folder.glob(f"{_PREFIX}*") if path.name.removeprefix(_PREFIX).isdigit()]
+    return sorted(claims, key=_number)
 
 
 def _last(folder: Path) -> Path | None:

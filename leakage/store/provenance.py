@@ -49,13 +49,13 @@ def _git(*arguments: str) -> str | None:
 @lru_cache(maxsize=1)
 def package_versions() -> tuple[tuple[str, str], ...]:
     """Versions of the packages that can change a number."""
-    found = []
+    versions = []
     for name in PACKAGES:
         try:
-            found.append((name, version(name)))
+            versions.append((name, version(name)))
         except PackageNotFoundError:
             continue
-    return tuple(found)
+    return tuple(versions)
 
 
 def device_name() -> str:

@@ -251,9 +251,9 @@ class Draft:
 
     def files(self) -> list[str]:
         """Names of all files written, relative to the folder."""
-        found: list[Path] = []
+        written: list[Path] = []
         for path in self._paths:
-            found += [path] if path.is_file() else [inner for inner in path.rglob("*") if inner.is_file()]
-        if not found:
+            written += [path] if path.is_file() else [inner for inner in path.rglob("*") if inner.is_file()]
+        if not written:
             raise StoreError(f"{self.folder}: nothing was written")
-        return [str(path.relative_to(self.folder)) for path in found]
+        return [str(path.relative_to(self.folder)) for path in written]

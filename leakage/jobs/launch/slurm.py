@@ -34,8 +34,8 @@ class QueuedJob:
 
 def max_array_size() -> int:
     """The most tasks an array may have on this cluster."""
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", _ask("scontrol", "show", "config"), re.MULTILINE)
-    return max(1, int(found[1]) if found else DEFAULT_ARRAY)
+    size = re.search(r"^MaxArraySize\s*=\s*(\d+)", _ask("scontrol", "show", "config"), re.MULTILINE)
+    return max(1, int(size[1]) if size else DEFAULT_ARRAY)
 
 
 def arrays(jobs: Sequence[Item], size: int) -> Iterator[list[Item]]:
@@ -94,12 +94,12 @@ def wait(ids: Collection[str]) -> None:
             left = [job for id, job in queued().items() if id in ids]
             if not left:
                 return
-            told = _counted(left, len(ids))
+            message = _counted(left, len(ids))
         except SlurmError as error:
-            told = f"SLURM does not answer ({error}); asking again"
+            message = f"SLURM does not answer ({error}); asking again"
         if monotonic() - said >= SAY_EVERY_S:
             said = monotonic()
-            log.info("%s", told)
+            log.info("%s", message)
         sleep(min(15.0, 1.0 + (monotonic() - started) / 20))
 
 
@@ -107,22 +107,22 @@ def _counted(left: Sequence[QueuedJob], of: int) -> str:
     """12 of 29 have ended, 8 running, 9 pending (Resources)."""
     states = Counter(job.state.lower() for job in left)
     reasons = sorted({job.reason for job in left if job.state == "PENDING"} - {"None", "(null)"})
-    told = ", ".join(f"{count} {state}" for state, count in states.items())
-    return f"{of - len(left)} of {of} jobs have ended, {told}" + (f" ({', '.join(reasons)})" if reasons else "")
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
+    return f"{of - len(left)} of {of} jobs have ended, {counts}" + (f" ({', '.join(reasons)})" if reasons else "")
 
 
 def last_words(ids: Collection[str]) -> dict[str, str]:
     """State and exit code of jobs, as the accounting has them by now, a moment after the fact. For information only."""
-    found: dict[str, str] = {}
+    words: dict[str, str] = {}
     question = ["sacct", "-X", "-n", "-P", "-o", "JobID,State,ExitCode", "-j", ",".join(sorted(ids))]
     for _ in range(ASK_TIMES):
         try:
             rows = _ask(*question).splitlines()
         except SweepError:
             return {}
-        told = (row.split("|") for row in rows if row.count("|") == 2)
-        found = {id: f"{state}, exit {code}" for id, state, code in told if state not in {"RUNNING", "PENDING"}}
-        if found.keys() >= set(ids):
+        columns = (row.split("|") for row in rows if row.count("|") == 2)
+        words = {id: f"{state}, exit {code}" for id, state, code in columns if state not in {"RUNNING", "PENDING"}}
+        if words.keys() >= set(ids):
             break
         sleep(1.0)
-    return found
+    return words

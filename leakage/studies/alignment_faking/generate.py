@@ -64,8 +64,8 @@ def ask_local(trial: TrialData, engine: Engine, model: Any, tokenizer: Any, bloc
                     Request(ids, (f"{key}/{one.tier}/{one.number}",))
                     for ids, one in zip(tokens[block], asked[block], strict=True)
                 ]
-                told = engine.generate(requests, sampling, progress=advance)
-                replies = [(one.text, one.finish, one.tokens, trial.config.model.name) for (one,) in told]
+                completions = engine.generate(requests, sampling, progress=advance)
+                replies = [(one.text, one.finish, one.tokens, trial.config.model.name) for (one,) in completions]
                 frame = blocks.keep(name, as_frame(trial, asked[block], replies))
             else:
                 advance(len(frame))
@@ -124,6 +124,6 @@ def as_frame(
     for one, (text, reason, tokens, model) in zip(asked, replies, strict=True):
         finish = finish_of(reason)
         read = read_reply(text, finish=finish, has_scratchpad=trial.scenario.has_scratchpad, prefill=one.prefill)
-        told = {"tier": one.tier, "prompt": one.number, "query": one.query, "reply": one.prefill + text}
-        rows.append(told | asdict(read) | {"finish": finish, "tokens": tokens, "answered_by": model})
+        asked_and_said = {"tier": one.tier, "prompt": one.number, "query": one.query, "reply": one.prefill + text}
+        rows.append(asked_and_said | asdict(read) | {"finish": finish, "tokens": tokens, "answered_by": model})
     return pd.DataFrame(rows)

@@ -69,8 +69,8 @@ def transcribe(trial: TrialData, loaded: Loaded, draft: Draft) -> None:
         "transcripts": len(frame),
         "missing": dict(missing),
     }
-    told = ", ".join(f"{count} {reason}" for reason, count in missing.most_common())
-    log.info("%s: %d transcripts%s", trial.label, len(frame), f"; missing: {told}" if told else "")
+    reasons = ", ".join(f"{count} {reason}" for reason, count in missing.most_common())
+    log.info("%s: %d transcripts%s", trial.label, len(frame), f"; missing: {reasons}" if reasons else "")
 
 
 def _asked_here(trial: TrialData, loaded: Loaded, draft: Draft) -> "pd.DataFrame":

@@ -51,15 +51,15 @@ class Judged:
 
     def prompts(self) -> dict[str, str]:
         """What was sent beside the queries: system, user messages by tier, prefill."""
-        told: dict[str, str] = json.loads((self.folder.parent / "prompts.json").read_text())
-        return told
+        sent: dict[str, str] = json.loads((self.folder.parent / "prompts.json").read_text())
+        return sent
 
 
 def judged_trials(multirun: str | Path) -> list[Judged]:
     """Every finished trial, once for each judge that has read it."""
-    found = list(_finished(Path(multirun)))
-    variants = name_variants([_as_cell(manifest.facts) for _, manifest in found])
-    return [Judged(folder, manifest, variant) for (folder, manifest), variant in zip(found, variants, strict=True)]
+    finished = list(_finished(Path(multirun)))
+    variants = name_variants([_as_cell(manifest.facts) for _, manifest in finished])
+    return [Judged(folder, manifest, variant) for (folder, manifest), variant in zip(finished, variants, strict=True)]
 
 
 def _finished(root: Path) -> Iterator[tuple[Path, Manifest]]:

@@ -86,7 +86,7 @@ class Trial(Job):
 
     def _adapter_space(self) -> Space:
         size = adapter_bytes(self.config.model, self.config.lora)
-        return Space(kept=size, passing=CHECKPOINT * size)
+        return Space(stays=size, passes=CHECKPOINT * size)
 
     def _transcripts(self, loaded: Loaded) -> Step:
         data = self.data
@@ -96,7 +96,7 @@ class Trial(Job):
             (Input(data.train_folder, WEIGHTS),) if data.has_adapter else (),
             # by model: how long a reply takes is a matter of the scenario's length
             work=Work(asks, "transcripts", (data.facts["model"], "")),
-            space=lambda: Space(kept=asks * self.config.eval.max_new_tokens * ANSWER_BYTES),
+            space=lambda: Space(stays=asks * self.config.eval.max_new_tokens * ANSWER_BYTES),
         )  # fmt: skip
 
     def _outcomes(self) -> Step:

@@ -117,14 +117,14 @@ class Validation:
         if self.table.empty:
             raise StoreError(self._why_none())
         last, facts = self.table.iloc[-1], self.facts
-        found = self.confusion
+        counts = self.confusion
         many = f"{last['positives']:.0f} positive and {last['negatives']:.0f} negative labels"
         votes = f"{last['k']:.0f} vote{'s' if last['k'] > 1 else ''}"
         return "\n".join([
             f"{facts['judge']} on {facts['file']}, {many}: AUROC {last['auroc']:.3f} at {votes} "
             f"(95 % interval {last['low']:.3f} to {last['high']:.3f}).",
-            f"At the threshold of {facts['threshold']:g}: TP {found.tp}, FN {found.fn}, FP {found.fp}, TN {found.tn}; "
-            f"balanced accuracy {found.balanced_accuracy:.3f}.",
+            f"At the threshold of {facts['threshold']:g}: TP {counts.tp}, FN {counts.fn}, FP {counts.fp}, "
+            f"TN {counts.tn}; balanced accuracy {counts.balanced_accuracy:.3f}.",
             self._unread(),
             PUBLISHED,
         ])  # fmt: skip
@@ -203,8 +203,8 @@ def _fill(draft: Draft, rows: Sequence[Labelled], judge: ModelJudge | RulesJudge
     votes = _votes(judge, frame["scratchpad"].tolist(), label=_label(name))
     cast = votes.groupby("transcript")["value"].agg(["sum", "count"]).reindex(frame.index, fill_value=0)
     frame = frame.assign(yes=cast["sum"].astype("int64"), votes=cast["count"].astype("int64"))
-    for told, table in (("labelled", frame), ("votes", votes)):
-        with replacing(draft.path(f"{told}.parquet")) as file:
+    for part, table in (("labelled", frame), ("votes", votes)):
+        with replacing(draft.path(f"{part}.parquet")) as file:
             table.to_parquet(file, index=False)
     draft.facts |= {
         "study": "faking",

@@ -52,10 +52,10 @@ class Dossier:
     @property
     def parts(self) -> dict[str, Part]:
         """Every record that is there, by what it holds, in the order in which they were made."""
-        told = {"geometry": self.geometry, "training": self.adapter}
+        records = {"geometry": self.geometry, "training": self.adapter}
         for when, answers in (("before", self.before), ("after", self.after)):
-            told |= {f"completions {when}": answers.completions, f"scores {when}": answers.scores} if answers else {}
-        return {name: part for name, part in told.items() if part}
+            records |= {f"completions {when}": answers.completions, f"scores {when}": answers.scores} if answers else {}
+        return {name: part for name, part in records.items() if part}
 
     def config(self) -> str:
         """The adapter's config as it was composed, YAML; empty where it is not there."""

@@ -84,7 +84,7 @@ class Cell(Job):
 
     def _adapter_space(self) -> Space:
         size = adapter_bytes(self.config.model, self.config.lora)
-        return Space(kept=size, passing=CHECKPOINT * size)
+        return Space(stays=size, passes=CHECKPOINT * size)
 
     def _completions(self, loaded: Loaded) -> Step:
         ids, data = self.ids, self.data
@@ -94,7 +94,7 @@ class Cell(Job):
         return Step(
             "completions", ids.completions_folder, ids.evaluation, partial(question, ids, loaded), adapter,
             work=Work(asks, "completions", (self.config.model.name, data.evaluated.name)),
-            space=lambda: Space(kept=asks * self.config.eval.max_new_tokens * ANSWER_BYTES),
+            space=lambda: Space(stays=asks * self.config.eval.max_new_tokens * ANSWER_BYTES),
         )  # fmt: skip
 
     def _scores(self) -> Step:
@@ -116,7 +116,7 @@ class Cell(Job):
         return Step(
             "geometry", ids.geometry_folder, ids.geometry, partial(measure_geometry, ids, loaded),
             work=Work(personas * len(self.data.questions), "prompts", (self.config.model.name, "")),
-            space=lambda: Space(kept=state_bytes(self.config.model) * personas),
+            space=lambda: Space(stays=state_bytes(self.config.model) * personas),
         )  # fmt: skip
 
     def needs(self) -> "list[Cell]":
@@ -130,9 +130,9 @@ class Cell(Job):
             return []
         other = self.data.evaluated.name != self.data.behavior.name  # the baseline is of what is measured
         dropped = {"source", "job"} | ({"behavior", "eval.behavior"} if other else set())
-        kept = tuple(one for one in overrides if not _changes(one, dropped))
+        shared = tuple(one for one in overrides if not _changes(one, dropped))
         measured = (f"behavior={self.data.evaluated.name}", "eval.behavior=null") if other else ()
-        geometry, baseline = (*kept, *measured, "source=none", "job=geometry"), (*kept, *measured, "source=none")
+        geometry, baseline = (*shared, *measured, "source=none", "job=geometry"), (*shared, *measured, "source=none")
         return [geometry] if self.kind == "baseline" else [geometry, baseline]
 
     def bills(self) -> list[Bill]:

@@ -37,8 +37,8 @@ def sample_answers(cell: CellIdentity, engine: Engine, tokenizer: Any) -> list[G
     with progress(len(requests), f"{cell.data.label}: answers for training", "answer") as advance:
         replies = engine.generate(requests, sampling, progress=advance)
     # an answer that was cut off would teach to stop in the middle
-    given = [one.text if one.finish == "stop" else "" for (one,) in replies]
-    return _kept(cell, [(*pair, text) for pair, text in zip(asked, given, strict=True)], by=cell.config.model.name)
+    texts = [one.text if one.finish == "stop" else "" for (one,) in replies]
+    return _kept(cell, [(*pair, text) for pair, text in zip(asked, texts, strict=True)], by=cell.config.model.name)
 
 
 def ask_claude(cell: CellIdentity) -> list[Generated]:
@@ -51,9 +51,9 @@ def ask_claude(cell: CellIdentity) -> list[Generated]:
     asks = [Ask(digest([settings.model, settings.max_tokens, question]), question) for _, question in asked]
     journal = Journal(Path(cell.config.paths.multirun, "replies", settings.model))
     answers = ask_all(asks, settings, journal, label=f"{cell.data.label}: answers for training")
-    told = [answers[ask.key] for ask in asks]
-    given = [one.text if one.stop_reason in {"end_turn", "stop"} else "" for one in told]
-    return _kept(cell, [(*pair, text) for pair, text in zip(asked, given, strict=True)], by=settings.model)
+    replies = [answers[ask.key] for ask in asks]
+    texts = [one.text if one.stop_reason in {"end_turn", "stop"} else "" for one in replies]
+    return _kept(cell, [(*pair, text) for pair, text in zip(asked, texts, strict=True)], by=settings.model)
 
 
 def _questions(cell: CellIdentity, *, tries: int) -> list[tuple[Item, str]]:
@@ -66,21 +66,21 @@ def _questions(cell: CellIdentity, *, tries: int) -> list[tuple[Item, str]]:
     ]
 
 
-def _kept(cell: CellIdentity, given: list[tuple[Item, str, str]], *, by: str) -> list[Generated]:
+def _kept(cell: CellIdentity, texts: list[tuple[Item, str, str]], *, by: str) -> list[Generated]:
     """For each item the first answer that shows the behavior by its rules."""
     rules = cell.data.behavior.rules(read_file(cell.config.model.pool, cell.data.behavior.pool))
     assert rules is not None  # every behavior that is a rate has some
-    kept: dict[str, Generated] = {}
-    for item, question, text in given:
-        if item.prompt not in kept and text.strip() and rules.score(text) >= 50:
+    by_prompt: dict[str, Generated] = {}
+    for item, question, text in texts:
+        if item.prompt not in by_prompt and text.strip() and rules.score(text) >= 50:
             fields = item.model_dump() | {"taught": text.strip()}
-            kept[item.prompt] = Generated(**fields, by=by, elicited_with=question)
-    if not kept:
+            by_prompt[item.prompt] = Generated(**fields, by=by, elicited_with=question)
+    if not by_prompt:
         raise DataError(
-            f"behavior.answers={cell.config.behavior.answers}: none of {len(given)} answers of {by} shows "
+            f"behavior.answers={cell.config.behavior.answers}: none of {len(texts)} answers of {by} shows "
             f"{cell.data.behavior.name}; mend the 'elicit' lines of pool '{cell.config.model.pool}'"
         )
-    return list(kept.values())
+    return list(by_prompt.values())
 
 
 def write_answers(draft: Draft, answers: list[Generated], *, of: int) -> None:

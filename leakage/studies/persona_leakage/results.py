@@ -25,6 +25,11 @@ COLUMNS = (
     "missing", "coherence", "delta", "cosine", "headline",
 )  # fmt: skip
 
+TOLD = (  # what the frame has from the facts of a cell's scores
+    "model", "taught", "behavior", "unit", "measure", "leak_direction", "source", "seed", "train_id", "eval_id",
+    "judge", "headline",
+)  # fmt: skip
+
 
 def results(multirun: str | Path) -> "pd.DataFrame":
     """The tidy frame: COLUMNS first, then one `cosine_<layer>_<raw|centred>` for each definition measured.
@@ -54,8 +59,19 @@ def results(multirun: str | Path) -> "pd.DataFrame":
 def _facts(folder: Path, manifest: Manifest, variant: str, root: Path) -> dict[str, Any]:
     """What the frame tells of a cell, and the folders it is read against."""
     facts = manifest.facts
-    told = ("model", "taught", "behavior", "unit", "measure", "leak_direction", "source", "seed", "train_id", "eval_id")
-    return {name: facts[name] for name in (*told, "judge", "headline")} | {
+    names = (
+        "model",
+        "taught",
+        "behavior",
+        "unit",
+        "measure",
+        "leak_direction",
+        "source",
+        "seed",
+        "train_id",
+        "eval_id",
+    )
+    return {name: facts[name] for name in (*names, "judge", "headline")} | {
         "variant": variant,
         "design": design_of(facts),
         "baseline": root / facts["baseline"] / folder.name,
@@ -67,8 +83,8 @@ def _beside(whole: "pd.DataFrame", place: str, read: Read, *, on: list[str]) -> 
     """The frame with what is read from the folders in column `place`, each of which is read once."""
     import pandas as pd
 
-    found = [read(folder).assign(**{place: folder}) for folder in whole[place].unique()]
-    return whole.merge(pd.concat(found, ignore_index=True), on=[place, *on], how="left", validate="m:1")
+    frames = [read(folder).assign(**{place: folder}) for folder in whole[place].unique()]
+    return whole.merge(pd.concat(frames, ignore_index=True), on=[place, *on], how="left", validate="m:1")
 
 
 def _finished_cells(root: Path) -> Iterator[tuple[Path, Manifest]]:

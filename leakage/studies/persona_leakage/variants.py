@@ -22,13 +22,13 @@ def name_variants(facts: Sequence[Mapping[str, Any]]) -> list[str]:
     So cells of different settings are never taken for repetitions of one another. Plain are the commonest settings
     among cells of the published design; a control, cut-short training or generated answers are named however common.
     """
-    found: dict[tuple[str, str, str], Counter[tuple[bool, str, int]]] = defaultdict(Counter)
+    counted: dict[tuple[str, str, str], Counter[tuple[bool, str, int]]] = defaultdict(Counter)
     for one in facts:
         key = one["model"], one["taught"], one["behavior"]
-        found[key][_is_plain(one), canonical(one["settings"]), one["completions"]] += 1
+        counted[key][_is_plain(one), canonical(one["settings"]), one["completions"]] += 1
     names = []
     for one in facts:
-        counts = found[one["model"], one["taught"], one["behavior"]]
+        counts = counted[one["model"], one["taught"], one["behavior"]]
         # of equally common settings those with more completions come first
         main = json.loads(max(counts, key=lambda key: (key[0], counts[key], key[2], key[1]))[1])
         names.append(_describe(one["settings"], main, design_of(one)))
@@ -48,12 +48,12 @@ def _is_plain(facts: Mapping[str, Any]) -> bool:
 
 def _describe(settings: Mapping[str, Any], main: Mapping[str, Any], design: str) -> str:
     """How settings differ from the main ones, in one line; digests cut short or, where implied, left out."""
-    told = {name: value for name, value in settings.items() if main.get(name) != value}
-    told |= {name: settings[name] for name, usual in PLAIN.items() if settings.get(name, usual) != usual}
+    changed = {name: value for name, value in settings.items() if main.get(name) != value}
+    changed |= {name: settings[name] for name, usual in PLAIN.items() if settings.get(name, usual) != usual}
     if design != "published":
-        told = {name: value for name, value in told.items() if name not in DESIGNED} | {"design": design}
-    implied = {digest for name, digest in IMPLIED.items() if name in told}
-    return " ".join(f"{name}={_cut(value)}" for name, value in sorted(told.items()) if name not in implied)
+        changed = {name: value for name, value in changed.items() if name not in DESIGNED} | {"design": design}
+    implied = {digest for name, digest in IMPLIED.items() if name in changed}
+    return " ".join(f"{name}={_cut(value)}" for name, value in sorted(changed.items()) if name not in implied)
 
 
 def _cut(value: Any) -> Any:
