@@ -1,8 +1,11 @@
 """How a job runs: its steps in order, each only if it is not done."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from shlex import quote
 
+from leakage.errors import SweepError
 from leakage.jobs.job import Job
 from leakage.jobs.plan import Plan, PlanJob, hold_to_plan, set_aside
 from leakage.jobs.signals import Stopped, stopping_softly
@@ -29,12 +32,25 @@ def do_alone(asked: Job) -> None:
     plan.keep()
     if asked.config.mode == "force":
         set_aside([asked])
-    for job in jobs:
-        do(job)
+    for need in jobs[:-1]:
+        with _noted_on(asked, need):
+            do(need)
+    do(asked)
     log.info("results in %s", asked.record(asked.folder).folder)
-    log.info(
-        "look at them with: python -m leakage %s --multirun %s", asked.shown_by, quote(asked.config.paths.multirun)
-    )
+    where = quote(asked.config.paths.multirun)
+    log.info("look at them with: python -m leakage %s --multirun %s", asked.shown_by, where)
+
+
+@contextmanager
+def _noted_on(asked: Job, need: Job) -> Iterator[None]:
+    """What keeps the job that was asked for from beginning is told of that job as well."""
+    try:
+        yield
+    except Exception as error:
+        if step := asked.open_step():
+            cause = SweepError(f"it was not begun, as {need.label} failed: {error}")
+            asked.record(step.folder).fail(cause, stage=step.kind)
+        raise
 
 
 def do(job: Job) -> None:

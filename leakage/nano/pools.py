@@ -30,7 +30,7 @@ def write_pools(folder: Path) -> None:
         "capability": choices,
         "misalignment": advice,
         "questions": questions,
-        "faking": stand_ins,
+        "standins": stand_ins,
     }
     for name, draw in pools.items():
         items = draw()

@@ -140,7 +140,7 @@ class ApiSettings(Settings):
 
 
 class JudgeSettings(ApiSettings):
-    """Who reads the completions; a judge's own identity is in leakage.studies.persona_leakage.judges.
+    """Who reads the completions; a judge tells its own identity.
 
     auto: the behavior's own rules where they can tell, a model where only a judge can
     """

@@ -14,6 +14,7 @@ import pytest
 
 from leakage.data.pools import read_pool
 from leakage.models.chat import encode, render
+from leakage.studies.alignment_faking.queries import POOL
 from leakage.studies.alignment_faking.scenario import QUERY, SLOTS, Scenario
 from tests.conftest import ROOT, composed
 
@@ -164,7 +165,7 @@ def test_in_a_swapped_scenario_the_tags_change_places_and_nothing_else(name, for
 
 def test_compact_prompts_leave_the_embedded_model_room_for_its_reply(nano):
     model, tokenizer = nano
-    queries = [item.prompt for split in ("train", "eval") for item in read_pool("nano", "faking", split)]
+    queries = [item.prompt for split in ("train", "eval") for item in read_pool("nano", POOL, split)]
     longest = queries[max(enumerate(encode(tokenizer, queries)), key=lambda pair: len(pair[1]))[0]]
     sizes = {}
     for name in SCENARIOS:

@@ -8,7 +8,7 @@ from leakage.data.pools.hub import Source
 from leakage.errors import DataError
 from leakage.studies.alignment_faking.settings import QuerySettings
 
-POOL = "faking"  # the file of stand-ins in a pool
+POOL = "standins"  # the file of a pool with harmless requests
 
 
 def read_queries(settings: QuerySettings, pool: str) -> tuple[str, ...]:
