@@ -13,7 +13,7 @@ STUDIES = PACKAGE / "studies"
 MOST_NAMES = 18
 TORCH = {"torch", "transformers", "peft"}
 LOADS_TORCH = {"models", "engine", "training", "nano"}
-READS_RESULTS = (
+READS_RESULTS = {
     "analysis",
     "figures",
     "report",
@@ -24,7 +24,7 @@ READS_RESULTS = (
     "printing",
     "tables",
     "gaps",
-)
+}
 
 
 def module_name(file):
