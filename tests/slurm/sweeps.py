@@ -8,10 +8,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cells import few_personas
 from tests.conftest import ROOT
 from tests.slurm.cluster import Cluster
 from tests.slurm.processes import until
-from tests.survival.helpers import few_personas
 
 FAULTS = ROOT / "tests" / "slurm" / "faults"
 # every stage, small; only a signal makes a checkpoint

@@ -8,11 +8,12 @@ import sys
 import pytest
 
 from leakage.studies.persona_leakage.results import results
+from tests.cells import few_personas
 from tests.conftest import ROOT
 from tests.slurm.cluster import Cluster
 from tests.slurm.processes import until
 from tests.slurm.sweeps import CELL, LAUNCHER
-from tests.survival.helpers import few_personas, same_frame, tables
+from tests.survival.helpers import same_frame, tables
 
 pytestmark = pytest.mark.timeout(900)
 MAIN_JOB = ["-m", "behavior=refusal,sycophancy", "source=villain,comedian"]
