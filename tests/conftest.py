@@ -61,6 +61,16 @@ def compose() -> Iterator[Compose]:
 
 
 @pytest.fixture(scope="session")
+def composer(compose: Compose) -> Callable[..., Any]:  # noqa: ARG001  # it keeps Hydra initialised
+    """A study's composer of sweeps: what Hydra would compose (tests/unit/test_composer.py), in far less time."""
+    from hydra import compose as hydra_compose
+
+    from leakage.settings.schema import Composer
+
+    return lambda study="config": Composer(lambda overrides: hydra_compose(study, list(overrides)))
+
+
+@pytest.fixture(scope="session")
 def nano() -> tuple[Any, Any]:
     """The embedded model in float64 and its tokenizer; no test may change them."""
     import torch
