@@ -52,6 +52,7 @@ def assert_same_and_apart(cluster, there, here, *, jobs):
     assert len(set(placed)) == jobs  # all ran at once, none on another's
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("cluster")  # skips where there is no SLURM
 def test_more_jobs_than_an_array_may_have_go_in_several(tmp_path):
     cluster = Cluster(tmp_path / "small", max_array_size=3)
@@ -75,6 +76,7 @@ def copy(tmp_path):
     return tmp_path / "copy"
 
 
+@pytest.mark.long
 def test_a_config_file_edited_while_the_cell_was_queued_is_refused(cluster, copy, tmp_path):
     cell = [*LAUNCHER, *CELL, few_personas(tmp_path), "source=villain", f"paths.multirun={tmp_path / 'm'}"]
     held = ["-m", *cell, "+hydra.launcher.additional_parameters.hold=true"]

@@ -33,7 +33,7 @@ def test_two_sweeps_over_the_same_cells_make_each_once(panel, short, tmp_path):
 
 
 def test_a_pool_of_two_gpus_never_puts_two_cells_on_one_and_survives_a_kill(panel, short, tmp_path):
-    sources = "villain,comedian,assistant"  # five jobs, each a cold start
+    sources = "villain,comedian"  # four jobs, each a cold start
     sweep = ["-m", "hydra/launcher=pool", *SHORT, panel, f"source={sources}", f"paths.multirun={tmp_path}"]
     process = start(*sweep, CUDA_VISIBLE_DEVICES="0,1")
     claims = tmp_path / "nano" / "refusal" / "villain"
@@ -43,7 +43,7 @@ def test_a_pool_of_two_gpus_never_puts_two_cells_on_one_and_survives_a_kill(pane
     code, said = end(process)
     assert code == 1
     assert "refusal x villain on nano, seed 42: killed by SIGKILL" in said
-    assert "error: 1 of 5 jobs are not done" in said
+    assert "error: 1 of 4 jobs are not done" in said
     busy = {}
     for label, _, gpu in re.findall(r"^[\d:]{8}  (\S.*?): (started on GPU (\d)|done|killed|exit)", said, re.MULTILINE):
         if gpu:
@@ -55,7 +55,7 @@ def test_a_pool_of_two_gpus_never_puts_two_cells_on_one_and_survives_a_kill(pane
     code, said = end(start(*sweep, CUDA_VISIBLE_DEVICES="0,1"))
     assert code == 0
     assert "1 of 1 jobs done" in said
-    assert tables(short).items() <= tables(tmp_path).items()
+    assert tables(short) == tables(tmp_path)
 
 
 def test_a_job_told_to_end_saves_first_and_goes_on_from_there(panel, short, tmp_path):
