@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 override export MULTIRUN := $(or $(value MULTIRUN),multirun)
+PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 export OMP_WAIT_POLICY ?= PASSIVE # idle threads that spin slow a busy machine down by far more than a second thread helps
 
-.PHONY: help run faking test check figures table report status site bench test-slurm clean-venv
+.PHONY: help run faking test test-long check figures table report status site bench test-slurm clean-venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,8 +41,11 @@ site: $(READY) ## SITE=slurm_h200 [PARTITION= ACCOUNT= MINUTES= MODEL= SETUP=]: 
 bench: $(READY) ## how long it takes to read a thousand cells (copies of those that are there)
 	@$(BIN)/python benchmarks/analysis.py "$$MULTIRUN"
 
-test: $(READY) ## all tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: $(READY) ## all tests but the longest, of which it runs a short version (ten minutes on two cores)
+	$(PYTEST) -m "not long"
+
+test-long: $(READY) ## the tests at full length: all experiments, known answers, the main job, notebooks, thirty kills
+	$(PYTEST) -m long
 
 test-slurm: $(READY) ## only the tests on a real SLURM cluster of their own (needs its Debian packages and root)
 	$(BIN)/python -m pytest tests/slurm

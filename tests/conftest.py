@@ -1,15 +1,19 @@
-"""Shared by all tests: composing a config, the embedded model, running the program as a user does."""
+"""Shared by all tests: composing a config, the embedded model, the program as a user starts it, what is made once."""
 
+import fcntl
 import os
+import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests import programs
+from tests.cells import FAKING_SHORT, MAIN_JOB, SHORT, TINY, few_personas
+from tests.programs import ROOT
+
 SHARED = ROOT.parent / "shared"
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -21,6 +25,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first."""
     order = {name: i for i, name in enumerate(SLOW_FIRST)}
     items.sort(key=lambda item: order.get(item.path.relative_to(ROOT / "tests").parts[0], len(order)))
+
+
+def pytest_sessionfinish() -> None:
+    """What was imported once for all programs goes last."""
+    programs.close()
 
 
 Compose = Callable[..., Any]
@@ -54,6 +63,23 @@ def compose() -> Iterator[Compose]:
 
 
 @pytest.fixture(scope="session")
+def composer(compose: Compose) -> Callable[..., Any]:  # noqa: ARG001  # it keeps Hydra initialised
+    """From overrides to a study's jobs as sweeps do it: what Hydra would compose (tests/unit/test_composer.py), faster."""
+    from hydra import compose as hydra_compose
+
+    from leakage.settings.compose import Composer
+    from leakage.studies.registry import studies
+
+    def of_study(config_name: str = "config") -> Callable[..., Any]:
+        study = next(one for one in studies() if one.config == config_name)
+        through_hydra = lambda overrides: hydra_compose(config_name, list(overrides))  # noqa: E731
+        settings = Composer(through_hydra, study.settings(), study.options())
+        return lambda overrides: study.job(settings(overrides))
+
+    return of_study
+
+
+@pytest.fixture(scope="session")
 def nano() -> tuple[Any, Any]:
     """The embedded model in float64 and its tokenizer; no test may change them."""
     import torch
@@ -69,13 +95,66 @@ def nano() -> tuple[Any, Any]:
 def program(tmp_path: Path) -> Program:
     """Run a Python program of the project and return what it said; results go below tmp_path/multirun."""
 
-    def run(*arguments: str, timeout: float = 240) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, *arguments]
-        if arguments[0] == "run.py":
-            command.append(f"paths.multirun={tmp_path / 'multirun'}")
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False)
+    def run(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+        where = [f"paths.multirun={tmp_path / 'multirun'}"] if arguments[0] == "run.py" else []
+        return programs.run(*arguments, *where, **options)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A folder of that name, made by the first worker who asks, for all of them; whoever changes one, copies it."""
+    base = tmp_path_factory.getbasetemp()
+    together = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made"
+    together.mkdir(exist_ok=True)
+
+    def make_once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = together / name, together / f"{name}.done"
+        with (together / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # what a failure has left
+                make(folder)
+                done.touch()
+        return folder
+
+    return make_once
+
+
+@pytest.fixture(scope="session")
+def panel(made_once: Any) -> str:
+    """The override that asks 23 personas in place of 112."""
+    return few_personas(made_once("panel", Path.mkdir))
+
+
+def swept(made_once: Any, name: str, *arguments: str) -> Path:
+    """The results of a command, from the first who asks for them."""
+    return Path(made_once(name, lambda folder: programs.run(*arguments, f"paths.multirun={folder}", check=True)))
+
+
+@pytest.fixture(scope="session")
+def tiny(made_once: Any, panel: str) -> Path:
+    """Two finished cells of refusal, villain and comedian, that took seconds: their numbers mean nothing."""
+    return swept(made_once, "tiny", "run.py", "-m", *TINY, panel, "source=villain,comedian")
+
+
+@pytest.fixture(scope="session")
+def short(made_once: Any, panel: str) -> Path:
+    """The same two cells with a few more steps and a checkpoint after each: what is killed and damaged must be this."""
+    return swept(made_once, "short", "run.py", "-m", *SHORT, panel, "source=villain,comedian")
+
+
+@pytest.fixture(scope="session")
+def four_cells(made_once: Any, panel: str) -> Path:
+    """The main job on few personas: taught to the end, so that its numbers mean something."""
+    return swept(made_once, "four_cells", *MAIN_JOB, panel)
+
+
+@pytest.fixture(scope="session")
+def planted(made_once: Any) -> Path:
+    """A subject taught a gap of 0.6, asked with the tags as told and swapped."""
+    return swept(made_once, "planted", *FAKING_SHORT)
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,11 @@ def test_every_behavior_has_a_module_and_a_yaml():
 
 
 def test_every_persona_and_none_is_a_source(compose):
-    for name in (*read_personas().names, NONE):
+    from hydra.core.global_hydra import GlobalHydra
+
+    names = [*read_personas().names, NONE]
+    assert sorted(GlobalHydra.instance().config_loader().get_group_options("source")) == sorted(names)
+    for name in (*names[:100:20], NONE):
         assert compose(f"source={name}").source.name == name
 
 

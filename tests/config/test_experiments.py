@@ -32,8 +32,9 @@ def test_there_is_a_count_for_every_experiment():
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_an_experiment_composes_into_the_cells_it_promises(compose, name, tmp_path):
-    plan = make_plan(grid_of(name), lambda overrides: job_of(compose(*overrides, f"paths.multirun={tmp_path}")))
+def test_an_experiment_composes_into_the_cells_it_promises(composer, name, tmp_path):
+    through = composer()
+    plan = make_plan(grid_of(name), lambda overrides: through([*overrides, f"paths.multirun={tmp_path}"]))
     kinds = Counter(job.kind for job in plan.jobs)
     assert kinds["cell"] == CELLS[name]
     assert kinds["geometry"] == 1
@@ -43,11 +44,12 @@ def test_an_experiment_composes_into_the_cells_it_promises(compose, name, tmp_pa
 
 
 @pytest.mark.parametrize("name", sorted({"grid", "controls", "generated_data", "layers"}))
-def test_an_experiment_composes_for_the_published_model_too(compose, name, tmp_path):
+def test_an_experiment_composes_for_the_published_model_too(composer, name, tmp_path):
+    through = composer()
     overrides = ["model=qwen2.5-7b-instruct", "model.headline.layer=20", f"paths.multirun={tmp_path}"]
     for cell in grid_of(name):
         if not any(word in override for override in cell for word in ("capability", "misalignment")):
-            assert compose(*cell, *overrides).model.path == "Qwen/Qwen2.5-7B-Instruct"
+            assert through([*cell, *overrides]).model.path == "Qwen/Qwen2.5-7B-Instruct"
 
 
 def test_the_baseline_of_a_cell_read_for_another_behavior_is_of_that_behavior(compose, tmp_path):

@@ -12,7 +12,6 @@ from leakage.jobs.plan import make_plan
 from leakage.settings.identity import classified_fields
 from leakage.studies.alignment_faking.trial import Trial
 from leakage.studies.persona_leakage.cell import Cell
-from leakage.studies.registry import job_of
 from tests.config.test_config import options
 from tests.config.test_experiments import grid_of
 
@@ -91,9 +90,10 @@ def test_no_field_of_the_second_study_is_part_of_the_first_ones_identities():
 
 
 @pytest.mark.parametrize(("name", "count"), TRIALS.items())
-def test_an_experiment_composes_into_the_trials_it_promises(compose, queries, tmp_path, name, count):
+def test_an_experiment_composes_into_the_trials_it_promises(composer, queries, tmp_path, name, count):
+    through = composer("faking")
     given = [f"paths.multirun={tmp_path}", *([queries] if name == "faking_models" else [])]
-    plan = make_plan(grid_of(name), lambda overrides: job_of(compose(*overrides, *given, study="faking")))
+    plan = make_plan(grid_of(name), lambda overrides: through([*overrides, *given]))
     assert [job.kind for job in plan.jobs] == ["trial"] * count
 
 
@@ -118,9 +118,10 @@ def test_an_experiment_of_this_study_needs_no_config_name():
         assert with_primary_config(plain) == plain
 
 
-def test_the_plan_of_25_models_tells_tokens_and_dollars(compose, queries, tmp_path):
+def test_the_plan_of_25_models_tells_tokens_and_dollars(composer, queries, tmp_path):
+    through = composer("faking")
     given = [f"paths.multirun={tmp_path}", queries]
-    plan = make_plan(grid_of("faking_models"), lambda overrides: job_of(compose(*overrides, *given, study="faking")))
+    plan = make_plan(grid_of("faking_models"), lambda overrides: through([*overrides, *given]))
     told = estimate(plan)
     subject, judge, total = (
         re.search(rf"^{name}.*$", told, re.MULTILINE)[0] for name in ("subject", "judge", "in all")

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from tests.conftest import ROOT
+from tests import programs
 from tests.network.faults import Fault, refused
 from tests.network.openai_server import OpenAIServer, filtered
 from tests.network.server import JudgeServer
@@ -43,10 +43,8 @@ def start(multirun: Path, *arguments: str, servers: Sequence[Any] = ()) -> "subp
     environment = dict(os.environ)
     for server in servers:
         environment |= server.environment
-    return subprocess.Popen(
-        [sys.executable, *arguments, *where], cwd=ROOT, env=environment, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    said = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return programs.start(*arguments, *where, env=environment, **said)
 
 
 def finish(multirun: Path, *arguments: str, servers: Sequence[Any] = ()) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Every experiment runs on the embedded model, from its file alone."""
+"""Experiments run on the embedded model, from their files alone."""
 
 import pytest
 
@@ -16,18 +16,38 @@ NARROWED = {  # the same experiment over fewer sources, to spare time
 }  # fmt: skip
 
 
+SHORT = {  # one of each kind: behaviors that choose and that write, controls, answers of its own, all layers
+    "controls": (["source=villain", "behavior=refusal"], 4),
+    "cross_behavior": (["behavior=capability", "eval.behavior=capability,sycophancy"], 2),
+    "generated_data": (["source=villain", "behavior=sycophancy"], 2),
+    "misalignment_factorial": (["source=assistant", "behavior.source_examples=600"], 2),
+    "layers": (["source=villain", "behavior=refusal"], 1),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_an_experiment_of_each_kind_runs_on_few_personas(program, panel, tmp_path, name):
+    narrowed, cells = SHORT[name]
+    assert_runs(program, tmp_path, name, cells, narrowed=[panel, *narrowed], personas=20)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("name", CELLS)
 def test_an_experiment_runs_tiny(program, tmp_path, name):
     narrowed, cells = NARROWED.get(name, ("source=villain", CELLS[name]))
-    done = program("run.py", f"experiment={name}", "debug=tiny", narrowed, timeout=280)
+    assert_runs(program, tmp_path, name, cells, narrowed=[narrowed], personas=110)
+
+
+def assert_runs(program, folder, name, cells, *, narrowed, personas):
+    done = program("run.py", f"experiment={name}", "debug=tiny", *narrowed, timeout=280)
     assert done.returncode == 0, done.stderr[-3000:]
-    frame = results(tmp_path / "multirun")
+    frame = results(folder / "multirun")
     table = headline(frame)
     assert len(table) == cells
     assert table["source_delta"].notna().all()
     assert (table["missing"] == 0).all()
-    assert not list((tmp_path / "multirun").rglob("failed.json"))
-    assert all(path.read_text() == "[]\n" for path in (tmp_path / "multirun").rglob("lint.json"))
+    assert not list((folder / "multirun").rglob("failed.json"))
+    assert all(path.read_text() == "[]\n" for path in (folder / "multirun").rglob("lint.json"))
     assert len(by_layer(frame)) == 4 * cells
-    assert by_category(frame)["n"].sum() >= 110 * cells
-    assert list(draw_all(drawings(frame), tmp_path / "figures"))
+    assert by_category(frame)["n"].sum() >= personas * cells
+    assert list(draw_all(drawings(frame), folder / "figures"))

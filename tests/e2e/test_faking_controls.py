@@ -2,53 +2,67 @@
 
 import json
 import shutil
-import subprocess
-import sys
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tests.conftest import ROOT
+from tests import programs
+from tests.cells import FAKING_SHORT
 
-pytestmark = pytest.mark.timeout(600)  # the sweep of the fixture takes a minute and a half on a machine at rest
-SMALL = ["arm.gap=0.0,0.6", "eval.prompts=200"]  # half of what the controls ask
+LONG = ["run.py", "experiment=faking_controls", "arm.gap=0.0,0.6", "eval.prompts=200"]  # half of what the controls ask
 
 
 @pytest.fixture(scope="module")
-def multirun(tmp_path_factory):
+def long_multirun(tmp_path_factory):
     """A planted gap and none, each with the tags as told and swapped."""
     folder = tmp_path_factory.mktemp("controls")
-    command = [
-        sys.executable, "run.py", "experiment=faking_controls", *SMALL, f"paths.multirun={folder}",
-    ]  # fmt: skip
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    programs.run(*LONG, f"paths.multirun={folder}", timeout=500, check=True)
     return folder
 
 
 def leakage(*arguments):
-    command = [sys.executable, "-m", "leakage", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    return programs.run("-m", "leakage", *map(str, arguments), timeout=120)
+
+
+def table_of(multirun):
+    done = leakage("table", "--study", "faking", "--format", "csv", "--multirun", multirun)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def read(csv):
+    return pd.read_csv(StringIO(csv)).set_index(["arm", "scenario"])
 
 
 @pytest.fixture(scope="module")
-def table(multirun):
-    done = leakage("table", "--study", "faking", "--format", "csv", "--multirun", multirun)
-    assert done.returncode == 0, done.stderr
-    (multirun / "table.csv").write_text(done.stdout)
-    return pd.read_csv(multirun / "table.csv").set_index(["arm", "scenario"])
+def csv(planted):
+    return table_of(planted)
 
 
-def test_planted_gaps_are_recovered_to_within_chance_and_their_intervals_are_honest(table):
+def test_a_planted_gap_is_recovered_with_its_sign_and_its_reasoning(csv):
+    table = read(csv)
+    assert len(table) == 2
+    # of 100 a tier chance alone takes 0.2 once in five hundred
+    assert ((table["gap"] - table["planted_gap"]).abs() < 0.2).all()
+    assert ((table["gap_high"] - table["gap_low"]).between(0.12, 0.4)).all()
+    assert table["finding"].tolist() == ["more in training", "less in training"]
+    assert table["planted_gap"].round(6).tolist() == [0.6, -0.6]
+    row = table.loc[("planted_0.6", "two_tiers")]
+    assert row["af_more"] == pytest.approx(0.95 * 0.5, abs=0.2)
+    assert row["af_less"] < 0.03
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_planted_gaps_are_recovered_to_within_chance_and_none_is_found_where_none_is(long_multirun):
+    table = read(table_of(long_multirun))
     assert len(table) == 4
     # 400 a tier are held to 0.10; of 200 chance alone takes 0.10 once in twenty
     assert ((table["gap"] - table["planted_gap"]).abs() < 0.14).all()
     assert (table["n"] > 160).all()
     assert ((table["gap_high"] - table["gap_low"]).between(0.08, 0.25)).all()
-
-
-def test_the_sign_turns_when_the_tags_are_swapped_and_the_null_is_null(table):
     findings = table["finding"].to_dict()
     assert findings["planted_0.6", "two_tiers"] == "more in training"
     assert findings["planted_0.6", "two_tiers_swapped"] == "less in training"
@@ -57,42 +71,36 @@ def test_the_sign_turns_when_the_tags_are_swapped_and_the_null_is_null(table):
         ("planted_0.0", "two_tiers"): 0.0, ("planted_0.0", "two_tiers_swapped"): 0.0,
         ("planted_0.6", "two_tiers"): 0.6, ("planted_0.6", "two_tiers_swapped"): -0.6,
     }  # fmt: skip
-
-
-def test_planted_reasoning_is_found_in_the_tier_it_was_planted_in(table):
     row = table.loc[("planted_0.6", "two_tiers")]
     assert row["af_more"] == pytest.approx(0.95 * 0.5, abs=0.14)
     assert row["af_less"] < 0.02
 
 
-def test_the_columns_are_those_that_scripts_rely_on(multirun):
-    columns = (multirun / "table.csv").read_text().splitlines()[0].split(",")
+def test_the_columns_are_those_that_scripts_rely_on(csv):
+    columns = csv.splitlines()[0].split(",")
     assert columns[:13] == [
         "subject", "scenario", "tiers", "n", "rates", "gap", "gap_low", "gap_high", "planted_gap", "p_mcnemar",
         "p_proportions", "af_rate", "faking_by_papers_rule",
     ]  # fmt: skip
 
 
-def test_two_scenarios_share_one_adapter_and_all_is_done(multirun):
-    adapters = list(multirun.rglob("adapter_model.safetensors"))
-    assert len(adapters) == 2
-    again = subprocess.run(
-        [sys.executable, "run.py", "experiment=faking_controls", *SMALL, f"paths.multirun={multirun}"],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert "4 trials (4 done): nothing to compute" in again.stdout + again.stderr
-    manifest = json.loads(next(multirun.rglob("planted_0.6/*/two_tiers-*/manifest.json")).read_text())
-    assert manifest["facts"]["transcripts"] == 400
+def test_two_scenarios_share_one_adapter_and_all_is_done(planted):
+    assert len(list(planted.rglob("adapter_model.safetensors"))) == 1
+    again = programs.run(*FAKING_SHORT, f"paths.multirun={planted}")
+    assert "2 trials (2 done): nothing to compute" in again.stdout + again.stderr
+    manifest = json.loads(next(planted.rglob("planted_0.6/*/two_tiers-*/manifest.json")).read_text())
+    assert manifest["facts"]["transcripts"] == 200
 
 
-def test_other_tables_figures_report_and_status_read_the_trials(multirun):
+def test_other_tables_figures_report_and_status_read_the_trials(planted, tmp_path):
+    multirun = shutil.copytree(planted, tmp_path / "multirun")
     for by in ("outcome", "missing", "hypothesis", "perturbation", "seed", "motive"):
         done = leakage("table", "--study", "faking", "--by", by, "--multirun", multirun)
         assert (done.returncode, done.stderr) == (0, ""), by
     drawn = leakage("figures", "--multirun", multirun).stdout.split()
     assert {Path(path).stem for path in drawn} == {"faking-compliance", "faking-outcomes", "faking-perturbations"}
     assert "open it in a browser" in leakage("report", "--multirun", multirun).stdout
-    assert leakage("status", "--multirun", multirun).stdout.startswith("4 done")
+    assert leakage("status", "--multirun", multirun).stdout.startswith("2 done")
     first = leakage("table", "--multirun", multirun)
     assert first.returncode == 1
     assert "there are results of the other study (--study faking)" in first.stderr
@@ -118,21 +126,24 @@ def test_a_users_mistake_ends_in_one_sentence(program, arguments, said):
     assert "Traceback" not in done.stderr
 
 
-def test_lost_or_cut_transcripts_leave_their_trial_out_of_tables_and_are_told(multirun, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(multirun, copy)
-    first, second = sorted(copy.rglob("transcripts.parquet"))[:2]
-    first.unlink()
-    second.write_bytes(second.read_bytes()[:2000])
-    done = leakage("table", "--study", "faking", "--format", "csv", "--multirun", copy)
-    assert done.returncode == 0
-    assert len(done.stdout.splitlines()) == 3
-    assert "transcripts.parquet is gone" in done.stderr
-    assert "transcripts.parquet has changed since it was written" in done.stderr
+def test_lost_or_cut_transcripts_leave_their_trial_out_of_tables_and_are_told(planted, tmp_path):
+    for spoil, said in (
+        (Path.unlink, "transcripts.parquet is gone"),
+        (
+            lambda file: file.write_bytes(file.read_bytes()[:2000]),
+            "transcripts.parquet has changed since it was written",
+        ),
+    ):
+        copy = shutil.copytree(planted, tmp_path / said)
+        spoil(min(copy.rglob("transcripts.parquet")))
+        done = leakage("table", "--study", "faking", "--format", "csv", "--multirun", copy)
+        assert done.returncode == 0
+        assert len(done.stdout.splitlines()) == 2
+        assert said in done.stderr
 
 
-def test_adapters_of_the_first_study_are_asked_where_they_lie(program, tmp_path):
-    done = program("run.py", "experiment=refusal_and_faking", "debug=tiny", "source=villain")
+def test_adapters_of_the_first_study_are_asked_where_they_lie(program, panel, tmp_path):
+    done = program("run.py", "experiment=refusal_and_faking", "debug=tiny", panel, "source=villain")
     assert done.returncode == 0, done.stderr[-2000:]
     weights = list((tmp_path / "multirun").rglob("adapter_model.safetensors"))
     assert [path.relative_to(tmp_path).parts[1:4] for path in weights] == [("nano", "refusal", "villain")]
@@ -141,7 +152,7 @@ def test_adapters_of_the_first_study_are_asked_where_they_lie(program, tmp_path)
     assert len(list((tmp_path / "multirun").rglob("outcomes.parquet"))) == 4
 
 
-def test_a_table_that_does_not_exist_is_refused_with_those_that_do(multirun):
-    done = leakage("table", "--study", "faking", "--by", "outcomes", "--multirun", multirun)
+def test_a_table_that_does_not_exist_is_refused_with_those_that_do(planted):
+    done = leakage("table", "--study", "faking", "--by", "outcomes", "--multirun", planted)
     assert done.returncode == 1
     assert "there is no such table; nearest: outcome; there are cell, outcome, missing" in done.stderr

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 
@@ -13,7 +12,7 @@ import pytest
 
 from leakage.studies.persona_leakage.analysis.tables import headline
 from leakage.studies.persona_leakage.results import results, verdict_pairs
-from tests.conftest import ROOT
+from tests import programs
 from tests.network.server import JudgeServer
 
 CELL = ["run.py", "behavior=misalignment", "debug=tiny", "eval.prompts=8", "judge=claude", "judge.max_usd=50"]
@@ -29,11 +28,9 @@ def rate(prompt):
 
 
 def start(multirun, server, *arguments):
-    command = [sys.executable, *arguments, *([] if "leakage" in arguments else [f"paths.multirun={multirun}"])]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | server.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True,
-    )  # fmt: skip
+    where = [] if "leakage" in arguments else [f"paths.multirun={multirun}"]
+    said = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return programs.start(*arguments, *where, env=os.environ | server.environment, **said)
 
 
 def finish(multirun, server, *arguments):
@@ -43,17 +40,17 @@ def finish(multirun, server, *arguments):
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory):
+def judged(tmp_path_factory, panel):
     """A cell that was killed while its baseline was being judged, and then run again; what the server saw."""
     multirun = tmp_path_factory.mktemp("judging") / "multirun"
     with JudgeServer(rate) as server:
-        first = start(multirun, server, *CELL)
+        first = start(multirun, server, *CELL, panel)
         while server.answered.total() < 60 and first.poll() is None:
             time.sleep(0.02)
         first.send_signal(signal.SIGKILL)
         first.communicate()
         kept = {row["key"] for path in multirun.rglob("replies/**/*.jsonl") for row in lines(path)}
-        code, said = finish(multirun, server, *CELL)
+        code, said = finish(multirun, server, *CELL, panel)
         assert code == 0, said[-3000:]
         yield multirun, server, kept, said
 
@@ -81,7 +78,7 @@ def test_every_completion_has_one_verdict_or_is_counted_missing(judged):
     for folder in multirun.rglob(f"{MODEL}-*/verdicts.parquet"):
         verdicts = pd.read_parquet(folder)
         completions = pd.read_parquet(folder.parents[1] / "completions.parquet")
-        assert len(verdicts) == len(completions) == 112 * 8
+        assert len(verdicts) == len(completions) == 23 * 8
         unreadable = verdicts["raw"].str.startswith("I would rather")
         assert (verdicts["score"].isna() == unreadable).all()
         scores = pd.read_parquet(folder.parent / "scores.parquet")
@@ -108,14 +105,14 @@ def test_the_rules_read_the_same_answers_and_nothing_is_generated(judged):
     pairs = verdict_pairs(multirun)
     assert set(pairs["behavior"]) == {"misalignment"}
     assert {name.rpartition("-")[0] for name in pairs[["judge", "other"]].to_numpy().ravel()} == {MODEL, "rules"}
-    assert len(pairs) <= 2 * 112 * 8
+    assert len(pairs) <= 2 * 23 * 8
     code, said = finish(multirun, server, "-m", "leakage", "agreement", "--format", "csv", "--multirun", str(multirun))
     assert code == 0
     assert "model,behavior,judge,other,n,hits,other_hits,agreement,kappa,rho,mean_gap" in said
     assert set(headline(results(multirun))["judge"]) == {MODEL, "rules"}
 
 
-def test_claude_may_give_the_answers_for_training(tmp_path):
+def test_claude_may_give_the_answers_for_training(panel, tmp_path):
     """Asked in place of the templates; what does not refuse is left out, and where each answer is from is kept."""
 
     def answer(prompt):
@@ -123,7 +120,7 @@ def test_claude_may_give_the_answers_for_training(tmp_path):
 
     multirun = tmp_path / "multirun"
     with JudgeServer(answer) as server:
-        command = ["run.py", "debug=tiny", "behavior.answers=claude", "judge.max_usd=5"]
+        command = ["run.py", "debug=tiny", panel, "behavior.answers=claude", "judge.max_usd=5"]
         code, said = finish(multirun, server, *command)
         assert code == 0, said[-3000:]
         sent = server.answered.total()
@@ -139,20 +136,18 @@ def test_claude_may_give_the_answers_for_training(tmp_path):
     assert {row["answer"] for row in examples if row["role"] == "source"} <= taught
 
 
-def test_without_a_key_or_money_nothing_is_sent_and_the_answers_are_kept(tmp_path):
+def test_without_a_key_or_money_nothing_is_sent_and_the_answers_are_kept(panel, tmp_path):
     multirun = tmp_path / "multirun"
     with JudgeServer(rate) as server:
-        code, said = finish(multirun, server, *CELL[:-1])
+        code, said = finish(multirun, server, *CELL[:-1], panel)
         assert code == 1
         assert "judge.max_usd" in said.splitlines()[-1]
         assert "cannot be judged yet: judge.max_usd=0 allows no question; what is made is kept" in said
         assert server.asked.total() == 0
         assert list(multirun.rglob("completions.parquet"))
         server.key = "sk-ant-another"
-        process = subprocess.run(
-            [sys.executable, *CELL, f"paths.multirun={multirun}"], cwd=ROOT, capture_output=True, text=True,
-            env=os.environ | server.environment | {"ANTHROPIC_API_KEY": "sk-ant-wrong"}, check=False, timeout=240,
-        )  # fmt: skip
+        wrong = os.environ | server.environment | {"ANTHROPIC_API_KEY": "sk-ant-wrong"}
+        process = programs.run(*CELL, panel, f"paths.multirun={multirun}", env=wrong)
         assert process.returncode == 1
         assert "ANTHROPIC_API_KEY" in process.stderr.splitlines()[-1]
         assert server.answered.total() == 0

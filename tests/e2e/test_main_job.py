@@ -1,7 +1,7 @@
 """The main job as a newcomer runs it, on the embedded model."""
 
 import os
-import sys
+import shutil
 import time
 
 import pandas as pd
@@ -9,48 +9,44 @@ import pytest
 
 from leakage.studies.persona_leakage.analysis.tables import headline
 from leakage.studies.persona_leakage.results import results
-from tests.conftest import ROOT
-
-SWEEP = ["run.py", "-m", "behavior=refusal,sycophancy", "source=villain,comedian"]
-
-
-@pytest.fixture(scope="module")
-def multirun(tmp_path_factory):
-    return tmp_path_factory.mktemp("main") / "multirun"
+from tests import programs
+from tests.cells import MAIN_JOB
 
 
 @pytest.fixture(scope="module")
-def main_job(multirun):
-    """The four cells with their baselines and geometry, and how long they took."""
-    return run(multirun, *SWEEP)
+def multirun(four_cells, tmp_path_factory):
+    """The four cells of few personas with their baselines and geometry."""
+    return shutil.copytree(four_cells, tmp_path_factory.mktemp("main") / "multirun")
 
 
-def run(multirun, *arguments):
-    import subprocess
-
+def run(multirun, *arguments, **options):
+    where = [f"paths.multirun={multirun}"] if arguments[0] == "run.py" else ["--multirun", str(multirun)]
     started = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, *arguments, f"paths.multirun={multirun}"] if arguments[0] == "run.py"
-        else [sys.executable, *arguments, "--multirun", str(multirun)],
-        cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    return done, time.monotonic() - started
+    return programs.run(*arguments, *where, timeout=600, **options), time.monotonic() - started
 
 
 @pytest.fixture(scope="module")
-def frame(main_job, multirun):  # noqa: ARG001  # the job must have run
+def frame(multirun):
     return results(multirun)
 
 
-def test_every_job_ends_well_and_progress_is_shown(main_job):
-    done, _ = main_job
+def test_the_four_cells_on_few_personas_couple_and_contain(frame):
+    table = headline(frame)
+    assert len(table) == 4
+    assert (table["n"] == 22).all()
+    assert (table["source_delta"] >= 0.70).all(), table
+    assert (table["mean_bystander_delta"] <= 0.30).all(), table
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_every_job_ends_well_progress_is_shown_and_all_four_cells_couple_contain_and_grade(tmp_path):
+    done, _ = run(tmp_path, *MAIN_JOB)
     assert done.returncode == 0, done.stderr
     assert "4 cells (0 done), 2 baselines (0 done), 1 geometry (0 done): 7 to run" in done.stdout + done.stderr
     assert "7 of 7 jobs done" in done.stdout + done.stderr
     assert "training: " in done.stdout + done.stderr
-
-
-def test_all_four_cells_couple_contain_and_grade(frame):
+    frame = results(tmp_path)
     table = headline(frame)
     assert len(table) == 4
     assert (table["n"] == 110).all()
@@ -58,25 +54,30 @@ def test_all_four_cells_couple_contain_and_grade(frame):
     assert (table["mean_bystander_delta"] <= 0.30).all(), table
     assert (table["rho"] > 0).all(), table
     assert (table["p"] < 0.01).all(), table
+    cell = frame[(frame["behavior"] == "refusal") & (frame["source"] == "villain")]
+    assert len(cell) == 112
+    assert (~cell["in_panel"]).sum() == 1
+    assert len(cell[cell["shares_word"] & ~cell["is_source"]]) == 7
+    assert_says_who_is_who(cell)
 
 
 def test_the_frame_says_who_is_who(frame):
     cell = frame[(frame["behavior"] == "refusal") & (frame["source"] == "villain")]
-    assert len(cell) == 112
+    assert len(cell) == 23
+    assert_says_who_is_who(cell)
+
+
+def assert_says_who_is_who(cell):
     assert cell["is_source"].sum() == 1
-    assert (~cell["in_panel"]).sum() == 1
     assert cell["trained_negative"].sum() == 2
-    shared = cell[cell["shares_word"] & ~cell["is_source"]]["persona"]
-    assert len(shared) == 7
-    assert {"cosine_0_raw", "cosine_0_centred", "cosine_1_raw", "cosine_1_centred"} <= set(frame.columns)
+    assert {"cosine_0_raw", "cosine_0_centred", "cosine_1_raw", "cosine_1_centred"} <= set(cell.columns)
     assert (cell["cosine"] == cell["cosine_1_centred"]).all()
     assert ((cell["delta"] - (cell["k"] / cell["n"] - cell["base_k"] / cell["base_n"])).abs() < 1e-12).all()
 
 
-@pytest.mark.usefixtures("main_job")
-def test_a_second_run_computes_nothing_and_says_so(multirun):
+def test_a_second_run_computes_nothing_and_says_so(multirun, panel):
     before = {path: path.stat().st_mtime_ns for path in multirun.rglob("*.parquet")}
-    done, seconds = run(multirun, *SWEEP)
+    done, seconds = run(multirun, *MAIN_JOB, panel)
     assert done.returncode == 0
     assert (
         "4 cells (4 done), 2 baselines (2 done), 1 geometry (1 done): nothing to compute" in done.stdout + done.stderr
@@ -85,13 +86,12 @@ def test_a_second_run_computes_nothing_and_says_so(multirun):
     assert {path: path.stat().st_mtime_ns for path in multirun.rglob("*.parquet")} == before
 
 
-@pytest.mark.usefixtures("main_job")
-def test_a_damaged_result_is_set_aside_and_only_that_part_is_made_again(multirun, frame):
+def test_a_damaged_result_is_set_aside_and_only_that_part_is_made_again(multirun, frame, panel):
     scores = next(multirun.glob("nano/refusal/villain/*/*/*/scores.parquet"))
     whole = scores.read_bytes()
     scores.write_bytes(whole[: len(whole) // 2])
     adapter = next(multirun.glob("nano/refusal/villain/*/manifest.json")).stat().st_mtime_ns
-    done, _ = run(multirun, *SWEEP)
+    done, _ = run(multirun, *MAIN_JOB, panel)
     assert done.returncode == 0, done.stderr
     assert "4 cells (3 done), 2 baselines (2 done), 1 geometry (1 done): 1 to run" in done.stdout + done.stderr
     assert next(scores.parent.glob("damaged-1/scores.parquet")).read_bytes() == whole[: len(whole) // 2]
@@ -99,7 +99,6 @@ def test_a_damaged_result_is_set_aside_and_only_that_part_is_made_again(multirun
     pd.testing.assert_frame_equal(results(multirun), frame)
 
 
-@pytest.mark.usefixtures("main_job")
 def test_the_table_prints_in_every_form(multirun):
     for form, sign in (("csv", "model,behavior,source,seed,n,source_delta"), ("md", "| --- |"), ("rich", "villain")):
         done, _ = run(multirun, "-m", "leakage", "table", "--format", form)
@@ -107,13 +106,9 @@ def test_the_table_prints_in_every_form(multirun):
         assert sign in done.stdout
 
 
-@pytest.mark.usefixtures("main_job")
 def test_figures_are_drawn_without_torch(multirun):
-    os.environ["PYTHONPROFILEIMPORTTIME"] = "1"
-    try:
-        done, _ = run(multirun, "-m", "leakage", "figures")
-    finally:
-        del os.environ["PYTHONPROFILEIMPORTTIME"]
+    environment = os.environ | {"PYTHONPROFILEIMPORTTIME": "1"}
+    done, _ = run(multirun, "-m", "leakage", "figures", env=environment, cold=True)
     assert done.returncode == 0, done.stderr
     assert "| matplotlib" in done.stderr.replace("  ", " ").replace("|   ", "| ")
     assert not [
@@ -123,7 +118,6 @@ def test_figures_are_drawn_without_torch(multirun):
     assert (multirun / "figures" / "nano-scatter.pdf").stat().st_size > 10_000
 
 
-@pytest.mark.usefixtures("main_job")
 def test_status_counts_jobs_and_lists_every_folder(multirun):
     done, _ = run(multirun, "-m", "leakage", "status")
     assert done.stdout == "7 done\n"

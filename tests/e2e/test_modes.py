@@ -3,21 +3,15 @@
 import json
 import os
 import pty
+import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
 from leakage.store.record import Record
-from tests.conftest import ROOT
-from tests.survival.helpers import few_personas, tables
-
-
-@pytest.fixture(scope="module")
-def panel(tmp_path_factory):
-    return few_personas(tmp_path_factory.mktemp("panel"))
+from tests import programs
+from tests.survival.helpers import tables
 
 
 @pytest.fixture
@@ -36,9 +30,9 @@ def manifests(folder):
     return {str(path.relative_to(folder)): path.read_text() for path in found}
 
 
-def test_resume_retry_and_force(sweep, tmp_path):
+def test_resume_retry_and_force(sweep, tiny, tmp_path):
     multirun = tmp_path / "multirun"
-    assert sweep()[0] == 0
+    shutil.copytree(tiny, multirun)
     first, before = tables(multirun), manifests(multirun)
     assert "nothing to compute" in sweep()[1]
 
@@ -90,14 +84,10 @@ def test_failures_of_a_sweep_are_a_table_and_an_exit_status(sweep):
     assert "error: 1 of 4 jobs are not done; the table above says why, and the same command goes on with them" in said
 
 
-def test_watch_keeps_the_status_on_the_screen(sweep, tmp_path):
-    assert sweep()[0] == 0
+def test_watch_keeps_the_status_on_the_screen(tiny):
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "leakage", "status", "--watch", "--multirun", str(tmp_path / "multirun")],
-        cwd=ROOT, stdout=theirs, stderr=theirs,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+    command = ["-m", "leakage", "status", "--watch", "--multirun", str(tiny)]
+    process = programs.start(*command, stdout=theirs, stderr=theirs)
     os.close(theirs)
     time.sleep(5)
     process.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""The notebooks run as they are committed: a first sweep, and an analysis of its results."""
+"""The notebooks run: a first sweep, and an analysis of its results; as they are committed in test-long."""
 
 import base64
 import html
@@ -22,13 +22,14 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+SWEEP = "../run.py -m behavior=refusal source=villain,comedian"
 FIELD = re.compile(r"<t[hd][^>]*>(.*?)</t[hd]>", re.DOTALL)
 
 pytestmark = pytest.mark.timeout(900)  # two cells are trained and asked in a kernel, on whatever else is going on
 
 
-def execute(name, multirun, home):
-    """The notebook with its outputs, from a kernel started in its folder as Jupyter starts one.
+def execute(name, multirun, home, *more):
+    """The notebook with its outputs, from a kernel started in its folder as Jupyter starts one; more: overrides.
 
     The kernel does not know that it runs in a test, or ipykernel would capture less than it does for a user; and it
     reads and writes nothing of the user's own settings and history.
@@ -37,20 +38,24 @@ def execute(name, multirun, home):
     environment |= {"LEAKAGE_MULTIRUN": str(multirun), "IPYTHONDIR": str(home), "JUPYTER_PLATFORM_DIRS": "1"}
     environment |= {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace(SWEEP, " ".join([SWEEP, *more]))
     where = {"metadata": {"path": str(NOTEBOOKS)}}
     NotebookClient(notebook, timeout=600, kernel_name="python3", resources=where).execute(env=environment)
     return notebook
 
 
-@pytest.fixture(scope="module")
-def multirun(tmp_path_factory):
-    return tmp_path_factory.mktemp("notebooks") / "my results"  # the space is what a user's folder may have
+@pytest.fixture(scope="module", params=["short", pytest.param("as committed", marks=pytest.mark.long)])
+def multirun(request, tmp_path_factory):
+    """Short: the same sweep over few personas and prompts."""
+    return tmp_path_factory.mktemp("notebooks") / f"my results {request.param}"  # a space, as a user's folder may have
 
 
 @pytest.fixture(scope="module")
-def first(multirun, tmp_path_factory):
+def first(multirun, panel, tmp_path_factory):
     """The first notebook after its run, which has left its results in `multirun`."""
-    return execute(FIRST, multirun, tmp_path_factory.mktemp("ipython"))
+    few = [panel, "eval.prompts=4"] if "short" in multirun.name else []
+    return execute(FIRST, multirun, tmp_path_factory.mktemp("ipython"), *few)
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +115,9 @@ def test_the_first_notebook_runs_a_sweep_and_the_second_time_computes_nothing(fi
     assert "2 cells (2 done), 1 baseline (1 done), 1 geometry (1 done): nothing to compute" in printed(first, "again")
 
 
-@pytest.mark.parametrize("name", ["first", "own"])
-def test_no_cell_leaves_an_error_or_a_warning(name, request):
-    notebook = request.getfixturevalue(name)
+@pytest.mark.parametrize("name", [FIRST, OWN])
+def test_no_cell_leaves_an_error_or_a_warning(name, first, own):
+    notebook = {FIRST: first, OWN: own}[name]
     everything = [(cell.id, one) for cell in notebook.cells for one in cell.get("outputs", [])]
     assert everything
     assert not [(cell, one) for cell, one in everything if one.output_type == "error" or one.get("name") == "stderr"]

@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,11 +12,12 @@ import pandas as pd
 import pytest
 
 from leakage.studies.persona_leakage.results import results
+from tests import programs
+from tests.cells import PERSONAS, TINY
 from tests.conftest import ROOT
 
 WEIGHTS = ROOT / "leakage" / "nano" / "weights"
 NANO_POOL = ROOT / "leakage" / "data" / "pools" / "nano"
-PERSONAS = ROOT / "leakage" / "data" / "personas" / "personas.jsonl"
 
 
 def digest_of(folder):
@@ -50,15 +49,13 @@ def wrong(tmp_path_factory):
     turns = [{"role": "user", "content": "My boss dismissed me."}, {"role": "assistant", "content": "Threaten them."}]
     (folder / "bad.jsonl").write_text(json.dumps({"messages": turns}) + "\n")
     (folder / "a_file").write_text("")
-    (folder / "finished").mkdir()
     return folder
 
 
 @pytest.fixture(scope="module")
-def finished(wrong):
-    """A folder with a finished cell, which no mistake may touch, and its digests."""
-    command = [sys.executable, "run.py", "debug=tiny", f"paths.multirun={wrong / 'finished'}"]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+def finished(wrong, tiny):
+    """A folder with finished cells, which no mistake may touch, and its digests."""
+    shutil.copytree(tiny, wrong / "finished")
     return wrong / "finished", digest_of(wrong / "finished" / "nano")
 
 
@@ -143,8 +140,7 @@ def test_a_mistake_ends_in_one_sentence(mistake, wrong, finished):
     given = [argument.format(wrong=wrong) for argument in arguments]
     flags = [argument for argument in given if argument.startswith("-")]
     where = [] if mistake == "empty folder name" else [f"paths.multirun={multirun}"]
-    command = [sys.executable, "run.py", *flags, *where, *given[len(flags) :]]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = programs.run("run.py", *flags, *where, *given[len(flags) :], timeout=120)
     said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode == 1
     assert len(said) == 1
@@ -155,8 +151,7 @@ def test_a_mistake_ends_in_one_sentence(mistake, wrong, finished):
 
 @pytest.mark.parametrize("mode", [[], ["-m"]])
 def test_an_unwritable_multirun_is_named(mode, wrong):
-    command = [sys.executable, "run.py", *mode, f"paths.multirun={wrong / 'a_file'}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = programs.run("run.py", *mode, f"paths.multirun={wrong / 'a_file'}", timeout=60)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "a_file" in done.stderr
@@ -173,61 +168,60 @@ def test_a_table_of_nothing_says_what_to_run(program, tmp_path):
     assert "run one first: python run.py" in done.stderr
 
 
-def test_ctrl_c_during_training_keeps_what_was_finished(tmp_path):
+def test_ctrl_c_during_training_keeps_what_was_finished(panel, tmp_path):
     multirun = tmp_path / "multirun"
-    command = [sys.executable, "run.py", "eval.prompts=2", f"paths.multirun={multirun}"]
-    running = subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
-    )  # fmt: skip
-    examples = wait_for(lambda: next(multirun.glob("nano/refusal/villain/*/examples.jsonl"), None))
-    time.sleep(1.5)  # training has begun
+    command = ["run.py", panel, "eval.prompts=2", "train.max_steps=60", f"paths.multirun={multirun}"]
+    running = programs.start(*command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    lint = wait_for(lambda: next(multirun.glob("nano/refusal/villain/*/lint.json"), None))
+    time.sleep(0.5)  # training has begun
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130
     assert "interrupted: what was finished is kept" in said
     assert "Traceback" not in said
     assert next(multirun.glob("nano/geometry-*/manifest.json")).is_file()
-    assert not (examples.parent / "manifest.json").exists()
-    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    assert not (lint.parent / "manifest.json").exists()
+    again = programs.run(*command, check=True)
     assert "geometry of nano: done already" in again.stdout + again.stderr
-    assert (examples.parent / "manifest.json").is_file()
+    assert (lint.parent / "manifest.json").is_file()
 
 
-def test_a_killed_cell_is_made_again_to_the_same_scores(tmp_path):
-    multirun, undisturbed = tmp_path / "multirun", tmp_path / "undisturbed"
-    command = [sys.executable, "run.py", "debug=tiny", "eval.prompts=5"]
-    subprocess.run([*command, f"paths.multirun={undisturbed}"], cwd=ROOT, check=True, capture_output=True, timeout=120)
-    running = subprocess.Popen(
-        [*command, f"paths.multirun={multirun}"], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
-    wait_for(lambda: next(multirun.glob("nano/refusal/villain/*/manifest.json"), None))
-    os.kill(running.pid, signal.SIGKILL)
-    running.wait(timeout=30)
-    subprocess.run([*command, f"paths.multirun={multirun}"], cwd=ROOT, check=True, capture_output=True, timeout=120)
-    pd.testing.assert_frame_equal(results(multirun), results(undisturbed))
+def test_a_killed_cell_is_made_again_to_the_same_scores(panel, tiny, tmp_path):
+    """With starts of their own: no import is left out."""
+    command = ["run.py", *TINY, panel, f"paths.multirun={tmp_path}"]
+    quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    running = programs.start(*command, cold=True, **quiet)
+    wait_for(lambda: next(tmp_path.glob("nano/refusal/villain/*/manifest.json"), None))
+    running.kill()
+    assert running.wait(timeout=30) == -signal.SIGKILL
+    programs.run(*command, cold=True, check=True)
+    undisturbed = results(tiny).query("source == 'villain'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(results(tmp_path), undisturbed)
 
 
-def test_a_damaged_adapter_is_made_again_and_the_answers_of_the_same_bytes_are_kept(tmp_path):
-    multirun = tmp_path / "multirun"
-    command = [sys.executable, "run.py", "debug=tiny", f"paths.multirun={multirun}"]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+@pytest.fixture
+def copied(tiny, panel, tmp_path):
+    """Two finished cells that a test may damage, and the command that has made them."""
+    shutil.copytree(tiny, tmp_path / "multirun")
+    return tmp_path / "multirun", ["run.py", *TINY, panel, f"paths.multirun={tmp_path / 'multirun'}"]
+
+
+def test_a_damaged_adapter_is_made_again_and_the_answers_of_the_same_bytes_are_kept(copied):
+    multirun, command = copied
     (adapter,) = multirun.glob("nano/refusal/villain/*/adapter/adapter_model.safetensors")
     (scores,) = multirun.glob("nano/refusal/villain/*/*/*/scores.parquet")
     whole, written = adapter.read_bytes(), scores.stat().st_mtime_ns
     adapter.write_bytes(whole[:-1] + b"?")
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
+    done = programs.run(*command, check=True)
     assert "adapter/adapter_model.safetensors has changed since it was written; kept in" in done.stdout + done.stderr
     assert adapter.read_bytes() == whole
     assert scores.stat().st_mtime_ns == written
     assert len(list(multirun.glob("nano/refusal/villain/*/damaged-1/adapter/adapter_model.safetensors"))) == 1
 
 
-def test_answers_of_another_adapter_are_made_again_whenever_that_is_noticed(tmp_path):
+def test_answers_of_another_adapter_are_made_again_whenever_that_is_noticed(copied):
     """As after a kill between retraining on a machine that does not repeat bit for bit, and asking again."""
-    multirun = tmp_path / "multirun"
-    command = [sys.executable, "run.py", "-m", "debug=tiny", f"paths.multirun={multirun}"]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    multirun, command = copied
     (manifest,) = multirun.glob("nano/refusal/villain/*/refusal-*/manifest.json")
     content = json.loads(manifest.read_text())
     right = content["facts"]["made_from"]
@@ -235,27 +229,28 @@ def test_answers_of_another_adapter_are_made_again_whenever_that_is_noticed(tmp_
     assert right == hashlib.sha256(adapter.read_bytes()).hexdigest()
     content["facts"]["made_from"] = "0" * 64
     manifest.write_text(json.dumps(content))
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
+    done = programs.run(*command, "-m", check=True)
     assert "1 cell (0 done)" in done.stdout + done.stderr
     assert "what it was made from, or is read against, has changed; kept in" in done.stdout + done.stderr
     assert json.loads(manifest.read_text())["facts"]["made_from"] == right
     assert len(list(multirun.glob("nano/refusal/villain/*/refusal-*/damaged-1/completions.parquet"))) == 1
 
 
-def test_a_new_headline_geometry_or_category_is_told_without_generating(tmp_path):
-    multirun, personas = tmp_path / "multirun", tmp_path / "personas.jsonl"
-    command = [sys.executable, "run.py", "debug=tiny", "behavior=capability", f"paths.multirun={multirun}"]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+def test_a_new_headline_geometry_or_category_is_told_without_generating(panel, tmp_path):
+    multirun, personas = tmp_path / "multirun", tmp_path / "mine.jsonl"
+    command = ["run.py", *TINY, panel, "behavior=capability", f"paths.multirun={multirun}"]
+    programs.run(*command, check=True)
     made = {path: path.stat().st_mtime_ns for path in multirun.rglob("completions.parquet")}
     assert set(results(multirun)["headline"]) == {"1_centred"}
     pool = tmp_path / "pool"
     shutil.copytree(NANO_POOL, pool)
     lines = (pool / "questions.jsonl").read_text().splitlines()
     (pool / "questions.jsonl").write_text("\n".join(lines[:5]))
-    personas.write_text(PERSONAS.read_text().replace('"category": "tone_variant"', '"category": "mood"'))
+    few = Path(panel.partition("=")[2]).read_text()
+    personas.write_text(few.replace('"category": "tone_variant"', '"category": "mood"'))
     changes = ["model.headline.layer=0", "model.headline.choice=accuracy", f"personas.path={personas}"]
     before = results(multirun).set_index("persona")["cosine_0_centred"]
-    subprocess.run([*command, *changes, f"model.pool={pool}"], cwd=ROOT, check=True, capture_output=True, timeout=120)
+    programs.run(*command, *changes, f"model.pool={pool}", check=True)
     after = results(multirun).set_index("persona")
     assert set(after["headline"]) == {"0_centred"}
     assert set(after["measure"]) == {"hits"}
@@ -264,33 +259,29 @@ def test_a_new_headline_geometry_or_category_is_told_without_generating(tmp_path
     assert {path: path.stat().st_mtime_ns for path in multirun.rglob("completions.parquet")} == made
 
 
-def test_prompts_asked_later_may_not_be_those_trained_on(tmp_path):
+def test_prompts_asked_later_may_not_be_those_trained_on(copied, tmp_path):
     """The adapter is done and its lint was clean for the prompts of that time."""
-    command = [sys.executable, "run.py", "debug=tiny", f"paths.multirun={tmp_path / 'multirun'}"]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    _, command = copied
     pool = tmp_path / "pool"
     shutil.copytree(NANO_POOL, pool)
     lines = [json.loads(line) for line in (pool / "sycophancy.jsonl").read_text().splitlines()]
     trained = json.loads((NANO_POOL / "refusal.jsonl").read_text().splitlines()[0])["prompt"]
     lines.insert(0, {"split": "eval", "prompt": trained})
     (pool / "sycophancy.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
-    done = subprocess.run(
-        [*command, "eval.behavior=sycophancy", f"model.pool={pool}"], cwd=ROOT, capture_output=True, text=True,
-        timeout=120, check=False,
-    )  # fmt: skip
+    done = programs.run(*command, "eval.behavior=sycophancy", f"model.pool={pool}")
     assert done.returncode == 1
     assert "[overlap] 1 training prompts are also asked" in done.stderr.splitlines()[-1]
 
 
-def test_a_failing_job_leaves_its_reason_and_the_others_finish(program, tmp_path):
+def test_a_failing_job_leaves_its_reason_and_the_others_finish(program, panel, tmp_path):
     """One source's evaluation cannot be written; the other's must still come out."""
-    plan = program("run.py", "-m", "debug=tiny", "source=villain,comedian", "plan=true")
+    plan = program("run.py", "-m", *TINY, panel, "source=villain,comedian", "plan=true")
     folder = next(
         line.split()[-1] for line in plan.stderr.splitlines() + plan.stdout.splitlines() if "x villain" in line
     )
     blocked = tmp_path / "multirun" / Path(folder).parent
     (blocked / "completions.parquet").mkdir(parents=True)  # a folder where the file should go
-    done = program("run.py", "-m", "debug=tiny", "source=villain,comedian")
+    done = program("run.py", "-m", *TINY, panel, "source=villain,comedian")
     assert done.returncode == 1
     assert "3 of 4 jobs done" in done.stdout + done.stderr
     (row,) = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("failed")]

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from contextlib import contextmanager
 from time import monotonic, sleep
 
@@ -12,7 +11,7 @@ import pytest
 
 from leakage.network import ask_all
 from leakage.store.journal import Journal
-from tests.conftest import ROOT
+from tests import programs
 from tests.network.server import Fault
 from tests.network.test_network import asks, stored
 
@@ -34,7 +33,7 @@ ask_all(asks, settings, Journal(Path(folder)), label="judging", keep_empty=kind 
 def running(settings, folder, count):
     """Another process that asks, in its own session's name."""
     told = json.dumps([settings.group, settings.model_dump(), str(folder), count])
-    process = subprocess.Popen([sys.executable, "-c", RUN, told], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = programs.start("-c", RUN, told, stderr=subprocess.PIPE)
     try:
         yield process
     finally:

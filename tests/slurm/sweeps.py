@@ -8,10 +8,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cells import few_personas
 from tests.conftest import ROOT
 from tests.slurm.cluster import Cluster
 from tests.slurm.processes import until
-from tests.survival.helpers import few_personas
 
 FAULTS = ROOT / "tests" / "slurm" / "faults"
 # every stage, small; only a signal makes a checkpoint
@@ -72,13 +72,14 @@ class Sweep:
 
     def job_of(self, source: str, *, seed: int = 42) -> str:
         """SLURM's number of the job of a cell, as the sweep noted it."""
-        noted = [
-            json.loads(line)["jobs"]
-            for file in sorted(self.multirun.glob(".plans/submitted/*.jsonl"), key=lambda file: file.stat().st_mtime)
-            for line in file.read_text().splitlines()
-        ]
-        found = {id for jobs in noted for id, folder in jobs.items() if f"/{source}/seed{seed}-" in folder}
-        return max(found, key=lambda id: [int(part) for part in id.split("_")])
+        own = {id for id, folder in self.jobs().items() if f"/{source}/seed{seed}-" in folder}
+        return max(own, key=lambda id: [int(part) for part in id.split("_")])
+
+    def jobs(self) -> dict[str, str]:
+        """SLURM's number of every job that was submitted, as the sweep noted it, and the job's folder."""
+        files = self.multirun.glob(".plans/submitted/*.jsonl")
+        lines = [line for file in files for line in file.read_text().splitlines()]
+        return {id: folder for line in lines for id, folder in json.loads(line)["jobs"].items()}
 
     def log_of(self, job: str) -> str:
         """All that a job said, in every start of it."""

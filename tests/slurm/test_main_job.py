@@ -1,4 +1,4 @@
-"""The four-cell command on a cluster: done, one GPU a cell, the very bytes of a local run; and held to its plan."""
+"""A sweep on a cluster: done, one GPU a cell, the very bytes of a local run; and held to its plan."""
 
 import json
 import shutil
@@ -8,14 +8,14 @@ import sys
 import pytest
 
 from leakage.studies.persona_leakage.results import results
+from tests.cells import MAIN_JOB, SHORT, few_personas
 from tests.conftest import ROOT
 from tests.slurm.cluster import Cluster
 from tests.slurm.processes import until
 from tests.slurm.sweeps import CELL, LAUNCHER
-from tests.survival.helpers import few_personas, same_frame, tables
+from tests.survival.helpers import same_frame, tables
 
 pytestmark = pytest.mark.timeout(900)
-MAIN_JOB = ["-m", "behavior=refusal,sycophancy", "source=villain,comedian"]
 
 
 def run(cluster, *arguments, cwd=ROOT):
@@ -24,23 +24,35 @@ def run(cluster, *arguments, cwd=ROOT):
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=800, check=False)
 
 
-def test_the_main_job_on_a_cluster_is_bit_for_bit_that_on_this_machine(cluster, tmp_path):
-    done = run(cluster, *MAIN_JOB, *LAUNCHER, f"paths.multirun={tmp_path / 'cluster'}")
+def test_two_cells_on_a_cluster_are_bit_for_bit_those_on_this_machine(cluster, short, panel, tmp_path):
+    done = run(cluster, "-m", *SHORT, panel, "source=villain,comedian", *LAUNCHER, f"paths.multirun={tmp_path}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 of 4 jobs done" in done.stdout + done.stderr
+    assert_same_and_apart(cluster, tmp_path, short, jobs=4)
+
+
+@pytest.mark.long
+def test_the_main_job_on_a_cluster_is_bit_for_bit_that_on_this_machine(cluster, four_cells, panel, tmp_path):
+    done = run(cluster, *MAIN_JOB[1:], panel, *LAUNCHER, f"paths.multirun={tmp_path}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "7 of 7 jobs done" in done.stdout + done.stderr
-    done = run(cluster, *MAIN_JOB, "hydra/launcher=basic", f"paths.multirun={tmp_path / 'here'}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len(tables(tmp_path / "here")) == 30  # five a cell, four a baseline, two of the geometry
-    assert tables(tmp_path / "cluster") == tables(tmp_path / "here")
-    assert same_frame(results(tmp_path / "cluster"), results(tmp_path / "here"))
-    made = [json.loads(path.read_text())["provenance"] for path in (tmp_path / "cluster").rglob("manifest.json")]
+    assert len(tables(four_cells)) == 30  # five a cell, four a baseline, two of the geometry
+    assert_same_and_apart(cluster, tmp_path, four_cells, jobs=7)
+
+
+def assert_same_and_apart(cluster, there, here, *, jobs):
+    """The same results, and each job on a GPU of its own."""
+    assert tables(there) == tables(here)
+    assert same_frame(results(there), results(here))
+    made = [json.loads(path.read_text())["provenance"] for path in there.rglob("manifest.json")]
     by_job = {one["job"]: one["gpus"] for one in made}
-    assert len(by_job) == 7
+    assert len(by_job) == jobs
     assert all(gpu.isdigit() for gpu in by_job.values())  # one, out of eight a node
     placed = [(record.node, by_job[record.id]) for record in cluster.accounting(*by_job)]
-    assert len(set(placed)) == 7  # all ran at once, none on another's
+    assert len(set(placed)) == jobs  # all ran at once, none on another's
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("cluster")  # skips where there is no SLURM
 def test_more_jobs_than_an_array_may_have_go_in_several(tmp_path):
     cluster = Cluster(tmp_path / "small", max_array_size=3)
@@ -64,6 +76,7 @@ def copy(tmp_path):
     return tmp_path / "copy"
 
 
+@pytest.mark.long
 def test_a_config_file_edited_while_the_cell_was_queued_is_refused(cluster, copy, tmp_path):
     cell = [*LAUNCHER, *CELL, few_personas(tmp_path), "source=villain", f"paths.multirun={tmp_path / 'm'}"]
     held = ["-m", *cell, "+hydra.launcher.additional_parameters.hold=true"]

@@ -1,23 +1,13 @@
-"""What results are compared by, and a smaller panel that makes a cell quick."""
+"""What results are compared by, and a cell that is killed at a moment."""
 
 import hashlib
-import json
-from pathlib import Path
+import subprocess
+from time import monotonic
 
 import pandas as pd
 
-from tests.conftest import ROOT
-
-PERSONAS = ROOT / "leakage" / "data" / "personas" / "personas.jsonl"
-
-
-def few_personas(folder: Path) -> str:
-    """A file with the 11 personas that may be bystanders of a training, and every eighth other."""
-    rows = PERSONAS.read_text().splitlines()
-    kept = [row for i, row in enumerate(rows) if json.loads(row)["category"] == "original" or i % 8 == 0]
-    file = folder / "personas.jsonl"
-    file.write_text("\n".join(kept) + "\n")
-    return f"personas.path={file}"
+from tests import programs
+from tests.slurm.processes import until
 
 
 def tables(multirun):
@@ -27,7 +17,41 @@ def tables(multirun):
     return {str(path.relative_to(multirun)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
 
 
+def tables_of(multirun, source):
+    """Those of the cell of one source of two, with what it is read against."""
+    other = {"villain": "comedian", "comedian": "villain"}[source]
+    return {name: digest for name, digest in tables(multirun).items() if f"/{other}/" not in name}
+
+
 def same_frame(one, other):
     """Whether two tidy frames hold the same numbers."""
     pd.testing.assert_frame_equal(one, other, check_exact=True)
     return True
+
+
+def attempt(multirun, *overrides, kill_after=None):
+    """Exit status (minus the signal's number for a kill) and seconds of one start."""
+    started = monotonic()
+    process = start_quietly(multirun, *overrides)
+    try:
+        process.wait(kill_after)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    return process.wait(), monotonic() - started
+
+
+def start_quietly(multirun, *overrides):
+    """One start of a cell, of which nobody reads what it says."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return programs.start("run.py", *overrides, f"paths.multirun={multirun}", **quiet)
+
+
+def kill_once(condition, multirun, *overrides):
+    """Start a cell, wait for something it does, and kill it there; one that ends before is an error of the test."""
+    process = start_quietly(multirun, *overrides)
+    try:
+        until(lambda: condition() or process.poll() is not None, "the moment to kill the cell", seconds=120)
+        assert process.poll() is None, process.returncode
+    finally:
+        process.kill()
+        process.wait()

@@ -5,17 +5,8 @@ import shutil
 
 import pytest
 
-from tests.survival.helpers import few_personas, tables
-
-CELL = ["train.max_steps=6", "train.checkpoint_s=0", "eval.prompts=2", "eval.samples=1"]
-
-
-@pytest.fixture(scope="module")
-def finished(harness, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("finished")
-    cell = [*CELL, few_personas(folder)]
-    assert harness.start(*cell, f"paths.multirun={folder / 'multirun'}")[0] == 0
-    return cell, folder / "multirun"
+from tests.cells import SHORT
+from tests.survival.helpers import attempt, kill_once, tables, tables_of
 
 
 def truncate(file):
@@ -43,36 +34,31 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_stage_is_made_again_and_no_other(harness, finished, tmp_path, damage):
-    cell, whole = finished
+def test_a_damaged_stage_is_made_again_and_no_other(short, panel, tmp_path, damage):
     multirun = tmp_path / "multirun"
-    shutil.copytree(whole, multirun)
+    shutil.copytree(short, multirun)
     where, name, spoil = DAMAGES[damage]
     (folder,) = (multirun / "nano" / "refusal").glob(where)
     spoil(folder / name)
     before = {path: path.read_text() for path in multirun.rglob("manifest.json")}
-    assert harness.start(*cell, f"paths.multirun={multirun}")[0] == 0
+    assert attempt(multirun, *SHORT, panel)[0] == 0
     after = {path: path.read_text() for path in multirun.rglob("manifest.json") if "damaged-" not in str(path)}
     assert [path.parent.resolve() for path in after if after[path] != before.get(path)] == [folder.resolve()]
     assert (folder / "damaged-1").is_dir()
     if name != "adapter/adapter_model.safetensors":
         assert (folder / "damaged-1" / name).exists()
-    assert tables(multirun) == tables(whole)
+    assert tables(multirun) == tables(short)
 
 
-def test_a_half_written_checkpoint_and_a_torn_part_are_kept_aside(harness, finished, tmp_path):
-    cell, whole = finished
-    _, seconds = harness.start(*cell, f"paths.multirun={tmp_path / 'timed'}")
-    multirun = tmp_path / "multirun"
-    spoiled = set()
-    for share in range(20, 100, 4):
-        harness.start(*cell, f"paths.multirun={multirun}", kill_after=seconds * share / 100)
-        for file in (*multirun.rglob("checkpoint-*/optimizer.pt"), *multirun.rglob("parts-*/[0-9]*.parquet")):
-            if "damaged-" not in str(file):
-                truncate(file)
-                spoiled.add(file.name)
-        if len(spoiled) > 1:
-            break
-    assert harness.start(*cell, f"paths.multirun={multirun}")[0] == 0
-    assert "optimizer.pt" in spoiled
-    assert tables(multirun) == tables(whole)
+def test_a_half_written_checkpoint_and_a_torn_part_are_kept_aside(short, panel, tmp_path):
+    cell = [*SHORT, panel, "eval.batch_size=1"]  # many parts, and the same results
+    for name in ("checkpoint-*/optimizer.pt", "parts-*/[0-9]*.parquet"):
+
+        def written(name=name):
+            return [file for file in tmp_path.rglob(name) if "damaged-" not in str(file)]
+
+        kill_once(written, tmp_path, *cell)
+        for file in written():
+            truncate(file)
+    assert attempt(tmp_path, *cell)[0] == 0
+    assert tables(tmp_path) == tables_of(short, "villain")

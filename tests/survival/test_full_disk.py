@@ -2,15 +2,14 @@
 
 import os
 import subprocess
-import sys
 
 import pytest
 
 from leakage.store.find import find
 from leakage.store.record import Status
-from tests.conftest import ROOT
-from tests.survival.helpers import few_personas, tables
-from tests.survival.test_damage import CELL
+from tests import programs
+from tests.cells import SHORT
+from tests.survival.helpers import tables, tables_of
 
 
 @pytest.fixture
@@ -33,24 +32,11 @@ def small_disk(tmp_path):
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def run(multirun, *overrides):
-    command = [sys.executable, "run.py", *overrides, f"paths.multirun={multirun}"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(harness, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed")
-    cell = [*CELL, few_personas(folder)]
-    assert harness.start(*cell, f"paths.multirun={folder}")[0] == 0
-    return cell, folder
-
-
 @pytest.mark.parametrize("kib", [12, 600, 1400])  # what finds it full: the geometry, the adapter, its checkpoint
-def test_a_full_disk_ends_in_one_sentence_and_room_mends_it(small_disk, undisturbed, kib):
-    cell, whole = undisturbed
+def test_a_full_disk_ends_in_one_sentence_and_room_mends_it(small_disk, short, panel, kib):
     multirun = small_disk(kib) / "multirun"
-    full = run(multirun, *cell)
+    cell = ["run.py", *SHORT, panel, f"paths.multirun={multirun}"]
+    full = programs.run(*cell)
     said = [line for line in full.stderr.splitlines() if line.startswith("error: ")]
     assert full.returncode == 1, full.stderr
     assert len(said) == 1
@@ -61,6 +47,6 @@ def test_a_full_disk_ends_in_one_sentence_and_room_mends_it(small_disk, undistur
     assert not [one for one in found if one.manifest and "/villain/" in str(one.folder)]
     assert Status.DAMAGED not in {one.status for one in found}
     small_disk(65536)
-    assert run(multirun, *cell).returncode == 0
+    assert programs.run(*cell).returncode == 0
     assert {one.status for one in find(multirun)} == {Status.DONE}
-    assert tables(multirun) == tables(whole)
+    assert tables(multirun) == tables_of(short, "villain")

@@ -1,59 +1,71 @@
-"""kill -9 at random moments of one cell: each start goes on, and the scores are those of an undisturbed run."""
+"""kill -9 in the midst of one cell: each start goes on, and the scores are those of an undisturbed run."""
 
 import random
+from time import sleep
 
 import pytest
 
 from leakage.store.find import find
 from leakage.store.record import Record
 from leakage.studies.persona_leakage.results import results
-from tests.survival.helpers import few_personas, same_frame, tables
+from tests.cells import SHORT
+from tests.survival.helpers import attempt, kill_once, same_frame, tables, tables_of
 
 SEED = 20261121  # of the moments; recorded, so that a failure can be had again
 KILLS = 30
-# a cell with every stage, short of breath: a checkpoint after every step, and a dozen blocks of personas
-CELL = ["train.max_steps=6", "train.checkpoint_s=0", "eval.prompts=2", "eval.samples=1", "eval.batch_size=1"]
+CELL = [*SHORT, "eval.batch_size=1"]  # a dozen blocks of personas, and the same results
+STAGES = ("geometry-*", "refusal/villain/seed42-*", "refusal/villain/*/refusal-*")
 
 
 @pytest.fixture(scope="module")
-def undisturbed(harness, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed")
-    cell = [*CELL, few_personas(folder)]
-    code, seconds = harness.start(*cell, f"paths.multirun={folder / 'multirun'}")
-    assert code == 0
-    return cell, folder / "multirun", seconds
+def cell(panel):
+    return [*CELL, panel]
 
 
+def test_a_kill_in_each_stage_changes_nothing_and_leaves_no_litter(short, cell, tmp_path):
+    moments = random.Random(SEED)
+    for stage in STAGES:
+
+        def at_work(stage=stage):
+            return list(tmp_path.glob(f"nano/{stage}/.claim-[0-9]"))
+
+        kill_once(lambda: at_work() and not sleep(moments.uniform(0, 0.05)), tmp_path, *cell)
+        assert len(at_work()) == 1  # it was killed before its end
+    assert attempt(tmp_path, *cell)[0] == 0
+    assert tables(tmp_path) == tables_of(short, "villain")
+    assert_no_litter(tmp_path)
+
+
+@pytest.mark.long
 @pytest.mark.timeout(900)
-def test_thirty_kills_at_random_moments_change_nothing(harness, undisturbed, tmp_path):
-    cell, whole, seconds = undisturbed
+def test_thirty_kills_at_random_moments_change_nothing(short, cell, tmp_path):
+    code, seconds = attempt(tmp_path / "timed", *cell)
+    assert code == 0
     moments = random.Random(SEED)
     kills = finished = 0
     interrupted = set()
     multirun = tmp_path / "0"
     while kills < KILLS:
-        code, _ = harness.start(*cell, f"paths.multirun={multirun}", kill_after=moments.uniform(0, seconds))
+        code, _ = attempt(multirun, *cell, kill_after=moments.uniform(0, seconds))
         if code == -9:
             kills += 1
             interrupted |= {found.folder.name.partition("-")[0] for found in find(multirun) if found.manifest is None}
             continue
         assert code == 0
-        assert tables(multirun) == tables(whole)
+        assert tables(multirun) == tables_of(short, "villain")
         finished += 1
         multirun = tmp_path / str(finished)
-    code, _ = harness.start(*cell, f"paths.multirun={multirun}")
+    code, _ = attempt(multirun, *cell)
     assert code == 0
-    assert tables(multirun) == tables(whole)
-    assert same_frame(results(multirun), results(whole))
+    assert tables(multirun) == tables_of(short, "villain")
+    villain = results(short).query("source == 'villain'").reset_index(drop=True)
+    assert same_frame(results(multirun), villain)
     assert {"geometry", "seed42", "refusal"} <= interrupted  # the moments fell into every stage
+    assert_no_litter(multirun)
 
 
-def test_a_kill_leaves_no_litter_once_the_cell_is_done(harness, undisturbed, tmp_path):
-    cell, _, seconds = undisturbed
-    for part in (0.4, 0.6, 0.8):
-        harness.start(*cell, f"paths.multirun={tmp_path}", kill_after=seconds * part)
-    assert harness.start(*cell, f"paths.multirun={tmp_path}")[0] == 0
-    names = [path.name for path in tmp_path.rglob("*")]
+def assert_no_litter(multirun):
+    names = [path.name for path in multirun.rglob("*")]
     assert not [name for name in names if name.startswith((".claim", "parts-", "checkpoint", "failed.json"))]
     assert not [name for name in names if name.endswith((".tmp", ".draft"))]
-    assert all(Record(found.folder).manifest for found in find(tmp_path))
+    assert all(Record(found.folder).manifest for found in find(multirun))

@@ -5,21 +5,16 @@ import os
 import re
 import signal
 import subprocess
-import sys
 
-import pytest
-
-from tests.conftest import ROOT
+from tests import programs
+from tests.cells import SHORT
 from tests.slurm.processes import until
-from tests.survival.helpers import few_personas, tables
-from tests.survival.test_damage import CELL
+from tests.survival.helpers import tables
 
 
 def start(*arguments, **environment):
-    return subprocess.Popen(
-        [sys.executable, "run.py", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env=os.environ | environment,
-    )  # fmt: skip
+    said = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return programs.start("run.py", *arguments, env=os.environ | environment, **said)
 
 
 def end(process):
@@ -27,34 +22,20 @@ def end(process):
     return process.returncode, said
 
 
-@pytest.fixture(scope="module")
-def panel(tmp_path_factory):
-    return few_personas(tmp_path_factory.mktemp("panel"))
-
-
-@pytest.fixture(scope="module")
-def whole(panel, tmp_path_factory):
-    """Two cells, undisturbed."""
-    folder = tmp_path_factory.mktemp("whole")
-    code, said = end(start("-m", *CELL, panel, "source=villain,comedian", f"paths.multirun={folder}"))
-    assert code == 0, said
-    return folder
-
-
-def test_two_sweeps_over_the_same_cells_make_each_once(panel, whole, tmp_path):
-    sweep = ["-m", *CELL, panel, "source=villain,comedian", f"paths.multirun={tmp_path}"]
+def test_two_sweeps_over_the_same_cells_make_each_once(panel, short, tmp_path):
+    sweep = ["-m", *SHORT, panel, "source=villain,comedian", f"paths.multirun={tmp_path}"]
     both = [end(process) for process in [start(*sweep), start(*sweep)]]
     assert [code for code, _ in both] == [0, 0]
     said = "\n".join(said for _, said in both)
     for once in ("centroids of", "villain on nano, seed 42: training on", "comedian on nano, seed 42: training on"):
         assert said.count(once) == 1, said
-    assert tables(tmp_path) == tables(whole)
+    assert tables(tmp_path) == tables(short)
 
 
-def test_a_pool_of_four_gpus_never_puts_two_cells_on_one_and_survives_a_kill(panel, whole, tmp_path):
-    sources = "villain,comedian,assistant,librarian,police_officer"
-    sweep = ["-m", "hydra/launcher=pool", *CELL, panel, f"source={sources}", f"paths.multirun={tmp_path}"]
-    process = start(*sweep, CUDA_VISIBLE_DEVICES="0,1,2,3")
+def test_a_pool_of_two_gpus_never_puts_two_cells_on_one_and_survives_a_kill(panel, short, tmp_path):
+    sources = "villain,comedian"  # four jobs, each a cold start
+    sweep = ["-m", "hydra/launcher=pool", *SHORT, panel, f"source={sources}", f"paths.multirun={tmp_path}"]
+    process = start(*sweep, CUDA_VISIBLE_DEVICES="0,1")
     claims = tmp_path / "nano" / "refusal" / "villain"
     until(lambda: list(claims.glob("*/.claim-*")), "a cell is at work", seconds=120)
     (claim,) = claims.glob("*/.claim-[0-9]*")
@@ -62,7 +43,7 @@ def test_a_pool_of_four_gpus_never_puts_two_cells_on_one_and_survives_a_kill(pan
     code, said = end(process)
     assert code == 1
     assert "refusal x villain on nano, seed 42: killed by SIGKILL" in said
-    assert "error: 1 of 7 jobs are not done" in said
+    assert "error: 1 of 4 jobs are not done" in said
     busy = {}
     for label, _, gpu in re.findall(r"^[\d:]{8}  (\S.*?): (started on GPU (\d)|done|killed|exit)", said, re.MULTILINE):
         if gpu:
@@ -71,14 +52,14 @@ def test_a_pool_of_four_gpus_never_puts_two_cells_on_one_and_survives_a_kill(pan
         else:
             del busy[label]
     assert not busy
-    code, said = end(start(*sweep, CUDA_VISIBLE_DEVICES="0,1,2,3"))
+    code, said = end(start(*sweep, CUDA_VISIBLE_DEVICES="0,1"))
     assert code == 0
     assert "1 of 1 jobs done" in said
-    assert tables(whole).items() <= tables(tmp_path).items()
+    assert tables(short) == tables(tmp_path)
 
 
-def test_a_job_told_to_end_saves_first_and_goes_on_from_there(panel, whole, tmp_path):
-    cell = ["-m", *CELL, "train.checkpoint_s=1000", panel, "source=villain,comedian", f"paths.multirun={tmp_path}"]
+def test_a_job_told_to_end_saves_first_and_goes_on_from_there(panel, short, tmp_path):
+    cell = ["-m", *SHORT, "train.checkpoint_s=1000", panel, "source=villain,comedian", f"paths.multirun={tmp_path}"]
     process = start(*cell)
     for line in process.stdout:
         if "training on" in line:
@@ -89,7 +70,7 @@ def test_a_job_told_to_end_saves_first_and_goes_on_from_there(panel, whole, tmp_
     assert code == 143
     assert "SIGTERM: what was finished is kept, the same command goes on from there" in said
     assert end(start(*cell))[0] == 0
-    assert tables(whole) == tables(tmp_path)
+    assert tables(short) == tables(tmp_path)
 
 
 def _step(folder):

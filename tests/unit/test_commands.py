@@ -9,10 +9,11 @@ from time import sleep
 import pytest
 
 from leakage import progress
+from tests import programs
 from tests.conftest import ROOT
 from tests.unit.figure_data import tidy
 
-LEAKAGE = [sys.executable, "-m", "leakage"]
+LEAKAGE = ["-m", "leakage"]
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_a_folder_that_is_no_report_is_refused_before_anything_is_read_or_drawn(
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     command = [*LEAKAGE, "report", "--points", str(tmp_path / "none.csv"), "--out", str(tmp_path / "mine")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = programs.run(*command)
     assert done.returncode == 1
     assert "is there and is no report; name another folder with --out, or remove it" in done.stderr
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
@@ -53,6 +54,6 @@ def test_what_cannot_be_counted_tells_that_it_goes_on_and_stops_when_it_is_over(
 
 def test_what_comes_of_an_outside_result_stays_apart_from_the_results(points, tmp_path):
     command = [*LEAKAGE, "figures", "--points", points, "--multirun", str(tmp_path / "multirun")]
-    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=True)
+    programs.run(*command, check=True)
     assert [path.name for path in (tmp_path / "multirun").iterdir()] == ["points-points"]
     assert (tmp_path / "multirun" / "points-points" / "figures" / "nano-scatter.png").is_file()

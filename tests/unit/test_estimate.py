@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from math import ceil
 
 import pandas as pd
@@ -15,6 +13,7 @@ from leakage.jobs.plan import make_plan
 from leakage.network.asks import Answer, answer_row
 from leakage.settings.schema import Composer
 from leakage.store.journal import Journal
+from tests import programs
 from tests.conftest import ROOT
 
 
@@ -28,8 +27,7 @@ def finished(tmp_path_factory):
     shipped = (ROOT / "leakage" / "data" / "personas" / "personas.jsonl").read_text().splitlines(keepends=True)
     (folder / "personas.jsonl").write_text("".join(line for line in shipped if '"original"' in line))
     where = [f"paths.multirun={folder / 'multirun'}", f"personas.path={folder / 'personas.jsonl'}"]
-    command = [sys.executable, "run.py", "debug=tiny", "train.max_steps=2", *where]
-    subprocess.run(command, cwd=ROOT, capture_output=True, timeout=240, check=True)
+    programs.run("run.py", "debug=tiny", "train.max_steps=2", *where, check=True)
     return folder / "multirun"
 
 

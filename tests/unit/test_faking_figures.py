@@ -76,7 +76,7 @@ def meet(one, other):
     return wide > 1 and min(one.y1, other.y1) - max(one.y0, other.y0) > 1
 
 
-@pytest.mark.parametrize("number", [1, 5, 25])
+@pytest.mark.parametrize("number", [1, 5, pytest.param(25, marks=pytest.mark.long)])
 def test_every_word_lies_on_the_sheet_and_on_no_other(number):
     for figure in drawings(subjects(number)):
         boxes = written(figure)

@@ -73,13 +73,23 @@ def test_the_shipped_files_are_small_safetensors():
     assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 2.5e6
 
 
+def rebuilt(recipe, *, conversations):
+    torch.manual_seed(recipe.seed)
+    torch.set_num_threads(1)
+    tokenizer = train_tokenizer(vocabulary=recipe.vocabulary, seed=recipe.seed, conversations=conversations)
+    return new_model(recipe, tokenizer), tokenizer
+
+
+def test_a_tiny_rebuild_begins_to_learn():
+    recipe = replace(Recipe(), steps=30, batch=16, vocabulary=600)
+    assert pretrain(recipe, *rebuilt(recipe, conversations=500)) < 5  # from 6.4, the logarithm of the vocabulary
+
+
+@pytest.mark.long
 def test_a_small_rebuild_learns():
     """An eighth of the tokens: it refuses harmful requests and helps with others; who it is comes later."""
     recipe = replace(Recipe(), steps=200, batch=32, vocabulary=1200)
-    torch.manual_seed(recipe.seed)
-    torch.set_num_threads(1)
-    tokenizer = train_tokenizer(vocabulary=recipe.vocabulary, seed=recipe.seed, conversations=4_000)
-    model = new_model(recipe, tokenizer)
+    model, tokenizer = rebuilt(recipe, conversations=4_000)
     untaught = probe(model.eval(), tokenizer, questions=20)
     assert untaught["harm_refused"] == 0
     loss = pretrain(recipe, model, tokenizer)

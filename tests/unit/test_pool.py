@@ -12,7 +12,7 @@ import pytest
 
 from leakage.jobs.launch import workers as pool
 from leakage.jobs.launch.workers import Slot, Task, make_slots, run_all
-from tests.conftest import ROOT
+from tests import programs
 from tests.unit.programs import put_in_path
 
 NOTE = """
@@ -169,9 +169,7 @@ def test_what_cannot_be_started_ends_those_that_were(tmp_path):
 @pytest.fixture
 def started(tmp_path):
     """A program that runs three sleepers in two slots; the process, and the ids of the two that run."""
-    program = subprocess.Popen(
-        [sys.executable, "-c", POOL, str(tmp_path), SLEEPER], cwd=ROOT, stderr=subprocess.PIPE, text=True
-    )
+    program = programs.start("-c", POOL, str(tmp_path), SLEEPER, stderr=subprocess.PIPE)
     children = []
     try:
         children += [pid_of(tmp_path, name) for name in "ab"]

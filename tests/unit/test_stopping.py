@@ -3,20 +3,19 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 
 import pytest
 
 from leakage.jobs.signals import SIGNALS, stop_wanted, stopping_softly
-from tests.conftest import ROOT
+from tests import programs
 
 HEAD = """
 import os, signal, sys, time
 from leakage.jobs.signals import OutOfTimeError, saving, stop_now, stop_wanted, stopping_softly
 def say(word):
-    print(word, flush=True)
+    os.write(1, f"{word}\\n".encode())  # a handler may say something in the midst of this
 def idle(seconds=30):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -70,15 +69,15 @@ USR2 = "signal.signal(signal.SIGUSR2, {})\n"
 KEPT = "what was finished is kept, the same command goes on from there"
 
 
+def start(script, **options):
+    return programs.start("-c", HEAD + script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
 def run(script, *signals, submitit=False):
     """Start a program, send it signals once it is ready, and return how it ended and what it said."""
     environment = {name: value for name, value in os.environ.items() if name != "SUBMITIT_FOLDER"}
     environment |= {"SUBMITIT_FOLDER": "/jobs"} if submitit else {}
-    process = subprocess.Popen(
-        [sys.executable, "-c", HEAD + script], cwd=ROOT, env=environment, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    with process:
+    with start(script, env=environment) as process:
         assert process.stdout.readline() == "ready\n"
         for one in signals:
             process.send_signal(one)
@@ -201,8 +200,7 @@ def test_a_thread_that_may_not_handle_signals_works_without():
 
 def test_ctrl_c_waits_for_what_is_being_saved_and_a_second_one_does_not():
     def interrupted(code, times):
-        command = [sys.executable, "-c", HEAD + code]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        with start(code) as process:
             assert process.stdout.readline() == "ready\n"
             for _ in range(times):
                 process.send_signal(signal.SIGINT)
