@@ -64,7 +64,7 @@ def compose() -> Iterator[Compose]:
 
 @pytest.fixture(scope="session")
 def composer(compose: Compose) -> Callable[..., Any]:  # noqa: ARG001  # it keeps Hydra initialised
-    """From overrides to a study's jobs as sweeps do it: what Hydra would compose (tests/unit/test_composer.py), faster."""
+    """From overrides to a study's jobs as sweeps do it: as through Hydra (tests/unit/test_composer.py), and faster."""
     from hydra import compose as hydra_compose
 
     from leakage.settings.compose import Composer
