@@ -216,7 +216,7 @@ def test_a_damaged_adapter_is_made_again_and_the_answers_of_the_same_bytes_are_k
     assert "adapter/adapter_model.safetensors has changed since it was written; kept in" in done.stdout + done.stderr
     assert adapter.read_bytes() == whole
     assert scores.stat().st_mtime_ns == written
-    assert len(list(multirun.glob("nano/refusal/villain/*/damaged-1/adapter/adapter_model.safetensors"))) == 1
+    assert len(list(multirun.glob("nano/refusal/villain/*/replaced-1/adapter/adapter_model.safetensors"))) == 1
 
 
 def test_answers_of_another_adapter_are_made_again_whenever_that_is_noticed(copied):
@@ -233,7 +233,7 @@ def test_answers_of_another_adapter_are_made_again_whenever_that_is_noticed(copi
     assert "1 cell (0 done)" in done.stdout + done.stderr
     assert "what it was made from, or is read against, has changed; kept in" in done.stdout + done.stderr
     assert json.loads(manifest.read_text())["facts"]["made_from"] == right
-    assert len(list(multirun.glob("nano/refusal/villain/*/refusal-*/damaged-1/completions.parquet"))) == 1
+    assert len(list(multirun.glob("nano/refusal/villain/*/refusal-*/replaced-1/completions.parquet"))) == 1
 
 
 def test_a_new_headline_geometry_or_category_is_told_without_generating(panel, tmp_path):

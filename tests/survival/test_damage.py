@@ -42,11 +42,11 @@ def test_a_damaged_stage_is_made_again_and_no_other(short, panel, tmp_path, dama
     spoil(folder / name)
     before = {path: path.read_text() for path in multirun.rglob("manifest.json")}
     assert attempt(multirun, *SHORT, panel)[0] == 0
-    after = {path: path.read_text() for path in multirun.rglob("manifest.json") if "damaged-" not in str(path)}
+    after = {path: path.read_text() for path in multirun.rglob("manifest.json") if "replaced-" not in str(path)}
     assert [path.parent.resolve() for path in after if after[path] != before.get(path)] == [folder.resolve()]
-    assert (folder / "damaged-1").is_dir()
+    assert (folder / "replaced-1").is_dir()
     if name != "adapter/adapter_model.safetensors":
-        assert (folder / "damaged-1" / name).exists()
+        assert (folder / "replaced-1" / name).exists()
     assert tables(multirun) == tables(short)
 
 
@@ -55,7 +55,7 @@ def test_a_half_written_checkpoint_and_a_torn_part_are_kept_aside(short, panel, 
     for name in ("checkpoint-*/optimizer.pt", "parts-*/[0-9]*.parquet"):
 
         def written(name=name):
-            return [file for file in tmp_path.rglob(name) if "damaged-" not in str(file)]
+            return [file for file in tmp_path.rglob(name) if "replaced-" not in str(file)]
 
         kill_once(written, tmp_path, *cell)
         for file in written():
