@@ -39,11 +39,11 @@ IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 def import_all():
     """What the programs import, as far as it takes a while."""
-    import leakage.studies.alignment_faking.study
     import torch
     import transformers
 
-    import leakage.studies.persona_leakage.pipeline
+    import leakage.studies.alignment_faking.trial
+    import leakage.studies.persona_leakage.cell
     import leakage.training.sft  # noqa: F401
 
     _ = transformers.Trainer, transformers.AutoModelForCausalLM, transformers.AutoTokenizer  # they import on first use
