@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leakage.jobs.job import Job
-from leakage.settings.config import Config
 from leakage.settings.schema import hydra_schema, load
 from leakage.studies.registry import studies, study_of
 from leakage.studies.study import Study
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+    from leakage.jobs.job import Job
+    from leakage.settings.config import Config
 
 
 def register() -> None:
@@ -39,13 +40,13 @@ def study_of_config(cfg: "DictConfig") -> Study:
     return study_of(str(key) for key in cfg if key != "hydra")
 
 
-def load_job(cfg: "DictConfig") -> Job:
+def load_job(cfg: "DictConfig") -> "Job":
     """The job of a composed config."""
     study = study_of_config(cfg)
     return study.job(load(cfg, study.settings()))
 
 
-def compose(overrides: Sequence[str], config_name: str = "config") -> Config:
+def compose(overrides: Sequence[str], config_name: str = "config") -> "Config":
     """The settings that `python run.py` with these overrides would have, for the programs beside it."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir

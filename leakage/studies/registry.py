@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from leakage.errors import ConfigError, nearest
-from leakage.jobs.job import Job
-from leakage.settings.config import Config
 from leakage.studies.study import Study
+
+if TYPE_CHECKING:
+    from leakage.jobs.job import Job
+    from leakage.settings.config import Config
 
 PACKAGES = (
     "leakage.studies.persona_leakage",
@@ -35,6 +38,6 @@ def study_of(keys: Iterable[str]) -> Study:
     return next((study for study in studies() if set(study.settings().model_fields) == shape), studies()[0])
 
 
-def job_of(config: Config) -> Job:
+def job_of(config: "Config") -> "Job":
     """The job that settings describe."""
     return study_of(type(config).model_fields).job(config)

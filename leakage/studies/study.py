@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from leakage.errors import ConfigError
-from leakage.jobs.job import Job
-from leakage.settings.compose import Options
-from leakage.settings.config import Config
-from leakage.store.record import Record
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from leakage.jobs.job import Job
     from leakage.report.drawing import Drawing
+    from leakage.settings.compose import Options
+    from leakage.settings.config import Config
+    from leakage.store.record import Record
 
 Name = str  # "module:attribute"
 
 
-Compose = Callable[[Sequence[str]], Config]
+Compose = Callable[[Sequence[str]], "Config"]
 
 
 class Validated(Protocol):
@@ -83,17 +83,17 @@ class Study:
         """How its primary config names the schema that Hydra checks it against."""
         return f"{self.config}_schema"
 
-    def settings(self) -> type[Config]:
+    def settings(self) -> "type[Config]":
         """The class of its settings."""
         settings: type[Config] = imported(self.settings_class)
         return settings
 
-    def job(self, config: Config) -> Job:
+    def job(self, config: "Config") -> "Job":
         """The job that settings describe."""
         job: Job = imported(self.job_class)(config)
         return job
 
-    def options(self) -> Options:
+    def options(self) -> "Options":
         """Config groups without files, and the values that may be chosen."""
         options: Options = imported(self.optioner)() if self.optioner else {}
         return options
@@ -122,7 +122,7 @@ class Study:
         index: Path = imported(self.reporter)(frame, multirun, folder, figures=figures, samples=samples)
         return index
 
-    def rejudge(self, config: Config, *, only: str | None) -> list[Record]:
+    def rejudge(self, config: "Config", *, only: str | None) -> "list[Record]":
         """Let the settings' judge read what is there and it has not read yet; the new records."""
         records: list[Record] = imported(self.rejudger)(config, only=only) if self.rejudger else []
         return records
