@@ -31,12 +31,9 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
     def sweep(self, arguments: list[str]) -> object:
         """Plan, look, launch. One job that fails stops no other; any that is not done at the end is an error."""
         assert self.config is not None
-        asked = self._asked(arguments)
-        compose = self._composer()
+        asked, compose = self._asked(arguments), self._composer()
         plan = make_plan(asked, compose)
-        _refuse_what_changes_nothing(asked, compose)
-        if len({job.job.multirun for job in plan.jobs}) > 1:
-            raise ConfigError("paths.multirun has several values; a sweep has one folder, so start one sweep for each")
+        _check([(overrides, compose(overrides)) for overrides in asked])
         if self.config.plan:
             shown = [plan.shown(self.config.mode), estimate(plan), *(f"before: {one}" for one in blocked(plan.todo))]
             log.info("%s\nplan=true: nothing was run", "\n".join(shown))
@@ -100,7 +97,9 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
         return composed
 
 
-def _refuse_what_changes_nothing(asked: Sequence[Overrides], compose: Callable[[Overrides], Job]) -> None:
-    jobs = [(overrides, compose(overrides)) for overrides in asked]
+def _check(jobs: Sequence[tuple[Overrides, Job]]) -> None:
+    """What is wrong with a sweep as a whole."""
+    if len({job.multirun for _, job in jobs}) > 1:
+        raise ConfigError("paths.multirun has several values; a sweep has one folder, so start one sweep for each")
     refuse_idle(jobs)
     refuse_collapse(jobs)

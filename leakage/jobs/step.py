@@ -88,8 +88,3 @@ def read_inputs(multirun: Path, step: Step) -> list[InputEntry]:
         )
         for one in step.inputs
     ]
-
-
-def input_digest(multirun: Path, one: Input) -> str | None:
-    """sha256 of an input as its record vouches for it; None where it is not there."""
-    return Record(multirun / one.folder).digest_of(one.file)
