@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from leakage.store.draft import Draft
 from leakage.store.manifest import Input, InputEntry
-from leakage.store.record import Draft, Record, Status
+from leakage.store.record import Record, Status
 from leakage.store.status import status, trouble
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leakage.errors import StoreError
 from leakage.progress import latest
+from leakage.store import spent
 from leakage.store.processes import born, job_id, machine
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,6 @@ BEAT_S = 5.0  # seconds between two signs of life
 LEASE_S = 120.0  # without a sign for so long, a process on another machine counts as dead
 LOG_VARIABLE = "LEAKAGE_LOG"  # where a launcher sends a job's output
 _PREFIX = ".claim-"
-_SPENT = ".spent"  # seconds of a start that was stopped, or that failed
 
 
 class Claim(BaseModel):
@@ -96,7 +96,8 @@ class Held:
         if last is not None and _is_alive(last):
             return False
         self.number = _number(last) + 1 if last else 1
-        self._earlier = _seconds_spent(self.folder, last)
+        dead = _read(last) if last else None
+        self._earlier = dead.seconds if dead else spent.noted(self.folder)
         try:
             with self._draft(self.claim) as draft:
                 os.link(draft, self._path)  # unlike an open file, a link is there with its content or not at all
@@ -136,13 +137,11 @@ class Held:
     def working(self) -> Iterator[None]:
         """In this block seconds count; if it does not end well they are noted, for whoever goes on."""
         self._since = monotonic()
-        note = self.folder / _SPENT
         try:
             yield
-            note.unlink(missing_ok=True)
+            spent.forget(self.folder)
         except BaseException:
-            with suppress(OSError):
-                note.write_text(f"{self.seconds():.1f}")
+            spent.note(self.folder, self.seconds())
             raise
 
     def seconds(self) -> float:
@@ -181,18 +180,6 @@ def abandoned(folder: Path) -> Claim | None:
     """The claim of a process that ended without a word."""
     last = _last(folder)
     return _read(last) if last is not None and not _is_alive(last) else None
-
-
-def _seconds_spent(folder: Path, last: Path | None) -> float:
-    """What earlier starts have spent on a folder: as the dead one's last sign of life has it, or as one that was
-    stopped has noted."""
-    dead = _read(last) if last is not None else None
-    if dead is not None:
-        return dead.seconds
-    try:
-        return float((folder / _SPENT).read_text())
-    except (OSError, ValueError):
-        return 0.0
 
 
 def _own_claim(label: str, stage: str) -> Claim:

@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,9 +16,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from leakage.errors import StoreError
 from leakage.store.aside import is_set_aside, next_aside
 from leakage.store.claim import LOG_VARIABLE, Claim, abandoned, claimed, current, describe
+from leakage.store.draft import Draft
 from leakage.store.files import write_json
 from leakage.store.manifest import MANIFEST, SCHEMA, InputEntry, Manifest, file_entry
 from leakage.store.processes import job_id
@@ -228,32 +228,3 @@ class Record:
             write_json(self.folder / FAILED, note)
         except OSError:
             error.add_note(f"(and {self.folder / FAILED} could not be written)")
-
-
-class Draft:
-    """What a record will hold: files written below its folder and facts for its manifest."""
-
-    def __init__(self, folder: Path, inputs: Sequence[InputEntry] = ()) -> None:
-        self.folder, self.inputs = folder, tuple(inputs)
-        self.facts: dict[str, Any] = {}
-        self._paths: list[Path] = []
-
-    @property
-    def input_digest(self) -> str | None:
-        """sha256 of the file it is made from, the first of several; None where it is made from none."""
-        return self.inputs[0].sha256 if self.inputs else None
-
-    def path(self, name: str) -> Path:
-        """Where to write a file or a folder that belongs to the record."""
-        path = self.folder / name
-        self._paths.append(path)
-        return path
-
-    def files(self) -> list[str]:
-        """Names of all files written, relative to the folder."""
-        written: list[Path] = []
-        for path in self._paths:
-            written += [path] if path.is_file() else [inner for inner in path.rglob("*") if inner.is_file()]
-        if not written:
-            raise StoreError(f"{self.folder}: nothing was written")
-        return [str(path.relative_to(self.folder)) for path in written]

@@ -6,8 +6,8 @@ from typing import Any
 from leakage.models.chat import Tokens
 from leakage.settings.config import Config
 from leakage.settings.schema import write_config
+from leakage.store.draft import Draft
 from leakage.store.files import write_jsonl
-from leakage.store.record import Draft
 
 WEIGHTS = "adapter/adapter_model.safetensors"  # as peft saves them, below the record's folder
 

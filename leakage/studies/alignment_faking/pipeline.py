@@ -16,8 +16,8 @@ from leakage.models.chat import IGNORED
 from leakage.models.load import Loaded, attach, check_context
 from leakage.settings.schema import write_config
 from leakage.store.blocks import Blocks
+from leakage.store.draft import Draft
 from leakage.store.files import replacing, write_json, write_jsonl
-from leakage.store.record import Draft
 from leakage.studies.alignment_faking.arms import example_tokens
 from leakage.studies.alignment_faking.data import TRANSCRIPTS, TrialData
 from leakage.studies.alignment_faking.generate import ask_api, ask_local

@@ -14,9 +14,10 @@ from pydantic_core import PydanticCustomError
 
 from leakage.errors import DataError, StoreError
 from leakage.jobs.step import Step, fill
+from leakage.store.draft import Draft
 from leakage.store.files import digest, read_jsonl, replacing
 from leakage.store.find import find
-from leakage.store.record import Draft, Record, Status
+from leakage.store.record import Record, Status
 from leakage.store.status import status
 from leakage.studies.alignment_faking.auroc import (
     PUBLISHED_AUROC,

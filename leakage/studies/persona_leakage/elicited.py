@@ -8,8 +8,8 @@ from leakage.engine import Engine, Request, Sampling
 from leakage.errors import DataError
 from leakage.models.chat import Prompt, encode, render
 from leakage.progress import progress
+from leakage.store.draft import Draft
 from leakage.store.files import digest, read_jsonl, write_jsonl
-from leakage.store.record import Draft
 from leakage.studies.persona_leakage.files import ANSWERS
 from leakage.studies.persona_leakage.identity import CellIdentity
 

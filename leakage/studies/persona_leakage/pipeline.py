@@ -19,8 +19,8 @@ from leakage.models.load import Loaded, attach, check_context, for_training
 from leakage.progress import progress
 from leakage.settings.schema import write_config
 from leakage.store.blocks import Blocks
+from leakage.store.draft import Draft
 from leakage.store.files import replacing, write_json, write_jsonl
-from leakage.store.record import Draft
 from leakage.studies.persona_leakage.behaviors.contrastive import Example
 from leakage.studies.persona_leakage.elicited import ask_claude, read_answers, sample_answers, write_answers
 from leakage.studies.persona_leakage.files import COMPLETIONS

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leakage.store.draft import Draft
 from leakage.store.files import replacing
-from leakage.store.record import Draft
 from leakage.studies.persona_leakage.behaviors import behavior
 from leakage.studies.persona_leakage.files import COMPLETIONS
 from leakage.studies.persona_leakage.judges import Judge, count
