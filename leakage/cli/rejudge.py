@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from shlex import quote
 
 from leakage.cli.arguments import add_multirun, add_study, existing, where, with_results
 from leakage.studies.registry import studies, study_named
@@ -28,4 +29,4 @@ def judge_again(arguments: argparse.Namespace) -> None:
         existing(Path(config.paths.multirun))
         judged += len(study.rejudge(config, only=arguments.only))
     print(f"{judged} sets of answers judged" if judged else "nothing to judge: this judge has read all there is")
-    print("compare judges with: python -m leakage agreement")
+    print(f"compare judges with: python -m leakage agreement --multirun {quote(str(arguments.multirun))}")

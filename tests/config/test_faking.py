@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from leakage.cli import primary
 from leakage.cli.primary import with_primary_config
 from leakage.errors import ConfigError
 from leakage.jobs.estimate import estimate
@@ -116,6 +117,22 @@ def test_an_experiment_of_this_study_needs_no_config_name():
         ["-cn=faking"],
     ):
         assert with_primary_config(plain) == plain
+
+
+def test_an_experiments_study_is_read_off_what_it_holds_and_not_off_its_name(monkeypatch, tmp_path):
+    folder = tmp_path / "experiment"
+    folder.mkdir()
+    monkeypatch.setattr(primary, "CONF", tmp_path)
+    sweeps = {
+        "my_gap": "hydra: {mode: MULTIRUN, sweeper: {params: {scenario: 'two_tiers,three_tiers'}}}",
+        "chosen": "defaults: [{override /subject: local}]",
+        "planted": "arm: {gap: 0.1}",
+        "faking_in_name_only": "hydra: {sweeper: {params: {source: 'villain,comedian', behavior: refusal}}}",
+    }
+    for name, text in sweeps.items():
+        (folder / f"{name}.yaml").write_text(f"# @package _global_\n{text}\n")
+    second = {name for name in sweeps if with_primary_config([f"experiment={name}"])[0] == "--config-name=faking"}
+    assert second == {"my_gap", "chosen", "planted"}
 
 
 def test_the_plan_of_25_models_tells_tokens_and_dollars(composer, queries, tmp_path):

@@ -5,30 +5,16 @@ there. The cell of the librarian was taught answers that the model gave itself.
 """
 
 import json
-import tarfile
 from hashlib import sha256
-
-import pytest
 
 from leakage.jobs.status import all_jobs
 from leakage.store.find import find
 from leakage.store.record import Status
 from leakage.studies.persona_leakage.artifacts import dossiers
 from leakage.studies.registry import studies
-from tests.conftest import ROOT
 
-ARCHIVE = ROOT / "tests" / "fixtures" / "results-8b1b334.tar.gz"
 CELL = ["debug=tiny", "lora.r=1"]
 TRIAL = ["--config-name", "faking", "arm=planted", "arm.rounds=1", "debug=tiny", "lora.r=1"]
-
-
-@pytest.fixture
-def older(tmp_path):
-    """The folder as it was, where the fixture `program` looks for results."""
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tmp_path, filter="data")
-    (tmp_path / "results").rename(tmp_path / "multirun")
-    return tmp_path / "multirun", f"personas.path={tmp_path / 'personas.jsonl'}"
 
 
 def written(multirun):

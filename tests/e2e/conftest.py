@@ -1,0 +1,18 @@
+"""Shared by the tests of whole programs."""
+
+import tarfile
+
+import pytest
+
+from tests.conftest import ROOT
+
+ARCHIVE = ROOT / "tests" / "fixtures" / "results-8b1b334.tar.gz"
+
+
+@pytest.fixture
+def older(tmp_path):
+    """The folder as it was, where the fixture `program` looks for results."""
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (tmp_path / "results").rename(tmp_path / "multirun")
+    return tmp_path / "multirun", f"personas.path={tmp_path / 'personas.jsonl'}"
