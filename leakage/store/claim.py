@@ -98,7 +98,7 @@ class Held:
         self.number = _number(last) + 1 if last else 1
         self._earlier = _seconds_spent(self.folder, last)
         try:
-            with self._draft(self.claim) as draft:
+            with self._draft(self.claim.model_copy(update={"seconds": self._earlier})) as draft:
                 os.link(draft, self._path)  # unlike an open file, a link is there with its content or not at all
         except FileExistsError:
             return False
