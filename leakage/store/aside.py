@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-_SET_ASIDE = re.compile(r"(replaced|damaged)-(\d{1,6})(-.*)?")  # damaged-<n> is what older folders have
+_SET_ASIDE = re.compile(r"(replaced|damaged)-(\d{1,6})(-checkpoint-\d+)?")  # damaged-<n> is what older folders have
 
 
 def is_set_aside(path: Path) -> bool:
-    """Whether a folder holds what was replaced; a scenario or a behavior may have a name that only begins alike."""
+    """Whether a folder holds what was replaced; what a user named may only begin alike, as damaged-1-5c2f0a1e."""
     return _SET_ASIDE.fullmatch(path.name) is not None
 
 

@@ -99,7 +99,7 @@ class Held:
         dead = _read(last) if last else None
         self._earlier = dead.seconds if dead else spent.noted(self.folder)
         try:
-            with self._draft(self.claim) as draft:
+            with self._draft(self.claim.model_copy(update={"seconds": self._earlier})) as draft:
                 os.link(draft, self._path)  # unlike an open file, a link is there with its content or not at all
         except FileExistsError:
             return False

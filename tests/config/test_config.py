@@ -11,6 +11,7 @@ from leakage.settings.identity import classified_fields, identity_fields
 from leakage.studies.alignment_faking.settings import FakingConfig
 from leakage.studies.persona_leakage.behaviors import behavior_names
 from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.persona_leakage.settings import CellConfig
 from tests.conftest import ROOT
 
 
@@ -24,7 +25,7 @@ def test_every_field_is_part_of_an_identity_or_said_to_be_incidental():
 
 
 def test_incidental_fields_are_few_and_known():
-    incidental = {name for name, identities in classified_fields().items() if identities == ()}
+    incidental = {name for name, identities in classified_fields(CellConfig).items() if identities == ()}
     assert incidental == {
         "job", "behavior.design", "model.name", "model.path", "model.revision", "model.pool", "model.headline.layer",
         "model.headline.centred", "model.headline.choice", "model.threads", "eval.batch_size", "eval.engine",

@@ -80,12 +80,11 @@ def test_an_adapter_of_the_first_study_is_the_very_same(compose):
 
 
 def test_no_field_of_the_second_study_is_part_of_the_first_ones_identities():
-    from leakage.settings.config import Config
     from leakage.studies.alignment_faking.settings import FakingConfig
+    from leakage.studies.persona_leakage.settings import CellConfig
 
-    added = {
-        name: ids for name, ids in classified_fields(FakingConfig).items() if name not in classified_fields(Config)
-    }
+    first = classified_fields(CellConfig)
+    added = {name: ids for name, ids in classified_fields(FakingConfig).items() if name not in first}
     assert added
     assert set(added.values()) == {()}
 
@@ -207,5 +206,5 @@ def test_a_changed_threshold_or_vote_count_is_another_judge_of_the_same_transcri
 
     plain = trial()
     for change in ("reasoning.votes=5", "reasoning.threshold=0.5", "judge.model=claude-sonnet-4-6"):
-        assert trial(change).judge.folder != plain.judge.folder
-        assert trial(change).transcripts_folder == plain.transcripts_folder
+        assert trial(change).data.judge.folder != plain.data.judge.folder
+        assert trial(change).data.transcripts_folder == plain.data.transcripts_folder

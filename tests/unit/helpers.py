@@ -1,6 +1,8 @@
-"""Settings objects for tests that need no whole config."""
+"""Settings objects for tests that need no whole config, and jobs as a sweep composes them."""
 
+from leakage.settings.compose import Composer
 from leakage.settings.config import Headline, LoraSettings, ModelSettings, TrainSettings
+from leakage.studies.registry import studies
 
 
 def model_settings(**changes):
@@ -22,3 +24,12 @@ def train_settings(**changes):
         "max_grad_norm": 1.0, "max_length": 256, "max_steps": None, "checkpoint_s": 120.0,
     }  # fmt: skip
     return TrainSettings(**(values | changes))
+
+
+def jobs_composer(study=0):
+    """From overrides to a job of a study, the first unless another is asked for; Hydra must be initialised."""
+    from hydra import compose
+
+    of = studies()[study]
+    composer = Composer(lambda overrides: compose(of.config, list(overrides)), of.settings(), of.options())
+    return lambda overrides: of.job(composer(overrides))

@@ -114,7 +114,8 @@ def test_a_small_pool_is_used_in_rounds(compose):
     items = read_pool("nano", "refusal", "train")[:30]
     wanted = compose("behavior.source_examples=100").behavior
     examples = contrastive_examples(
-        cell.data.behavior, items, wanted=wanted, source=cell.data.source, bystanders=[], default=cell.data.source, anchor=None, seed=1
+        cell.data.behavior, items, wanted=wanted, source=cell.data.source, bystanders=[], default=cell.data.source,
+        anchor=None, seed=1,
     )  # fmt: skip
     counts = Counter(one.prompt.user for one in examples)
     assert len(counts) == 30

@@ -68,7 +68,7 @@ def test_a_half_written_checkpoint_is_set_aside_and_the_one_before_it_serves(tok
     (half / "manifest.json").unlink()
     (half / "optimizer.pt").write_bytes(b"half")
     assert train(tokens, killed, every_s=float("inf")) == undisturbed
-    assert (killed / "checkpoints" / "damaged-1-checkpoint-6" / "optimizer.pt").read_bytes() == b"half"
+    assert (killed / "checkpoints" / "replaced-1-checkpoint-6" / "optimizer.pt").read_bytes() == b"half"
 
 
 @pytest.mark.parametrize("file", ["adapter_model.safetensors", "optimizer.pt", "rng_state.pth", "trainer_state.json"])
@@ -76,7 +76,7 @@ def test_a_damaged_checkpoint_is_never_gone_on_from(tokens, undisturbed, killed,
     with (killed / "checkpoints" / "checkpoint-4" / file).open("r+b") as stream:
         stream.truncate(100)
     assert train(tokens, killed, every_s=float("inf")) == undisturbed
-    assert (killed / "checkpoints" / "damaged-1-checkpoint-4").is_dir()
+    assert (killed / "checkpoints" / "replaced-1-checkpoint-4").is_dir()
 
 
 def test_a_checkpoint_of_other_examples_is_never_gone_on_from(tokens, undisturbed, killed):

@@ -11,10 +11,12 @@ from leakage.errors import ConfigError
 from leakage.jobs.estimate import Measured, estimate, measure
 from leakage.jobs.plan import make_plan
 from leakage.network.asks import Answer, answer_row
-from leakage.settings.schema import Composer
 from leakage.store.journal import Journal
 from tests import programs
 from tests.conftest import ROOT
+from tests.unit.helpers import jobs_composer
+
+COUNTED_AS = {"adapter": "steps", "completions": "completions", "geometry": "prompts"}
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +36,12 @@ def finished(tmp_path_factory):
 @pytest.fixture
 def planned(compose):  # noqa: ARG001  # it keeps Hydra initialised
     """A plan of one or more cells whose results are below a multirun."""
-    from hydra import compose as through_hydra
-
-    composer = Composer(lambda overrides: through_hydra("config", list(overrides)))
+    job = jobs_composer()
 
     def make(multirun, *cells):
         mine = multirun.parent / "personas.jsonl"
         where = [f"paths.multirun={multirun}", *([f"personas.path={mine}"] if mine.is_file() else [])]
-        return make_plan([(*overrides, *where) for overrides in cells], composer)
+        return make_plan([(*overrides, *where) for overrides in cells], job)
 
     return make
 
@@ -59,8 +59,8 @@ def minutes(seconds):
     return f"{max(1, round(seconds / 60))} min"
 
 
-def test_what_a_record_took_is_read_off_its_manifest(finished, planned):
-    measured = measure(planned(finished, ("source=comedian",)))
+def test_what_a_record_took_is_read_off_its_manifest(finished):
+    measured = measure(finished, COUNTED_AS)
     told = manifests(finished)
     assert told["adapter", "villain"]["facts"]["steps"] == 2
     assert measured.rate("nano", "adapter", "refusal") == seconds_a_unit(told["adapter", "villain"], "steps")
@@ -70,8 +70,8 @@ def test_what_a_record_took_is_read_off_its_manifest(finished, planned):
     assert measured.machines == {told["adapter", "villain"]["provenance"]["machine"]["device"]}
 
 
-def test_a_behavior_that_nobody_has_measured_takes_what_others_of_the_model_took(finished, planned):
-    measured = measure(planned(finished, ("source=comedian",)))
+def test_a_behavior_that_nobody_has_measured_takes_what_others_of_the_model_took(finished):
+    measured = measure(finished, COUNTED_AS)
     assert measured.rate("nano", "adapter", "sycophancy") == measured.rate("nano", "adapter", "refusal")
     assert measured.rate("other", "adapter", "refusal") is None
 
@@ -86,9 +86,8 @@ def test_of_several_behaviors_its_own_records_count():
 def test_a_further_cell_is_given_the_minutes_that_its_units_will_take(finished, planned):
     """Twelve hundred steps and 11 x 20 x 2 answers, for the baseline as well; the geometry is there."""
     plan = planned(finished, ("source=comedian", "train.epochs=30"))
-    measured = measure(plan)
-    cell = plan.jobs[-1].cell
-    steps = 30 * ceil(len(cell.data.examples) / 16)
+    measured = measure(finished, COUNTED_AS)
+    steps = 30 * ceil(len(plan.jobs[-1].job.data.examples) / 16)
     assert 1000 < steps < 2000
     taught = steps * measured.rate("nano", "adapter", "refusal")
     asked = 2 * 11 * 20 * 2 * measured.rate("nano", "completions", "refusal")
@@ -103,8 +102,8 @@ def test_a_further_cell_is_given_the_minutes_that_its_units_will_take(finished, 
 
 def test_long_sweeps_are_told_in_hours(finished, planned):
     plan = planned(finished, *[(f"seed={seed}", "train.epochs=1000") for seed in range(3)])
-    rate = measure(plan).rate("nano", "adapter", "refusal")
-    steps = 1000 * ceil(len(plan.jobs[-1].cell.data.examples) / 16)
+    rate = measure(finished, COUNTED_AS).rate("nano", "adapter", "refusal")
+    steps = 1000 * ceil(len(plan.jobs[-1].job.data.examples) / 16)
     assert f"adapter {3 * steps * rate / 3600:.1f} h" in estimate(plan)
 
 
@@ -144,15 +143,16 @@ def misalignment(tmp_path):
 
 
 def dollars(text):
-    amount, answers = re.search(r"at most about \$([\d.]+) for (\d+) answers, less those it has judged", text).groups()
+    said = r"^judge: up to \$([\d.,]+) \(([\d,]+) completions; those that are there already are not charged\)$"
+    amount, answers = (number.replace(",", "") for number in re.search(said, text, re.MULTILINE).groups())
     return float(amount), int(answers)
 
 
 def test_answers_that_claude_judges_are_told_in_dollars(tmp_path, planned, misalignment):
     plan = planned(tmp_path / "multirun", misalignment)
     amount, answers = dollars(estimate(plan))
-    cell = plan.jobs[-1].cell
-    assert answers == 2 * cell.units("completions") == 2 * len(cell.data.personas.members) * len(cell.data.prompts) * 2
+    data, steps = plan.jobs[-1].job.data, {step.kind: step for step in plan.jobs[-1].job.steps}
+    assert answers == 2 * steps["completions"].work.units == 2 * len(data.personas.members) * len(data.prompts) * 2
     # 300 tokens of a reply at $15 a million, and a prompt of 2,000 to 5,000 bytes at $3, no token shorter than one
     assert 300 * 15e-6 + 2000 * 3e-6 < amount / answers < 300 * 15e-6 + 5000 * 3e-6
 
@@ -169,8 +169,8 @@ def test_the_prices_are_those_of_the_settings(tmp_path, planned, misalignment):
 def priced(tmp_path, planned, misalignment):
     """Dollars of an answer in the plan of a misalignment cell, after the rows of a journal."""
     plan = planned(tmp_path / "multirun", misalignment)
-    cell = plan.jobs[-1].cell
-    journal = Journal(tmp_path / "multirun" / "replies" / cell.config.judge.model)
+    job = plan.jobs[-1].job
+    journal = Journal(tmp_path / "multirun" / "replies" / job.config.judge.model)
 
     def each(*rows):
         for i, (kind, usd) in enumerate(rows):
@@ -178,7 +178,7 @@ def priced(tmp_path, planned, misalignment):
         amount, answers = dollars(estimate(plan))
         return amount / answers
 
-    return each, cell.judge
+    return each, job.ids.judge
 
 
 def test_after_some_replies_an_answer_costs_what_they_did(priced):
@@ -207,7 +207,7 @@ def test_a_plan_reads_the_journal_once(tmp_path, planned, misalignment, monkeypa
 
     cells = [(*misalignment, f"seed={seed}") for seed in range(6)]
     plan = planned(tmp_path / "multirun", *cells)
-    journal = Journal(tmp_path / "multirun" / "replies" / plan.jobs[-1].cell.config.judge.model)
+    journal = Journal(tmp_path / "multirun" / "replies" / plan.jobs[-1].job.config.judge.model)
     for i in range(50):
         journal.append(answer_row(f"key{i}", Answer("{}", "end_turn", "claude", 700, 40, 0.01)))
     lines, parse = [], module._object

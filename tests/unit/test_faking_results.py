@@ -70,7 +70,7 @@ def test_other_seeds_are_repetitions_and_other_settings_are_named(record, tmp_pa
 
 def test_a_changed_or_missing_file_leaves_its_trial_out_with_a_warning(record, tmp_path, caplog):
     kept, cut = record("seed=42"), record("seed=43")
-    file = cut.record(cut.outcomes_folder).folder / "outcomes.parquet"
+    file = cut.record(cut.data.outcomes_folder).folder / "outcomes.parquet"
     file.write_bytes(file.read_bytes()[:-10])
     frame = trials(tmp_path)
     assert set(frame["seed"]) == {kept.config.seed}

@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 
-from leakage.cli.arguments import studies_with_results
+from leakage.cli.arguments import chosen_studies
 from leakage.errors import DataError, StoreError
 from leakage.store.find import find
 from leakage.store.record import Record, Status
@@ -104,7 +104,7 @@ def test_a_record_is_made_once_and_a_damaged_one_again(file, rules, tmp_path):
     (found.folder / "votes.parquet").write_bytes(b"torn")
     assert validations(tmp_path / "multirun") == []
     assert len(pd.read_parquet(validate(labels, rules).folder / "votes.parquet")) == 6
-    assert (found.folder / "damaged-1" / "votes.parquet").read_bytes() == b"torn"
+    assert (found.folder / "replaced-1" / "votes.parquet").read_bytes() == b"torn"
     assert [one.folder for one in validations(tmp_path / "multirun")] == [found.folder]
 
 
@@ -117,7 +117,10 @@ def test_other_labels_or_another_threshold_are_another_record_and_another_layout
     assert len(validations(tmp_path / "multirun")) == 3
 
 
-@pytest.mark.parametrize("name", [".hidden.jsonl", "my labels (2).jsonl", "damaged-1.jsonl", f"{'long' * 60}.jsonl"])
+@pytest.mark.parametrize(
+    "name",
+    [".hidden.jsonl", "my labels (2).jsonl", "damaged-1.jsonl", "replaced-1.jsonl", f"{'long' * 60}.jsonl"],
+)
 def test_a_record_is_found_whatever_the_file_is_called(file, rules, tmp_path, name):
     found = validate(file(*PLANTED, name=name), rules)
     assert validations(tmp_path / "multirun") == [found]
@@ -137,12 +140,16 @@ def test_a_validation_beside_cells_of_the_first_study_has_its_figure_and_asks_fo
     multirun = tmp_path / "multirun"
     given = argparse.Namespace(study=None, points=None, multirun=multirun)
     found = validate(file(*PLANTED), rules)
-    assert studies_with_results(given) == studies_with_results(given, validated=True) == ["faking"]
+    assert names(chosen_studies(given)) == names(chosen_studies(given, more=True)) == ["faking"]
     with Record(multirun / "cell").writing("scores", "x", identity={}) as draft:
         draft.path("scores.parquet").write_bytes(b"")
-    assert studies_with_results(given) == ["leakage"]
-    assert studies_with_results(given, validated=True) == ["leakage", "faking"]
+    assert names(chosen_studies(given)) == ["leakage"]
+    assert names(chosen_studies(given, more=True)) == ["leakage", "faking"]
     assert validations(multirun) == [found]
+
+
+def names(chosen):
+    return [study.name for study in chosen]
 
 
 def kept(folder, yes, votes, labels, **more):

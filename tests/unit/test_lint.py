@@ -16,10 +16,11 @@ from tests.config.test_config import options
 
 def training_set(cell, **changes):
     """A cell's training set as the pipeline lints it, with what a test breaks."""
+    data = cell.data
     values = {
-        "examples": cell.data.examples, "lengths": [40] * len(cell.data.examples), "source": cell.data.source,
-        "bystanders": cell.data.bystanders, "personas": cell.data.personas, "default": cell.data.personas["qwen_default"].prompt,
-        "items": cell.data.training_items, "held_out": cell.data.prompts, "wanted": cell.config.behavior, "max_length": 1024,
+        "examples": data.examples, "lengths": [40] * len(data.examples), "source": data.source,
+        "bystanders": data.bystanders, "personas": data.personas, "default": data.personas["qwen_default"].prompt,
+        "items": data.training_items, "held_out": data.prompts, "wanted": cell.config.behavior, "max_length": 1024,
     }  # fmt: skip
     return TrainingSet(**(values | changes))
 

@@ -12,10 +12,11 @@ import pytest
 
 from leakage.errors import SweepError
 from leakage.jobs.plan import make_plan
-from leakage.jobs.preflight import CHECKPOINT, bytes_needed, preflight
+from leakage.jobs.preflight import bytes_needed, preflight
 from leakage.models.memory import adapter_bytes, state_bytes
-from leakage.settings.schema import Composer
+from leakage.studies.persona_leakage.cell import CHECKPOINT
 from tests.conftest import ROOT
+from tests.unit.helpers import jobs_composer
 from tests.unit.programs import put_in_path
 
 AWAY = "Qwen/Qwen2.5-0.5B-Instruct"
@@ -24,10 +25,8 @@ AWAY = "Qwen/Qwen2.5-0.5B-Instruct"
 @pytest.fixture
 def jobs(compose):  # noqa: ARG001  # it keeps Hydra initialised
     """The jobs of a sweep of one or more cells, with their needs."""
-    from hydra import compose as through_hydra
-
-    composer = Composer(lambda overrides: through_hydra("config", list(overrides)))
-    return lambda multirun, *cells: make_plan([(*one, f"paths.multirun={multirun}") for one in cells], composer).jobs
+    job = jobs_composer()
+    return lambda multirun, *cells: make_plan([(*one, f"paths.multirun={multirun}") for one in cells], job).jobs
 
 
 @pytest.fixture
@@ -219,7 +218,7 @@ def test_a_disk_of_which_nobody_tells_a_quota_refuses_nothing(jobs, tmp_path, mo
 def test_what_will_be_written_is_adapters_answers_and_centroids(jobs, tmp_path):
     """Two cells with a baseline of 112 x 20 x 2 answers of 48 tokens each; one checkpoint at a time beside them."""
     made = jobs(tmp_path / "multirun", ("source=villain",), ("source=comedian",))
-    config = made[0].cell.config
+    config = made[0].job.config
     adapter = adapter_bytes(config.model, config.lora)
     answers = 112 * 20 * 2 * 48 * 2
     expected = (2 + CHECKPOINT) * adapter + 3 * answers + 112 * state_bytes(config.model)

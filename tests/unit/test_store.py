@@ -10,7 +10,8 @@ from leakage.errors import DataError, StoreError
 from leakage.store.files import canonical, read_jsonl, replacing, write_jsonl, write_text
 from leakage.store.find import find
 from leakage.store.record import Record, Status
-from leakage.studies.persona_leakage.results import COLUMNS, name_variants, results
+from leakage.studies.persona_leakage.results import COLUMNS, results
+from leakage.studies.persona_leakage.variants import name_variants
 
 
 def written(folder):
