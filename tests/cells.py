@@ -9,7 +9,7 @@ PERSONAS = ROOT / "leakage" / "data" / "personas" / "personas.jsonl"
 TINY = ["debug=tiny"]
 SHORT = ["train.max_steps=6", "train.checkpoint_s=0", "eval.prompts=2", "eval.samples=1"]
 MAIN_JOB = ["run.py", "-m", "behavior=refusal,sycophancy", "source=villain,comedian"]
-FAKING_SHORT = ["run.py", "experiment=faking_controls", "arm.gap=0.6", "eval.prompts=100"]
+FAKING_SHORT = ["run.py", "experiment=faking_controls", "arm.gap=0.6", "arm.rounds=2", "eval.prompts=100"]
 
 
 def few_personas(folder: Path) -> str:

@@ -28,17 +28,21 @@ SHORT = {  # one of each kind: behaviors that choose and that write, controls, a
 @pytest.mark.parametrize("name", SHORT)
 def test_an_experiment_of_each_kind_runs_on_few_personas(program, panel, tmp_path, name):
     narrowed, cells = SHORT[name]
-    assert_runs(program, tmp_path, name, cells, narrowed=[panel, *narrowed], personas=20)
+    frame = assert_runs(program, tmp_path, name, cells, narrowed=[panel, *narrowed], personas=20)
+    if name == "controls":
+        assert list(draw_all(drawings(frame), tmp_path / "figures"))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", CELLS)
 def test_an_experiment_runs_tiny(program, tmp_path, name):
     narrowed, cells = NARROWED.get(name, ("source=villain", CELLS[name]))
-    assert_runs(program, tmp_path, name, cells, narrowed=[narrowed], personas=110)
+    frame = assert_runs(program, tmp_path, name, cells, narrowed=[narrowed], personas=110)
+    assert list(draw_all(drawings(frame), tmp_path / "figures"))
 
 
 def assert_runs(program, folder, name, cells, *, narrowed, personas):
+    """The tidy frame of its results."""
     done = program("run.py", f"experiment={name}", "debug=tiny", *narrowed, timeout=280)
     assert done.returncode == 0, done.stderr[-3000:]
     frame = results(folder / "multirun")
@@ -50,4 +54,4 @@ def assert_runs(program, folder, name, cells, *, narrowed, personas):
     assert all(path.read_text() == "[]\n" for path in (folder / "multirun").rglob("lint.json"))
     assert len(by_layer(frame)) == 4 * cells
     assert by_category(frame)["n"].sum() >= personas * cells
-    assert list(draw_all(drawings(frame), folder / "figures"))
+    return frame
