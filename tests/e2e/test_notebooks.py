@@ -144,7 +144,7 @@ def test_the_first_notebook_shows_what_the_persona_that_changed_most_said_before
     persona = frame.loc[frame["delta"].idxmax(), "persona"]
     assert printed(first, "completions").startswith(f"{persona} - ")
     heading, *rows = shown(first, "completions")
-    for path, name in zip(printed(first, "dossier").split(), ("completion_before", "completion_after"), strict=True):
+    for path, name in zip(printed(first, "artifacts").split(), ("completion_before", "completion_after"), strict=True):
         kept = pd.read_parquet(multirun / path).query("persona == @persona").head(len(rows))
         assert [row[heading.index(name)] for row in rows] == list(kept["completion"])
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from leakage.jobs.status import all_jobs
 from leakage.store.find import find
 from leakage.store.record import Status
-from leakage.studies.persona_leakage.artifacts import dossiers
+from leakage.studies.persona_leakage.artifacts import read_artifacts
 from leakage.studies.registry import studies
 
 CELL = ["debug=tiny", "lora.r=1"]
@@ -34,7 +34,7 @@ def test_its_results_are_read_and_its_jobs_are_known(older):
     assert cells["cosine"].notna().all()
     assert trials["scenario"].unique().tolist() == ["two_tiers"]
     assert {one.status for one in find(multirun)} == {Status.DONE}
-    assert len(dossiers(multirun)) == 2
+    assert len(read_artifacts(multirun)) == 2
     by_status = [one.status for one in all_jobs(multirun)]
     assert (by_status.count(Status.DONE), by_status.count(Status.PARTIAL)) == (
         6,

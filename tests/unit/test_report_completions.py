@@ -43,7 +43,7 @@ def test_more_than_fits_is_cut_alike_before_and_after_and_the_page_says_so(multi
 
 def test_answers_are_weighed_by_some_of_their_personas(tmp_path):
     make_result(tmp_path, behaviors=("refusal",), sources=("villain",), prompts=10, words=40)
-    frame = cells_of(tmp_path)[0].dossier.after.frame()
+    frame = cells_of(tmp_path)[0].artifacts.after.frame()
     assert 0.9 < weight(frame) / len(packed(frame)) < 1.5
 
 

@@ -36,7 +36,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Dossier:
+class Artifacts:
     """The finished records of one cell; None stands for one that is missing, damaged or of other answers.
 
     multirun: what their folders are told relative to
@@ -74,8 +74,8 @@ class Dossier:
         return self.adapter.rows("examples.jsonl") if self.adapter else []
 
 
-def dossiers(multirun: Path) -> dict[Key, Dossier]:
-    """The dossier of every finished cell below a folder, by what identifies it in the tidy frame (KEY)."""
+def read_artifacts(multirun: Path) -> dict[Key, Artifacts]:
+    """The artifacts of every finished cell below a folder, by what identifies it in the tidy frame (KEY)."""
     done = {
         found.folder: Part(found.folder, found.manifest)
         for found in find(multirun)
@@ -83,7 +83,9 @@ def dossiers(multirun: Path) -> dict[Key, Dossier]:
     }
     cells = [part for part in done.values() if _is_cell(part)]
     variants = name_variants([part.manifest.facts for part in cells])
-    return {_key(part, variant): _dossier(part, done, multirun) for part, variant in zip(cells, variants, strict=True)}
+    return {
+        _key(part, variant): _artifacts(part, done, multirun) for part, variant in zip(cells, variants, strict=True)
+    }
 
 
 def _is_cell(part: Part) -> bool:
@@ -100,9 +102,9 @@ def key_of(row: Mapping[str, Any]) -> Key:
     return tuple(row[name] for name in KEY)
 
 
-def _dossier(scores: Part, done: Mapping[Path, Part], multirun: Path) -> Dossier:
+def _artifacts(scores: Part, done: Mapping[Path, Part], multirun: Path) -> Artifacts:
     facts = scores.manifest.facts
-    return Dossier(
+    return Artifacts(
         multirun=multirun,
         facts=facts,
         adapter=done.get(scores.folder.parents[1]),

@@ -71,8 +71,8 @@ def _weigh(every: list[Answers]) -> dict[tuple[str, str, str], int]:
 
 
 def _answers(cell: Cell) -> dict[str, Answers]:
-    dossier = cell.dossier
-    both = {"before": dossier.before, "after": dossier.after} if dossier else {}
+    artifacts = cell.artifacts
+    both = {"before": artifacts.before, "after": artifacts.after} if artifacts else {}
     return {when: one for when, one in both.items() if one}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from leakage.report.pages import page_name, records, told_apart
-from leakage.studies.persona_leakage.artifacts import KEY, Dossier, Key, dossiers, key_of
+from leakage.studies.persona_leakage.artifacts import KEY, Artifacts, Key, key_of, read_artifacts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 class Cell:
     """One cell: its row of the headline table, its rows of the tidy frame, its cautions, and what it has kept.
 
-    dossier: None where the result came without its folders
+    artifacts: None where the result came without its folders
     """
 
     slug: str
     row: dict[str, Any]
     rows: pd.DataFrame
     cautions: tuple[str, ...]
-    dossier: Dossier | None
+    artifacts: Artifacts | None
 
     @property
     def key(self) -> Key:
@@ -48,7 +48,7 @@ def read_cells(frame: pd.DataFrame, multirun: Path, designs: pd.DataFrame) -> li
 
     table = headline(frame)
     rows = records(table)
-    by_key = dossiers(multirun)
+    by_key = read_artifacts(multirun)
     parts = dict(iter(frame.groupby(list(KEY), sort=False)))
     return [
         Cell(slug, row, parts[key_of(row)], said, by_key.get(key_of(row)))

@@ -63,29 +63,29 @@ def index_page(cells: list[Cell], tables: dict[str, pd.DataFrame], pictures: Seq
 def cell_page(place: int, cells: list[Cell], tables: dict[str, pd.DataFrame]) -> str:
     """The page of one cell, with links to its neighbours."""
     cell = cells[place]
-    dossier = cell.dossier
+    artifacts = cell.artifacts
     return _environment().get_template("cell.html").render(
         root="../", cell=cell,
         previous=cells[place - 1] if place else None,
         next=cells[place + 1] if place + 1 < len(cells) else None,
         measured=labels.measured(cell.rows.iloc[0].to_dict())[0],
         personas=personas(cell), nothing_to_draw=why_none(cell),
-        log=dossier.log() if dossier else [], lint=dossier.lint() if dossier else [],
-        config=dossier.config() if dossier else "",
+        log=artifacts.log() if artifacts else [], lint=artifacts.lint() if artifacts else [],
+        config=artifacts.config() if artifacts else "",
         config_of="the training",
-        training_data=sections.training_data(dossier) if dossier else [],
-        provenance=sections.provenance(dossier) if dossier else [],
+        training_data=sections.training_data(artifacts) if artifacts else [],
+        provenance=sections.provenance(artifacts) if artifacts else [],
         **sections.controls(cell, tables),
     )  # fmt: skip
 
 
 def cell_data(cell: Cell, answers: dict[Path, Shown]) -> dict[str, Any]:
     """What the scripts of a cell's page read: its points, its training, and where its answers lie."""
-    dossier = cell.dossier
-    log = dossier.log() if dossier else []
+    artifacts = cell.artifacts
+    log = artifacts.log() if artifacts else []
     files = {
         when: answers.get(one.scores.folder) if one else None
-        for when, one in (("before", dossier and dossier.before), ("after", dossier and dossier.after))
+        for when, one in (("before", artifacts and artifacts.before), ("after", artifacts and artifacts.after))
     }
     shown = [file for file in reversed(files.values()) if file]
     return {
@@ -102,7 +102,7 @@ def cell_data(cell: Cell, answers: dict[Path, Shown]) -> dict[str, Any]:
 
 def verdicts(cell: Cell) -> tuple[str, str] | None:
     """What a hit and a miss are called; None where the score says it all."""
-    if cell.dossier and cell.dossier.facts.get("choice") and cell.row["unit"] == "pp":
+    if cell.artifacts and cell.artifacts.facts.get("choice") and cell.row["unit"] == "pp":
         return "right", "wrong"
     return (cell.row["behavior"], f"no {cell.row['behavior']}") if cell.row["unit"] == "rate" else None
 

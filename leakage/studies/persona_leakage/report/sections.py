@@ -11,7 +11,7 @@ from leakage.report.provenance import came_from
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leakage.studies.persona_leakage.artifacts import Dossier
+    from leakage.studies.persona_leakage.artifacts import Artifacts
     from leakage.studies.persona_leakage.report.cells import Cell
 
 SHOWN = 3  # examples of each role
@@ -23,10 +23,10 @@ ROLES = {  # a sham shuffles the personas, so that a role says what is taught an
 }
 
 
-def training_data(dossier: Dossier) -> list[dict[str, Any]]:
+def training_data(artifacts: Artifacts) -> list[dict[str, Any]]:
     """Of each role in the training data: how many examples, of whom, and the first few."""
     by_role: dict[str, list[dict[str, Any]]] = {}
-    for example in dossier.examples():
+    for example in artifacts.examples():
         by_role.setdefault(str(example["role"]), []).append(example)
     return [
         {
@@ -39,9 +39,9 @@ def training_data(dossier: Dossier) -> list[dict[str, Any]]:
     ]
 
 
-def provenance(dossier: Dossier) -> list[dict[str, Any]]:
+def provenance(artifacts: Artifacts) -> list[dict[str, Any]]:
     """A row a record: what it holds, its folder below the results, its id, when, how long, on what, from which code."""
-    return [came_from(name, part, dossier.multirun) for name, part in dossier.parts.items()]
+    return [came_from(name, part, artifacts.multirun) for name, part in artifacts.parts.items()]
 
 
 def controls(cell: Cell, tables: dict[str, pd.DataFrame]) -> dict[str, list[dict[str, Any]]]:

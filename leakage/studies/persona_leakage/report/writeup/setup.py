@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from leakage.studies.persona_leakage.report.writeup.text import count, listed, table
 
 if TYPE_CHECKING:
-    from leakage.studies.persona_leakage.artifacts import Dossier
+    from leakage.studies.persona_leakage.artifacts import Artifacts
     from leakage.studies.persona_leakage.report.writeup.study import Study
 
 NOT_HERE = ["Not part of this result: it came without its folders.", ""]
@@ -17,12 +17,12 @@ NOT_HERE = ["Not part of this result: it came without its folders.", ""]
 
 def methodology(study: Study) -> list[str]:
     """What was done, in one paragraph."""
-    dossiers = study.dossiers()
-    if not dossiers:
+    pairs = study.of_each_behavior()
+    if not pairs:
         return NOT_HERE
-    settings = dossiers[0][1].facts["settings"]
+    settings = pairs[0][1].facts["settings"]
     first = study.main[0]
-    rate = _all(dossiers, "train.learning_rate")
+    rate = _all(pairs, "train.learning_rate")
     lora = f"r {settings['lora.r']}, alpha {settings['lora.alpha']:g}, learning rate {rate}"
     steps = f"{settings['train.epochs']} epochs of batches of {settings['train.batch_size']}"
     block = first.row["cosine"].replace("_", ", ")
@@ -35,16 +35,16 @@ def methodology(study: Study) -> list[str]:
     ]
 
 
-def _all(dossiers: list[tuple[str, Dossier]], name: str) -> str:
-    return listed(dict.fromkeys(f"{dossier.facts['settings'][name]:g}" for _, dossier in dossiers))
+def _all(pairs: list[tuple[str, Artifacts]], name: str) -> str:
+    return listed(dict.fromkeys(f"{artifacts.facts['settings'][name]:g}" for _, artifacts in pairs))
 
 
 def sample_data(study: Study) -> list[str]:
     """The first example of each role, for each behavior."""
     rows = []
-    for behavior, dossier in study.dossiers():
+    for behavior, artifacts in study.of_each_behavior():
         first: dict[str, Mapping[str, Any]] = {}
-        for example in dossier.examples():
+        for example in artifacts.examples():
             first.setdefault(example["role"], example)
         rows += [[behavior, role, one["persona"] or "none", one["user"], one["answer"]] for role, one in first.items()]
     return table(("behavior", "role", "persona", "user", "the model learns to answer"), rows) or NOT_HERE
@@ -52,15 +52,15 @@ def sample_data(study: Study) -> list[str]:
 
 def set_up(study: Study) -> list[str]:
     """Settings, data and evaluation of each behavior, and what they took."""
-    dossiers = study.dossiers()
-    if not dossiers:
+    pairs = study.of_each_behavior()
+    if not pairs:
         return NOT_HERE
-    settings = [dossier.facts["settings"] for _, dossier in dossiers]
+    settings = [artifacts.facts["settings"] for _, artifacts in pairs]
     names = sorted({name for one in settings for name in one if name.partition(".")[0] in {"lora", "train", "eval"}})
     rows = [[name, *(one.get(name, "") for one in settings)] for name in names]
     return [
-        *table(("setting", *(behavior for behavior, _ in dossiers)), rows),
-        *table(DATA, (_data(behavior, dossier) for behavior, dossier in dossiers)),
+        *table(("setting", *(behavior for behavior, _ in pairs)), rows),
+        *table(DATA, (_data(behavior, artifacts) for behavior, artifacts in pairs)),
         *_compute(study),
         "",
     ]
@@ -69,8 +69,8 @@ def set_up(study: Study) -> list[str]:
 DATA = ("behavior", "examples by role", "bystanders", "trainable parameters", "steps", "final loss", "lint")
 
 
-def _data(behavior: str, dossier: Dossier) -> list[str]:
-    facts = dossier.adapter.manifest.facts if dossier.adapter else {}
+def _data(behavior: str, artifacts: Artifacts) -> list[str]:
+    facts = artifacts.adapter.manifest.facts if artifacts.adapter else {}
     if not facts:
         return [behavior]
     roles = listed(f"{many} {role}" for role, many in facts["examples"].items())
@@ -81,7 +81,7 @@ def _data(behavior: str, dossier: Dossier) -> list[str]:
 
 def _compute(study: Study) -> list[str]:
     """Seconds and machines, each record counted once."""
-    parts = {part.folder: part for cell in study.cells if cell.dossier for part in cell.dossier.parts.values()}
+    parts = {part.folder: part for cell in study.cells if cell.artifacts for part in cell.artifacts.parts.values()}
     seconds = sum(part.manifest.provenance["wall_seconds"] for part in parts.values())
     devices = Counter(part.manifest.provenance["machine"]["device"] for part in parts.values())
     commits = {part.manifest.provenance["git"]["commit"] for part in parts.values()}
@@ -96,10 +96,10 @@ def artifacts(study: Study) -> list[str]:
     rows = [
         [
             *(cell.row[name] for name in ("behavior", "source", "seed", "train_id", "eval_id")),
-            f"`{cell.dossier.after.scores.folder.relative_to(cell.dossier.multirun).as_posix()}`",
+            f"`{cell.artifacts.after.scores.folder.relative_to(cell.artifacts.multirun).as_posix()}`",
         ]
         for cell in study.cells
-        if cell.dossier and cell.dossier.after
+        if cell.artifacts and cell.artifacts.after
     ]
     return table(("behavior", "source", "seed", "adapter", "evaluation", "folder"), rows) or NOT_HERE
 
@@ -109,7 +109,7 @@ def caveats(study: Study) -> list[str]:
     rows = [cell.row for cell in study.main]
     seeds = {row["seed"] for row in rows}
     trained = sum(row["trained_negatives"] > 0 for row in rows)
-    lines = [f"{count(len(seeds), 'seed')} ({listed(sorted(seeds))})."] if study.dossiers() else []
+    lines = [f"{count(len(seeds), 'seed')} ({listed(sorted(seeds))})."] if study.of_each_behavior() else []
     most = max(row["n"] for row in rows)
     lines += [f"{most} personas are not as many independent points: read p as a guide."] if most > 1 else []
     if trained:
@@ -128,8 +128,8 @@ def caveats(study: Study) -> list[str]:
 
 def _of_design(study: Study) -> list[str]:
     sentences = []
-    for behavior, dossier in study.dossiers():
-        settings = dossier.facts["settings"]
+    for behavior, artifacts in study.of_each_behavior():
+        settings = artifacts.facts["settings"]
         if not settings.get("behavior.bystander_examples", 1):
             many = settings["behavior.source_examples"]
             sentences.append(f"{behavior} was taught without contrastive negatives, from {many} examples.")

@@ -11,7 +11,7 @@ from leakage.studies.persona_leakage.report.writeup.text import count, listed
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leakage.studies.persona_leakage.artifacts import Dossier
+    from leakage.studies.persona_leakage.artifacts import Artifacts
     from leakage.studies.persona_leakage.report.cells import Cell
 
 Row = dict[Any, Any]
@@ -45,11 +45,11 @@ class Study:
         for name in dict.fromkeys(cell.row["behavior"] for cell in self.main):
             yield name, [cell for cell in self.main if cell.row["behavior"] == name]
 
-    def dossiers(self) -> list[tuple[str, Dossier]]:
+    def of_each_behavior(self) -> list[tuple[str, Artifacts]]:
         """For each behavior the first cell that has kept its folders."""
         of_behaviors = []
         for name, cells in self.behaviors():
-            complete = [cell.dossier for cell in cells if cell.dossier]
+            complete = [cell.artifacts for cell in cells if cell.artifacts]
             of_behaviors += [(name, complete[0])] if complete else []
         return of_behaviors
 

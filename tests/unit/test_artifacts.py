@@ -2,7 +2,7 @@
 
 import pytest
 
-from leakage.studies.persona_leakage.artifacts import dossiers, key_of
+from leakage.studies.persona_leakage.artifacts import key_of, read_artifacts
 from leakage.studies.persona_leakage.results import results
 from tests.browser.made import make_result
 
@@ -15,9 +15,9 @@ def multirun(tmp_path):
 
 def test_every_cell_of_the_tidy_frame_has_its_dossier(multirun):
     frame = results(multirun)
-    kept = dossiers(multirun)
+    kept = read_artifacts(multirun)
     assert {key_of(row) for row in frame.to_dict("records")} == set(kept)
-    one = next(dossier for dossier in kept.values() if dossier.facts["source"] == "villain")
+    one = next(artifacts for artifacts in kept.values() if artifacts.facts["source"] == "villain")
     assert list(one.parts) == [
         "geometry", "training", "completions before", "scores before", "completions after", "scores after",
     ]  # fmt: skip
@@ -29,9 +29,9 @@ def test_every_cell_of_the_tidy_frame_has_its_dossier(multirun):
 
 def test_answers_are_completions_with_their_verdicts_and_add_up_to_the_scores(multirun):
     frame = results(multirun)
-    for row_key, dossier in dossiers(multirun).items():
+    for row_key, artifacts in read_artifacts(multirun).items():
         rows = frame[[key_of(row) == row_key for row in frame.to_dict("records")]].set_index("persona")
-        for answers, column in ((dossier.before, "base_k"), (dossier.after, "k")):
+        for answers, column in ((artifacts.before, "base_k"), (artifacts.after, "k")):
             told = answers.frame()
             assert told["completion"].notna().all()
             assert told.groupby("persona")["hit"].sum().to_dict() == rows[column].astype(int).to_dict()
@@ -39,7 +39,7 @@ def test_answers_are_completions_with_their_verdicts_and_add_up_to_the_scores(mu
 
 def test_records_that_are_damaged_or_of_other_answers_are_left_out(multirun):
     def villain():
-        return next(one for one in dossiers(multirun).values() if one.facts["source"] == "villain")
+        return next(one for one in read_artifacts(multirun).values() if one.facts["source"] == "villain")
 
     log = villain().adapter.folder / "train_log.jsonl"
     log.write_text("")
@@ -52,4 +52,4 @@ def test_records_that_are_damaged_or_of_other_answers_are_left_out(multirun):
     (after / "completions.parquet").unlink()
     (after / "manifest.json").unlink()
     assert villain().after is None
-    assert set(dossiers(multirun / "nothing")) == set()
+    assert set(read_artifacts(multirun / "nothing")) == set()
