@@ -70,6 +70,8 @@ def own_part(cfg: "DictConfig") -> "DictConfig":
 
     from omegaconf import open_dict
 
+    if "hydra" not in cfg:  # of many configs composed from one merge none has them, and copying takes its time
+        return cfg
     own = copy(cfg)
     with open_dict(own):
         own.pop("hydra", None)

@@ -120,12 +120,12 @@ class TrialData:
             "queries": digest(self.queries),
         }
 
-    @property
+    @cached_property
     def train_id(self) -> str:
         """Short name of who answers."""
         return digest(self.train_identity)[:8]
 
-    @property
+    @cached_property
     def eval_id(self) -> str:
         """Short name of what is asked, and how."""
         return digest(self.eval_identity)[:8]

@@ -117,22 +117,22 @@ class CellIdentity:
             "questions": digest([item.prompt for item in self.data.questions]),
         }
 
-    @property
+    @cached_property
     def train_id(self) -> str:
         """Short name of the adapter, or of the base model for a baseline."""
         return digest(self.train)[:_LENGTH]
 
-    @property
+    @cached_property
     def eval_id(self) -> str:
         """Short name of the evaluation; a cell and its baseline share it."""
         return digest(self.evaluation)[:_LENGTH]
 
-    @property
+    @cached_property
     def geometry_id(self) -> str:
         """Short name of the geometry."""
         return digest(self.geometry)[:_LENGTH]
 
-    @property
+    @cached_property
     def answers_id(self) -> str:
         """Short name of generated answers."""
         return digest(self.answers)[:_LENGTH]
@@ -142,13 +142,13 @@ class CellIdentity:
         """Where generated answers live."""
         return Path(self.config.model.name, self.data.behavior.name, f"answers-{self.answers_id}")
 
-    @property
+    @cached_property
     def adapter_folder(self) -> Path:
         """Where the adapter lives; of a baseline, what stands for none."""
         name = f"base-{self.train_id}" if self.data.is_baseline else f"seed{self.config.seed}-{self.train_id}"
         return Path(self.config.model.name, self.data.behavior.name, self.config.source.name, name)
 
-    @property
+    @cached_property
     def completions_folder(self) -> Path:
         """Where the completions live."""
         return self.adapter_folder / f"{self.data.evaluated.name}-{self.eval_id}"
