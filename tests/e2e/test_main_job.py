@@ -94,7 +94,7 @@ def test_a_damaged_result_is_set_aside_and_only_that_part_is_made_again(multirun
     done, _ = run(multirun, *SWEEP)
     assert done.returncode == 0, done.stderr
     assert "4 cells (3 done), 2 baselines (2 done), 1 geometry (1 done): 1 to run" in done.stdout + done.stderr
-    assert next(scores.parent.glob("damaged-1/scores.parquet")).read_bytes() == whole[: len(whole) // 2]
+    assert next(scores.parent.glob("replaced-1/scores.parquet")).read_bytes() == whole[: len(whole) // 2]
     assert next(multirun.glob("nano/refusal/villain/*/manifest.json")).stat().st_mtime_ns == adapter
     pd.testing.assert_frame_equal(results(multirun), frame)
 

@@ -32,7 +32,7 @@ def sweep(program, panel):
 
 
 def manifests(folder):
-    found = [path for path in folder.rglob("manifest.json") if "damaged-" not in str(path)]
+    found = [path for path in folder.rglob("manifest.json") if "replaced-" not in str(path)]
     return {str(path.relative_to(folder)): path.read_text() for path in found}
 
 
@@ -68,7 +68,7 @@ def test_resume_retry_and_force(sweep, tmp_path):
     assert all("/none/" in name or "geometry-" in name for name in same)
     assert len(same) == 3  # the baseline and the geometry stay
     assert tables(multirun) == first
-    assert (villain / "damaged-2" / "manifest.json").is_file()
+    assert (villain / "replaced-2" / "manifest.json").is_file()
 
 
 def test_a_plan_knows_hours_once_a_cell_is_done_and_leaves_nothing_behind(sweep, tmp_path):

@@ -220,7 +220,7 @@ def test_a_damaged_adapter_is_made_again_and_the_answers_of_the_same_bytes_are_k
     assert "adapter/adapter_model.safetensors has changed since it was written; kept in" in done.stdout + done.stderr
     assert adapter.read_bytes() == whole
     assert scores.stat().st_mtime_ns == written
-    assert len(list(multirun.glob("nano/refusal/villain/*/damaged-1/adapter/adapter_model.safetensors"))) == 1
+    assert len(list(multirun.glob("nano/refusal/villain/*/replaced-1/adapter/adapter_model.safetensors"))) == 1
 
 
 def test_answers_of_another_adapter_are_made_again_whenever_that_is_noticed(tmp_path):
@@ -230,16 +230,17 @@ def test_answers_of_another_adapter_are_made_again_whenever_that_is_noticed(tmp_
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
     (manifest,) = multirun.glob("nano/refusal/villain/*/refusal-*/manifest.json")
     content = json.loads(manifest.read_text())
-    right = content["facts"]["made_from"]
+    right = content["inputs"][0]["sha256"]
     (adapter,) = multirun.glob("nano/refusal/villain/*/adapter/adapter_model.safetensors")
     assert right == hashlib.sha256(adapter.read_bytes()).hexdigest()
-    content["facts"]["made_from"] = "0" * 64
+    content["inputs"][0]["sha256"] = "0" * 64
     manifest.write_text(json.dumps(content))
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
     assert "1 cell (0 done)" in done.stdout + done.stderr
-    assert "what it was made from, or is read against, has changed; kept in" in done.stdout + done.stderr
-    assert json.loads(manifest.read_text())["facts"]["made_from"] == right
-    assert len(list(multirun.glob("nano/refusal/villain/*/refusal-*/damaged-1/completions.parquet"))) == 1
+    why = "adapter/adapter_model.safetensors in .., of which it was made, is another now; kept in"
+    assert why in done.stdout + done.stderr
+    assert json.loads(manifest.read_text())["inputs"][0]["sha256"] == right
+    assert len(list(multirun.glob("nano/refusal/villain/*/refusal-*/replaced-1/completions.parquet"))) == 1
 
 
 def test_a_new_headline_geometry_or_category_is_told_without_generating(tmp_path):

@@ -18,7 +18,7 @@ def main() -> None:
     import torch
     import transformers
 
-    import leakage.studies.persona_leakage.pipeline
+    import leakage.studies.persona_leakage.cell
     import leakage.training.checkpoints
     import leakage.training.sft  # noqa: F401
     from leakage.cli.register import compose
@@ -47,13 +47,14 @@ def _start(config, kill_after):
 
 
 def _child(config):
-    from leakage.studies.persona_leakage.pipeline import run
+    from leakage.jobs.run import run
+    from leakage.studies.registry import job_of
 
     sys.stdin.close()
     os.dup2(2, 1)  # stdout is for the answers
     code = 1
     try:
-        run(config)
+        run(job_of(config))
         code = 0
     finally:
         os._exit(code)

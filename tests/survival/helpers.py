@@ -23,7 +23,7 @@ def few_personas(folder: Path) -> str:
 def tables(multirun):
     """Digest of every table of numbers below a folder, by its name there: what a result is."""
     found = [path for pattern in ("*.parquet", "*.safetensors") for path in multirun.rglob(pattern)]
-    kept = [path for path in found if not any(part.startswith(("damaged-", "parts-")) for part in path.parts)]
+    kept = [path for path in found if not any(part.startswith(("replaced-", "parts-")) for part in path.parts)]
     return {str(path.relative_to(multirun)): hashlib.sha256(path.read_bytes()).hexdigest() for path in kept}
 
 

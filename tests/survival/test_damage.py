@@ -52,11 +52,11 @@ def test_a_damaged_stage_is_made_again_and_no_other(harness, finished, tmp_path,
     spoil(folder / name)
     before = {path: path.read_text() for path in multirun.rglob("manifest.json")}
     assert harness.start(*cell, f"paths.multirun={multirun}")[0] == 0
-    after = {path: path.read_text() for path in multirun.rglob("manifest.json") if "damaged-" not in str(path)}
+    after = {path: path.read_text() for path in multirun.rglob("manifest.json") if "replaced-" not in str(path)}
     assert [path.parent.resolve() for path in after if after[path] != before.get(path)] == [folder.resolve()]
-    assert (folder / "damaged-1").is_dir()
+    assert (folder / "replaced-1").is_dir()
     if name != "adapter/adapter_model.safetensors":
-        assert (folder / "damaged-1" / name).exists()
+        assert (folder / "replaced-1" / name).exists()
     assert tables(multirun) == tables(whole)
 
 
@@ -68,7 +68,7 @@ def test_a_half_written_checkpoint_and_a_torn_part_are_kept_aside(harness, finis
     for share in range(20, 100, 4):
         harness.start(*cell, f"paths.multirun={multirun}", kill_after=seconds * share / 100)
         for file in (*multirun.rglob("checkpoint-*/optimizer.pt"), *multirun.rglob("parts-*/[0-9]*.parquet")):
-            if "damaged-" not in str(file):
+            if "replaced-" not in str(file):
                 truncate(file)
                 spoiled.add(file.name)
         if len(spoiled) > 1:
