@@ -27,7 +27,7 @@ BEAT_S = 5.0  # seconds between two signs of life
 LEASE_S = 120.0  # without a sign for so long, a process on another machine counts as dead
 LOG_VARIABLE = "LEAKAGE_LOG"  # where a launcher sends a job's output
 _PREFIX = ".claim-"
-_SPENT = ".spent"  # seconds of a start that was stopped, or that failed
+SPENT = ".spent"  # seconds of a start that was stopped, or that failed
 
 
 class Claim(BaseModel):
@@ -136,7 +136,7 @@ class Held:
     def working(self) -> Iterator[None]:
         """In this block seconds count; if it does not end well they are noted, for whoever goes on."""
         self._since = monotonic()
-        note = self.folder / _SPENT
+        note = self.folder / SPENT
         try:
             yield
             note.unlink(missing_ok=True)
@@ -190,7 +190,7 @@ def _seconds_spent(folder: Path, last: Path | None) -> float:
     if dead is not None:
         return dead.seconds
     try:
-        return float((folder / _SPENT).read_text())
+        return float((folder / SPENT).read_text())
     except (OSError, ValueError):
         return 0.0
 
