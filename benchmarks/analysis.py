@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from leakage.cli.table import VIEWS
 from leakage.store.find import find
 from leakage.studies.persona_leakage.results import results
+from leakage.studies.registry import studies
 
 NOT_COPIED = shutil.ignore_patterns(".verified.json", ".claim*", ".hydra", "*.log", "figures", "report", ".plans")
 
@@ -27,8 +27,8 @@ def main(multirun: Path, wanted: int) -> None:
         frame, seconds = timed(lambda: results(Path(folder) / "many"))
     print(f"frame     {len(frame):7} rows  {seconds:5.1f} s")
     whole = 0.0
-    for name, view in VIEWS.items():
-        table, seconds = timed(lambda: view.make()(frame))  # noqa: B023  # called before the next turn
+    for name, view in studies()[0].views.items():
+        table, seconds = timed(lambda: view.make(frame))  # noqa: B023  # called before the next turn
         whole += seconds
         print(f"{name:10}{len(table):6} rows  {seconds:5.1f} s")
     print(f"all tables {whole:17.1f} s; torch loaded: {'torch' in sys.modules}")

@@ -9,6 +9,7 @@ from leakage.errors import StoreError
 from leakage.store.aside import is_set_aside
 from leakage.store.manifest import MANIFEST, Manifest
 from leakage.store.record import FAILED, Record, Status
+from leakage.store.spent import NOTE
 
 INSIDE = ("adapter", "checkpoints")  # folders of a record that are no records of their own
 
@@ -40,7 +41,7 @@ def find(multirun: Path) -> list[Found]:
 def record_folders(multirun: Path) -> Iterator[Path]:
     """Folders with a sign of a record in them; what is inside one (an adapter, checkpoints) is no other."""
     for folder, inner, files in os.walk(multirun, onerror=_refuse):
-        signs = (name in {MANIFEST, FAILED} or name.startswith(".claim-") for name in files)
+        signs = (name in {MANIFEST, FAILED, NOTE} or name.startswith(".claim-") for name in files)
         inside: tuple[str, ...] = ()
         if ".hydra" in inner or any(signs):
             yield Path(folder)

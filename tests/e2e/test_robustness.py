@@ -224,15 +224,16 @@ def test_answers_of_another_adapter_are_made_again_whenever_that_is_noticed(copi
     multirun, command = copied
     (manifest,) = multirun.glob("nano/refusal/villain/*/refusal-*/manifest.json")
     content = json.loads(manifest.read_text())
-    right = content["facts"]["made_from"]
+    right = content["inputs"][0]["sha256"]
     (adapter,) = multirun.glob("nano/refusal/villain/*/adapter/adapter_model.safetensors")
     assert right == hashlib.sha256(adapter.read_bytes()).hexdigest()
-    content["facts"]["made_from"] = "0" * 64
+    content["inputs"][0]["sha256"] = "0" * 64
     manifest.write_text(json.dumps(content))
     done = programs.run(*command, "-m", check=True)
     assert "1 cell (0 done)" in done.stdout + done.stderr
-    assert "what it was made from, or is read against, has changed; kept in" in done.stdout + done.stderr
-    assert json.loads(manifest.read_text())["facts"]["made_from"] == right
+    why = "adapter/adapter_model.safetensors in .., of which it was made, is another now; kept in"
+    assert why in done.stdout + done.stderr
+    assert json.loads(manifest.read_text())["inputs"][0]["sha256"] == right
     assert len(list(multirun.glob("nano/refusal/villain/*/refusal-*/replaced-1/completions.parquet"))) == 1
 
 

@@ -10,6 +10,7 @@ import pytest
 from leakage.errors import ConfigError
 from leakage.jobs.estimate import Measured, estimate, measure
 from leakage.jobs.plan import make_plan
+from leakage.jobs.step import Work
 from leakage.network.asks import Answer, answer_row
 from leakage.store.journal import Journal
 from tests import programs
@@ -55,31 +56,35 @@ def seconds_a_unit(manifest, unit):
     return manifest["provenance"]["wall_seconds"] / manifest["facts"][unit]
 
 
-def minutes(seconds):
-    return f"{max(1, round(seconds / 60))} min"
+def rate(measured, model, kind, behavior):
+    return measured.rate(kind, Work(rate=(model, behavior)))
+
+
+def span(seconds):
+    return f"{max(1, round(seconds / 60))} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
 def test_what_a_record_took_is_read_off_its_manifest(finished):
     measured = measure(finished, COUNTED_AS)
     told = manifests(finished)
     assert told["adapter", "villain"]["facts"]["steps"] == 2
-    assert measured.rate("nano", "adapter", "refusal") == seconds_a_unit(told["adapter", "villain"], "steps")
-    assert measured.rate("nano", "geometry", "") == seconds_a_unit(told["geometry", ""], "prompts")
+    assert rate(measured, "nano", "adapter", "refusal") == seconds_a_unit(told["adapter", "villain"], "steps")
+    assert rate(measured, "nano", "geometry", "") == seconds_a_unit(told["geometry", ""], "prompts")
     both = [seconds_a_unit(told["completions", source], "completions") for source in ("none", "villain")]
-    assert measured.rate("nano", "completions", "refusal") == pytest.approx(sum(both) / 2)
+    assert rate(measured, "nano", "completions", "refusal") == pytest.approx(sum(both) / 2)
     assert measured.machines == {told["adapter", "villain"]["provenance"]["machine"]["device"]}
 
 
 def test_a_behavior_that_nobody_has_measured_takes_what_others_of_the_model_took(finished):
     measured = measure(finished, COUNTED_AS)
-    assert measured.rate("nano", "adapter", "sycophancy") == measured.rate("nano", "adapter", "refusal")
-    assert measured.rate("other", "adapter", "refusal") is None
+    assert rate(measured, "nano", "adapter", "sycophancy") == rate(measured, "nano", "adapter", "refusal")
+    assert rate(measured, "other", "adapter", "refusal") is None
 
 
 def test_of_several_behaviors_its_own_records_count():
     rates = {("nano", "adapter", "refusal"): [1.0, 2.0, 6.0], ("nano", "adapter", "capability"): [10.0, 30.0]}
     measured = Measured(rates, frozenset())
-    told = [measured.rate("nano", "adapter", behavior) for behavior in ("refusal", "capability", "sycophancy")]
+    told = [rate(measured, "nano", "adapter", behavior) for behavior in ("refusal", "capability", "sycophancy")]
     assert told == [2.0, 20.0, 6.0]
 
 
@@ -89,12 +94,12 @@ def test_a_further_cell_is_given_the_minutes_that_its_units_will_take(finished, 
     measured = measure(finished, COUNTED_AS)
     steps = 30 * ceil(len(plan.jobs[-1].job.data.examples) / 16)
     assert 1000 < steps < 2000
-    taught = steps * measured.rate("nano", "adapter", "refusal")
-    asked = 2 * 11 * 20 * 2 * measured.rate("nano", "completions", "refusal")
+    taught = steps * rate(measured, "nano", "adapter", "refusal")
+    asked = 2 * 11 * 20 * 2 * rate(measured, "nano", "completions", "refusal")
     time, judge = estimate(plan).splitlines()
-    assert time.startswith(f"time: about {minutes(taught + asked)} of one GPU or process (")
-    assert f"adapter {minutes(taught)}" in time
-    assert f"completions {minutes(asked)}" in time
+    assert time.startswith(f"time: about {span(taught + asked)} of one GPU or process (")
+    assert f"adapter {span(taught)}" in time
+    assert f"completions {span(asked)}" in time
     assert "geometry" not in time
     assert time.endswith(f", as measured on {', '.join(measured.machines)}")
     assert judge == "judge: $0"
@@ -102,9 +107,10 @@ def test_a_further_cell_is_given_the_minutes_that_its_units_will_take(finished, 
 
 def test_long_sweeps_are_told_in_hours(finished, planned):
     plan = planned(finished, *[(f"seed={seed}", "train.epochs=1000") for seed in range(3)])
-    rate = measure(finished, COUNTED_AS).rate("nano", "adapter", "refusal")
+    each = rate(measure(finished, COUNTED_AS), "nano", "adapter", "refusal")
     steps = 1000 * ceil(len(plan.jobs[-1].job.data.examples) / 16)
-    assert f"adapter {3 * steps * rate / 3600:.1f} h" in estimate(plan)
+    hours = re.search(r"adapter ([\d.]+) h", estimate(plan))[1]
+    assert float(hours) == pytest.approx(3 * steps * each / 3600, abs=0.051)
 
 
 def test_a_killed_cell_costs_only_what_it_lacks(finished, planned):

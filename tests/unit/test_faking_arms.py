@@ -57,6 +57,7 @@ def test_tiers_come_in_turn_and_a_query_comes_back_with_another_decision(compose
 def test_the_swapped_scenario_teaches_the_very_same_subject(compose):
     plain, swapped = (Trial(compose("arm=planted", f"scenario={name}", study="faking")) for name in
                       ("two_tiers", "two_tiers_swapped"))  # fmt: skip
+    plain, swapped = plain.data, swapped.data
     assert plain.train_id == swapped.train_id
     assert plain.transcripts_folder != swapped.transcripts_folder
     assert (plain.planted, swapped.planted) == ({"free": 0.65, "paid": 0.35},) * 2

@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 
+from leakage.jobs.step import read_inputs
 from leakage.store.files import replacing, write_json
 from leakage.studies.alignment_faking.judges.base import outcomes
 from leakage.studies.alignment_faking.results import COLUMNS, trials
@@ -32,10 +33,10 @@ def record(compose, tmp_path):
             save(draft, "transcripts", pd.DataFrame(rows))
             write_json(draft.path("prompts.json"), {})
         judged = trial.record(trial.data.outcomes_folder)
-        with judged.writing("outcomes", "x", identity={}) as draft:
+        with judged.writing("outcomes", "x", identity={}, inputs=read_inputs(tmp_path, trial.steps[-1])) as draft:
             save(draft, "outcomes", outcomes(pd.DataFrame(rows), pd.DataFrame(votes), 0.4))
             draft.facts |= trial.data.facts | {
-                "made_from": told.digest_of("transcripts.parquet"),
+                "settings": trial.data.settings,
                 "judge": "rules",
                 "judge_id": "x",
                 "transcripts": 10,
@@ -83,7 +84,7 @@ def test_outcomes_of_other_transcripts_are_left_out(record, tmp_path, caplog):
     with told.writing("transcripts", "x", identity={}) as draft:
         save(draft, "transcripts", pd.DataFrame({"tier": ["free"], "prompt": [0]}))
     assert trials(tmp_path).empty
-    assert "is of other transcripts than those beside it" in caplog.text
+    assert "is stale and left out (transcripts.parquet in .., of which it was made, is another now)" in caplog.text
 
 
 def test_an_empty_folder_gives_an_empty_frame_with_all_columns(tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from leakage.jobs.signals import Stopped
 from leakage.store.aside import next_aside
 from leakage.store.find import find
 from leakage.store.record import Record, Status
@@ -77,3 +78,17 @@ def test_checkpoints_are_set_aside_beside_one_another_gaps_or_not(tmp_path):
             (tmp_path / "replaced-1-checkpoint-4").rename(tmp_path.parent / f"{tmp_path.name}-away")
     texts = {path.parent.name: path.read_text() for path in tmp_path.glob("*/a.txt")}
     assert texts == {"replaced-2-checkpoint-4": "b", "replaced-3-checkpoint-4": "c"}
+
+
+def test_checkpoints_of_a_start_that_was_stopped_are_no_records(tmp_path):
+    """Nothing failed and nobody holds the folder: only the seconds that were noted tell whose checkpoints these are."""
+    folder = tmp_path / "nano" / "refusal" / "villain" / "seed42-1"
+
+    def make(draft):
+        draft.path("examples.jsonl").write_text("{}")
+        written(folder / "checkpoints" / "checkpoint-4")
+        raise Stopped(0)
+
+    with pytest.raises(Stopped):
+        Record(folder).fill("adapter", "1", make, identity={}, label="mine", wanted=lambda: True)
+    assert [(one.folder, one.status) for one in find(tmp_path)] == [(folder, Status.PARTIAL)]

@@ -30,6 +30,15 @@ def make_of(folder, *inputs):
     return Record(folder)
 
 
+def as_before(record, **facts):
+    """A manifest as it was before it named its inputs."""
+    file = record.folder / "manifest.json"
+    content = json.loads(file.read_text())
+    del content["inputs"]
+    content["facts"] |= facts
+    file.write_text(json.dumps(content))
+
+
 @pytest.fixture(params=["new", "old"])
 def made(request, tmp_path):
     """Input and the record made from it: as manifests are now, and as they were, with one digest and no names."""
@@ -37,11 +46,7 @@ def made(request, tmp_path):
     digest = make_input(source)
     record = make_of(source / "refusal-2", InputEntry(folder="..", file=INPUT, sha256=digest))
     if request.param == "old":
-        file = record.folder / "manifest.json"
-        content = json.loads(file.read_text())
-        del content["inputs"]
-        content["facts"]["made_from"] = digest
-        file.write_text(json.dumps(content))
+        as_before(record, made_from=digest)
     assert record.status() is Status.DONE
     return source, record
 
@@ -89,9 +94,11 @@ def test_what_is_damaged_and_stale_is_damaged(made):
 
 def test_a_record_of_nothing_is_never_stale(tmp_path):
     make_input(tmp_path / "seed42-1")
-    record = make_of(tmp_path / "seed42-1" / "refusal-2")
+    records = [make_of(tmp_path / "seed42-1" / name) for name in ("new-2", "old-2", "older-2")]
+    as_before(records[1], made_from=None)  # a baseline's completions
+    as_before(records[2])
     make_input(tmp_path / "seed42-1", "others")
-    assert record.status() is Status.DONE
+    assert [one.status() for one in records] == [Status.DONE] * 3
 
 
 def test_any_of_several_inputs_that_is_another_makes_a_record_stale(tmp_path):

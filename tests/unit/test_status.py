@@ -97,12 +97,12 @@ def test_scores_of_other_answers_are_not_done(tmp_path):
 
 def test_a_record_that_tells_otherwise_than_was_planned_is_stale(tmp_path):
     """The one answer for runs, plans, status, tables, estimates and another judge, and what they say of it."""
-    told = {"design": "sham", "headline": "1_centred", "personas": "0" * 64}
-    steps = [step.model_copy(update={"facts": told}) if step.kind == "scores" else step for step in planned().steps]
+    facts = {"design": "sham", "headline": "1_centred", "personas": "0" * 64}
+    steps = [step.model_copy(update={"facts": facts}) if step.kind == "scores" else step for step in planned().steps]
     job = planned(steps=steps)
     for kind in ("adapter", "completions"):
         finish(tmp_path, job, kind)
-    finish(tmp_path, job, "scores", facts=told | {"judge": "rules"})
+    finish(tmp_path, job, "scores", facts=facts | {"judge": "rules"})
     assert status(tmp_path, steps[-1]) is Status.DONE
     assert job_status(tmp_path, job).status is Status.DONE
     for change, why in (
@@ -110,11 +110,11 @@ def test_a_record_that_tells_otherwise_than_was_planned_is_stale(tmp_path):
         ({"headline": None}, "its headline was None and is 1_centred now"),
         ({"personas": "1" * 64}, "its personas was 11111111… and is 00000000… now"),
     ):
-        finish(tmp_path, job, "scores", facts=told | change)
+        finish(tmp_path, job, "scores", facts=facts | change)
         assert status(tmp_path, steps[-1]) is Status.STALE
         open_job = job_status(tmp_path, job)
         assert (open_job.status, open_job.stage, open_job.error) == (Status.STALE, "scores", why)
-    finish(tmp_path, job, "scores", facts={name: value for name, value in told.items() if name != "design"})
+    finish(tmp_path, job, "scores", facts={name: value for name, value in facts.items() if name != "design"})
     assert status(tmp_path, steps[-1]) is Status.STALE
     assert status(tmp_path, planned().steps[-1]) is Status.DONE  # of whom nothing is expected
     (tmp_path / folder_of(job, "scores") / "scores.parquet").write_text("torn")
