@@ -130,7 +130,9 @@ def panel(made_once: Any) -> str:
 
 def swept(made_once: Any, name: str, *arguments: str) -> Path:
     """The results of a command, from the first who asks for them."""
-    return Path(made_once(name, lambda folder: programs.run(*arguments, f"paths.multirun={folder}", check=True)))
+    return Path(
+        made_once(name, lambda folder: programs.run(*arguments, f"paths.multirun={folder}", timeout=500, check=True))
+    )
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 # what Python and libraries read once, as they are imported
-AT_IMPORT = ("PYTHON", "HF_", "TRANSFORMERS_", "TORCH", "OMP_", "OPENBLAS", "MKL_", "MPL", "XDG_CACHE")
+AT_IMPORT = ("PYTHON", "HF_", "TRANSFORMERS_", "OMP_", "OPENBLAS", "MKL_", "MPL", "XDG_CACHE")
 OF_EACH_TEST = {"PYTHONUNBUFFERED"}  # the fork heeds it
 ENDING = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR2)
 

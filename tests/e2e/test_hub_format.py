@@ -19,8 +19,15 @@ from leakage.studies.persona_leakage.results import results
 from tests.conftest import ROOT
 
 BLOCKS = 4
-SHORT = ["debug=tiny", "eval.max_new_tokens=6", "eval.prompts=1"]
-CELL = ["run.py", "model=hf", "behavior=refusal", "source=villain", *SHORT]
+CELL = [
+    "run.py",
+    "model=hf",
+    "debug=tiny",
+    "behavior=refusal",
+    "source=villain",
+    "eval.max_new_tokens=6",
+    "eval.prompts=1",
+]
 
 
 @pytest.fixture(scope="module")

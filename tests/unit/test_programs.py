@@ -53,6 +53,12 @@ def test_what_is_read_at_import_or_lies_in_another_folder_has_imports_of_its_own
             assert not isinstance(process, programs.Fork)
 
 
+def test_what_torch_notes_in_the_environment_of_a_test_makes_no_start_a_cold_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    with programs.start("-c", "") as process:
+        assert isinstance(process, programs.Fork)
+
+
 def test_a_fork_heeds_signals_that_its_parents_ignore():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
