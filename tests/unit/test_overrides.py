@@ -9,8 +9,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from leakage.errors import ConfigError
 from leakage.settings.overrides import override
-from leakage.settings.schema import Composer
 from tests.conftest import ROOT
+from tests.unit.helpers import jobs_composer
 from tests.unit.programs import put_in_path
 
 NASTY = [
@@ -35,13 +35,11 @@ def test_what_hydra_composes_is_the_very_text(compose, text):
 @pytest.mark.parametrize("text", NASTY)
 def test_a_sweep_hands_the_very_text_on_to_its_jobs(compose, text):
     """The sweeper writes overrides anew, and plans compose without Hydra what differs in values alone."""
-    from hydra import compose as through_hydra
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     parsed = OverridesParser.create().parse_overrides([override("paths.multirun", text), "seed=1,2"])
     ((job, _),) = BasicSweeper.split_arguments(parsed, None)
-    composer = Composer(lambda overrides: through_hydra("config", list(overrides)))
-    assert composer(job).paths.multirun == compose(*job).paths.multirun == text
+    assert jobs_composer()(job).config.paths.multirun == compose(*job).paths.multirun == text
 
 
 def test_any_text_of_the_signs_that_mean_something_comes_back():
