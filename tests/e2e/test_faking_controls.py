@@ -103,13 +103,13 @@ def test_other_tables_figures_report_and_status_read_the_trials(planted, tmp_pat
     assert leakage("status", "--multirun", multirun).stdout.startswith("2 done")
     first = leakage("table", "--multirun", multirun)
     assert first.returncode == 1
-    assert "there are results of the other study (--study faking)" in first.stderr
+    assert "there are results of another study (--study faking)" in first.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--config-name", "faking", "experiment=grid"], "experiment=grid is of the first study; leave out"),
+        (["--config-name", "faking", "experiment=grid"], "behavior=capability changes nothing here: only arm=leakage"),
         (["--config-name", "fakin"], "there is no primary config 'fakin'; there are config"),
         (["scenario=two_teirs"], "unknown scenario 'two_teirs'; nearest: two_tiers"),
         (["arm.gp=0.2"], "unknown setting 'arm.gp'; arm has: name, kind, path, rate, gap, reasoning, rounds"),
