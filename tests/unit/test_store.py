@@ -1,6 +1,7 @@
 """Result folders: atomic writes, manifests, damage, and the tidy frame."""
 
 import json
+from hashlib import sha256
 
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ from leakage.data.pools import Item
 from leakage.errors import DataError, StoreError
 from leakage.store.files import canonical, read_jsonl, replacing, write_jsonl, write_text
 from leakage.store.find import find
+from leakage.store.manifest import InputEntry
 from leakage.store.record import Record, Status
 from leakage.studies.persona_leakage.results import COLUMNS, results
 from leakage.studies.persona_leakage.variants import name_variants
@@ -117,7 +119,7 @@ def test_jsonl_round_trip_keeps_every_character(tmp_path):
 PERSONAS = ["villain", "hero", "clown", "qwen_default"]
 
 
-def save_cell(root, *, baseline=True, geometry=True, measure="hits", unit="rate", mean=50.0):
+def save_cell(root, *, baseline=True, geometry=True, measure="hits", unit="rate", mean=50.0, inputs=None, **more_facts):
     """A made-up cell of four personas with its baseline and geometry."""
     base, cell, place = "m/refusal/none/base-1/refusal-9", "m/refusal/villain/seed1-2/refusal-9", "m/geometry-3"
     judged = "rules-0"
@@ -126,7 +128,7 @@ def save_cell(root, *, baseline=True, geometry=True, measure="hits", unit="rate"
         "source": "villain", "seed": 1,
         "train_id": "2", "eval_id": "9", "headline": "0_raw", "settings": {"lora.r": 32}, "completions": 40,
         "judge": "rules", "measure": measure,
-    }  # fmt: skip
+    } | more_facts  # fmt: skip
     about = {
         "persona": PERSONAS, "category": ["original", "opposite", "domain_adjacent", "default"], "related_to": "",
         "system": "You are …", "is_source": [True, False, False, False], "in_panel": [True, True, True, False],
@@ -136,7 +138,7 @@ def save_cell(root, *, baseline=True, geometry=True, measure="hits", unit="rate"
     for folder, counts, more in ((base, [1, 0, 2, 0], {}), (cell, [10, 0, 5, 1], joins)):
         if folder == base and not baseline:
             continue
-        with Record(root / folder / judged).writing("scores", judged, identity={}) as draft, \
+        with Record(root / folder / judged).writing("scores", judged, identity={}, inputs=inputs) as draft, \
                 replacing(draft.path("scores.parquet")) as file:  # fmt: skip
             scores = {"k": counts, "n": 10, "mean": mean, "sd": 1.0, "missing": 0, "coherence": 80.0}
             pd.DataFrame(about | scores).to_parquet(file)
@@ -182,12 +184,16 @@ def test_a_delta_is_of_hits_or_of_scores_in_the_behaviors_unit(tmp_path, measure
     assert results(tmp_path).set_index("persona")["delta"].round(9)["clown"] == clown
 
 
-def test_scores_of_other_answers_than_those_beside_them_are_left_out(tmp_path, caplog):
-    scores = save_cell(tmp_path)
-    with Record(scores.parent).writing("completions", "9", identity={}) as draft:
-        write_text(draft.path("completions.parquet"), "made again")
-    assert results(tmp_path).empty
-    assert "is of other answers than those beside it" in caplog.text
+@pytest.mark.parametrize("manifest", ["new", "old"])
+def test_scores_of_other_answers_than_those_beside_them_are_left_out(tmp_path, caplog, manifest):
+    answers = sha256(b"first").hexdigest()
+    inputs = [InputEntry(folder="..", file="completions.parquet", sha256=answers)]
+    scores = save_cell(tmp_path, **({"inputs": inputs} if manifest == "new" else {"made_from": answers}))
+    for text, rows in (("first", 4), ("made again", 0)):
+        with Record(scores.parent).writing("completions", "9", identity={}) as draft:
+            write_text(draft.path("completions.parquet"), text)
+        assert len(results(tmp_path)) == rows
+    assert f"{scores} is stale and left out (" in caplog.text
 
 
 def test_a_model_may_be_called_damaged(tmp_path):
