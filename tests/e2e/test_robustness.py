@@ -247,7 +247,7 @@ def test_a_new_headline_geometry_or_category_is_told_without_generating(panel, t
     lines = (pool / "questions.jsonl").read_text().splitlines()
     (pool / "questions.jsonl").write_text("\n".join(lines[:5]))
     few = Path(panel.partition("=")[2]).read_text()
-    personas.write_text(few.replace('"category": "tone_variant"', '"category": "mood"'))
+    personas.write_text(few.replace('"category": "hierarchical"', '"category": "mood"'))
     changes = ["model.headline.layer=0", "model.headline.choice=accuracy", f"personas.path={personas}"]
     before = results(multirun).set_index("persona")["cosine_0_centred"]
     programs.run(*command, *changes, f"model.pool={pool}", check=True)
