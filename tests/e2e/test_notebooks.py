@@ -37,6 +37,7 @@ def execute(name, multirun, home, *more):
     environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     environment |= {"LEAKAGE_MULTIRUN": str(multirun), "IPYTHONDIR": str(home), "JUPYTER_PLATFORM_DIRS": "1"}
     environment |= {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    environment |= {"PYTHONPATH": str(ROOT)}  # this checkout, whichever the virtual environment was made for
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     for cell in notebook.cells:
         cell.source = cell.source.replace(SWEEP, " ".join([SWEEP, *more]))
