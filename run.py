@@ -9,8 +9,9 @@ from omegaconf import DictConfig
 
 from leakage.cli.errors import guarded
 from leakage.cli.primary import with_primary_config
-from leakage.cli.register import load_job, register
+from leakage.cli.register import register, study_of_config
 from leakage.errors import ConfigError
+from leakage.settings.schema import load
 
 register()
 
@@ -21,13 +22,14 @@ def main(cfg: DictConfig) -> str:
     from leakage.jobs.idle import refuse_idle
     from leakage.jobs.run import run
 
-    job, hydra_config = load_job(cfg), HydraConfig.get()
+    study, hydra_config = study_of_config(cfg), HydraConfig.get()
+    job = study.job(load(cfg, study.settings()))
     launcher = hydra_config.runtime.choices["hydra/launcher"]
     if hydra_config.mode == RunMode.RUN and launcher != "basic" and not job.config.planned:
         raise ConfigError(f"hydra/launcher={launcher} is for sweeps: add -m, or hydra/launcher=basic to run it here")
     if not job.config.planned:
         refuse_idle([(tuple(hydra_config.overrides.task), job)])
-    return run(job)
+    return run(job, shown_by=study.shown_by)
 
 
 if __name__ == "__main__":

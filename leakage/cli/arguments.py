@@ -70,8 +70,9 @@ def frame_of(arguments: argparse.Namespace, study: "Study", *, may_be_empty: boo
         frame = study.read(existing(arguments.multirun))
     if frame.empty and not may_be_empty:
         others = [one for one in with_results(arguments.multirun) if one != study]
-        there = f", but there are results of another study (--study {others[0].name})" if others else ""
-        raise StoreError(f"no finished {study.one} below {arguments.multirun}{there}; run one first: {study.first}")
+        there = f"there are results of another study (--study {others[0].name})" if others else ""
+        mend = f", but {there}" if others else f"; run one first: {study.first}"
+        raise StoreError(f"no finished {study.one} below {arguments.multirun}{mend}")
     return frame
 
 

@@ -45,7 +45,7 @@ def draw_figures(arguments: argparse.Namespace) -> None:
 def make_report(arguments: argparse.Namespace) -> None:
     """Write the folder of pages, with every figure in it; of each study its own."""
     from leakage.report.drawing import draw_all
-    from leakage.report.folder import check_free
+    from leakage.report.folder import check_free, mark
 
     chosen = chosen_studies(arguments)
     for study in chosen:
@@ -56,6 +56,7 @@ def make_report(arguments: argparse.Namespace) -> None:
             drawn = list(draw_all(_drawings(arguments, study, frame), Path(pictures)))
             place, samples = Path(pictures), arguments.samples
             index = study.report(frame, arguments.multirun, folder, figures=place, samples=samples)
+        mark(folder)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
         print(f"{size:.0f} MB with {len(drawn) // 2} figures; open it in a browser: {index}")
 

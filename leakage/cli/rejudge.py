@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from shlex import quote
 
-from leakage.cli.arguments import add_multirun, add_study, existing, where, with_results
-from leakage.studies.registry import studies, study_named
+from leakage.cli.arguments import add_multirun, add_study, existing, only_study, where, with_results
+from leakage.studies.registry import studies
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,9 +22,10 @@ def judge_again(arguments: argparse.Namespace) -> None:
     """Let another judge read what is there, of the study named or of every one that has results."""
     from leakage.cli.register import compose
 
-    named = [study_named(arguments.study)] if arguments.study else with_results(existing(arguments.multirun))
+    named = [only_study(arguments, "rejudger", "rejudge")] if arguments.study else []
+    present = [] if named else [study for study in with_results(existing(arguments.multirun)) if study.rejudger]
     judged = 0
-    for study in named or [studies()[0]]:
+    for study in named or present or [studies()[0]]:
         config = compose([*arguments.overrides, *where(arguments)], study.config)
         existing(Path(config.paths.multirun))
         judged += len(study.rejudge(config, only=arguments.only))

@@ -21,7 +21,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         epilog="\n".join(_views(study) for study in studies()),
     )  # fmt: skip
     add_study(table, every=False)
-    table.add_argument("--by", default="cell", metavar="VIEW", help="what a row is; see below")
+    table.add_argument("--by", metavar="VIEW", help="what a row is; see below (default: the first)")
     add_points(table)
     table.set_defaults(action=show_table)
     agree = commands.add_parser("agreement", help="how far two judges of the same answers agree")
@@ -40,14 +40,15 @@ def _views(study: "Study") -> str:
 def show_table(arguments: argparse.Namespace) -> None:
     """Print a table of the results in the form asked for."""
     study = study_named(arguments.study)
-    view = _view(study, arguments.by)
+    name = arguments.by or next(iter(study.views))
+    view = _view(study, name)
     frame = frame_of(arguments, study)
-    with waiting(f"table by {arguments.by} of {len(frame)} rows"):
+    with waiting(f"table by {name} of {len(frame)} rows"):
         table = view.make(frame)
     if table.empty:
-        raise StoreError(f"nothing to show by {arguments.by}: {view.empty}")
+        raise StoreError(f"nothing to show by {name}: {view.empty}")
     show(table, arguments.format, study.telling(table))
-    if arguments.by == next(iter(study.views)) and arguments.format == "rich":
+    if name == next(iter(study.views)) and arguments.format == "rich":
         print(study.in_words(table))
 
 

@@ -31,7 +31,9 @@ def refuse_collapse(jobs: Sequence[Composed]) -> None:
         several = [by_value for by_value in groups.values() if len(by_value) > 1]
         if several and all(len(set(by_value.values())) == 1 for by_value in several):
             values = " and ".join(several[0])
-            raise ConfigError(f"{values} are the same job: the setting changes no result of it; give it one value")
+            raise ConfigError(
+                f"{values} are the same job, with one folder for its results; give the setting one value a sweep"
+            )
 
 
 def _why_idle(key: str, job: Job) -> str:

@@ -68,11 +68,6 @@ class Job(ABC):
         return self.config.model
 
     @property
-    def shown_by(self) -> str:
-        """The command of `python -m leakage` that shows its result."""
-        return "table"
-
-    @property
     def idle(self) -> Mapping[str, str]:
         """Settings, or groups of them, that change nothing in this job; for each, what would make them count."""
         return {}

@@ -14,18 +14,21 @@ from leakage.jobs.step import fill
 log = logging.getLogger(__name__)
 
 
-def run(job: Job) -> str:
-    """Do one job; alone, outside a sweep, first what its result is read against. Returns the job's folder."""
+def run(job: Job, *, shown_by: str = "table") -> str:
+    """Do one job; alone, outside a sweep, first what its result is read against. Returns the job's folder.
+
+    shown_by: the command of `python -m leakage` that shows the result
+    """
     with stopping_softly():
         if job.config.planned:
             hold_to_plan(job)
             do(job)
         else:
-            do_alone(job)
+            do_alone(job, shown_by=shown_by)
     return str(job.folder)
 
 
-def do_alone(asked: Job) -> None:
+def do_alone(asked: Job, *, shown_by: str) -> None:
     """A job after those its result is read against."""
     jobs = (*asked.needs(), asked)
     plan = Plan(tuple(PlanJob((), one, done=one.is_done(), asked=one is asked) for one in jobs))
@@ -38,7 +41,7 @@ def do_alone(asked: Job) -> None:
     do(asked)
     log.info("results in %s", asked.record(asked.folder).folder)
     where = quote(asked.config.paths.multirun)
-    log.info("look at them with: python -m leakage %s --multirun %s", asked.shown_by, where)
+    log.info("look at them with: python -m leakage %s --multirun %s", shown_by, where)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SHARED = Path(__file__).parent / "assets"
 OURS = '<meta name="generator" content="leakage report">'
+MARK = ".leakage-report"
 STALE_S = 24 * 3600.0  # a draft this old was left by a process that was killed
 
 
@@ -43,10 +44,17 @@ def check_free(folder: Path) -> None:
         raise StoreError(f"{folder} is there and is no report; name another folder with --out, or remove it")
 
 
+def mark(folder: Path) -> None:
+    """Say that a folder is a report, which the next one may replace."""
+    (folder / MARK).touch()
+
+
 def _is_report(folder: Path) -> bool:
-    """Whether a folder may be replaced: empty, or with our first page in it."""
+    """Whether a folder may be replaced: empty, marked, or with our first page in it."""
     if not folder.is_dir():
         return False
+    if (folder / MARK).exists():
+        return True
     index = folder / "index.html"
     return OURS in index.read_text(errors="replace") if index.is_file() else not any(folder.iterdir())
 

@@ -23,6 +23,7 @@ from leakage.store.files import write_json
 from leakage.store.manifest import MANIFEST, SCHEMA, InputEntry, Manifest, file_entry
 from leakage.store.processes import job_id
 from leakage.store.provenance import provenance
+from leakage.store.spent import NOTE
 from leakage.store.verified import Verified
 
 log = logging.getLogger(__name__)
@@ -142,7 +143,8 @@ class Record:
         if (self.folder / FAILED).exists():
             return Status.FAILED
         # Hydra makes a job's folder before the job starts, so only files of ours count
-        return Status.PARTIAL if self._own_entries() or abandoned(self.folder) else Status.MISSING
+        begun = self._own_entries() or abandoned(self.folder) or (self.folder / NOTE).exists()
+        return Status.PARTIAL if begun else Status.MISSING
 
     def _own_entries(self) -> list[Path]:
         """Files and folders of this record: not Hydra's notes, nor another record below it, nor what was set aside."""

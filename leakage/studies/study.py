@@ -83,6 +83,11 @@ class Study:
         """How its primary config names the schema that Hydra checks it against."""
         return f"{self.config}_schema"
 
+    @property
+    def shown_by(self) -> str:
+        """The command of `python -m leakage` that shows its results."""
+        return f"table --study {self.name}"
+
     def settings(self) -> "type[Config]":
         """The class of its settings."""
         settings: type[Config] = imported(self.settings_class)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leakage.store.find import find
+from leakage.store.find import Found, find
 from leakage.store.manifest import Manifest
 from leakage.store.record import Record, Status
 from leakage.studies.alignment_faking.data import TRANSCRIPTS
@@ -64,7 +64,7 @@ def judged_trials(multirun: str | Path) -> list[Judged]:
 
 def _finished(root: Path) -> Iterator[tuple[Path, Manifest]]:
     for one in find(root):
-        if one.status in {Status.DAMAGED, Status.STALE} and (one.folder / "outcomes.parquet").exists():
+        if one.status in {Status.DAMAGED, Status.STALE} and _holds_outcomes(one):
             log.warning("%s is %s and left out (%s); run its sweep again", one.folder, one.status, one.reason)
         if one.status is not Status.DONE or one.manifest is None or one.manifest.kind != "outcomes":
             continue
@@ -74,6 +74,10 @@ def _finished(root: Path) -> Iterator[tuple[Path, Manifest]]:
             log.warning("%s is left out: its transcripts are %s (%s); run its sweep again", one.folder, status, cause)
         else:
             yield one.folder, one.manifest
+
+
+def _holds_outcomes(one: Found) -> bool:
+    return one.manifest.kind == "outcomes" if one.manifest else (one.folder / "outcomes.parquet").exists()
 
 
 def _as_cell(facts: Mapping[str, Any]) -> dict[str, Any]:

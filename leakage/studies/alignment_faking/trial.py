@@ -49,11 +49,6 @@ class Trial(Job):
         return "trial"
 
     @property
-    def shown_by(self) -> str:
-        """See Job.shown_by."""
-        return "table --study faking"
-
-    @property
     def idle(self) -> Mapping[str, str]:
         """What is taught to whom counts only for an adapter of the first study."""
         return {} if self.data.cell else dict.fromkeys(("behavior", "source", "control", "job"), UNUSED)

@@ -89,12 +89,20 @@ def _beside(whole: "pd.DataFrame", place: str, read: Read, *, on: list[str]) -> 
 
 def _finished_cells(root: Path) -> Iterator[tuple[Path, Manifest]]:
     """Evaluations of cells; a baseline is no cell, it is what cells are read against."""
-    for one in find(root):
-        if one.status in {Status.DAMAGED, Status.STALE} and (one.folder / "scores.parquet").exists():
+    records = find(root)
+    damaged = {one.folder for one in records if one.status is Status.DAMAGED}
+    for one in records:
+        if one.folder.parent in damaged and _is_cell(one):
+            log.warning("the completions that %s was made of are damaged; run its sweep again", one.folder)
+        if one.status in {Status.DAMAGED, Status.STALE} and _holds_scores(one):
             log.warning("%s is %s and left out (%s); run its sweep again", one.folder, one.status, one.reason)
         elif _is_cell(one):
             assert one.manifest is not None
             yield one.folder, one.manifest
+
+
+def _holds_scores(one: Found) -> bool:
+    return one.manifest.kind == "scores" if one.manifest else (one.folder / "scores.parquet").exists()
 
 
 def _is_cell(one: Found) -> bool:

@@ -25,14 +25,19 @@ def name_variants(facts: Sequence[Mapping[str, Any]]) -> list[str]:
     counted: dict[tuple[str, str, str], Counter[tuple[bool, str, int]]] = defaultdict(Counter)
     for one in facts:
         key = one["model"], one["taught"], one["behavior"]
-        counted[key][_is_plain(one), canonical(one["settings"]), one["completions"]] += 1
+        counted[key][_is_plain(one), canonical(_settings(one)), one["completions"]] += 1
     names = []
     for one in facts:
         counts = counted[one["model"], one["taught"], one["behavior"]]
         # of equally common settings those with more completions come first
         main = json.loads(max(counts, key=lambda key: (key[0], counts[key], key[2], key[1]))[1])
-        names.append(_describe(one["settings"], main, design_of(one)))
+        names.append(_describe(_settings(one), main, design_of(one)))
     return names
+
+
+def _settings(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a cell, and the cosine its numbers are told by: two definitions in one table are two things."""
+    return {**facts["settings"], **{name: facts[name] for name in ("headline",) if name in facts}}
 
 
 def design_of(facts: Mapping[str, Any]) -> str:
