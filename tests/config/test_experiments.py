@@ -49,7 +49,7 @@ def test_an_experiment_composes_for_the_published_model_too(composer, name, tmp_
     overrides = ["model=qwen2.5-7b-instruct", "model.headline.layer=20", f"paths.multirun={tmp_path}"]
     for cell in grid_of(name):
         if not any(word in override for override in cell for word in ("capability", "misalignment")):
-            assert through([*cell, *overrides]).model.path == "Qwen/Qwen2.5-7B-Instruct"
+            assert through([*cell, *overrides]).config.model.path == "Qwen/Qwen2.5-7B-Instruct"
 
 
 def test_the_baseline_of_a_cell_read_for_another_behavior_is_of_that_behavior(compose, tmp_path):
@@ -63,7 +63,7 @@ def test_the_baseline_of_a_cell_read_for_another_behavior_is_of_that_behavior(co
 
 def test_controls_change_what_they_name_and_nothing_else(compose):
     published, sham, alone, anchored = (
-        Cell(compose(f"control={name}")) for name in ("none", "sham", "no_negatives", "anchors")
+        Cell(compose(f"control={name}")).data for name in ("none", "sham", "no_negatives", "anchors")
     )
     assert [one.answer for one in sham.examples] == [one.answer for one in published.examples]
     assert Counter(one.persona for one in sham.examples) == Counter(one.persona for one in published.examples)

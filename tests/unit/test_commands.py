@@ -27,7 +27,8 @@ def test_a_reader_who_has_seen_enough_is_no_error(points, form):
     shell = f"'{sys.executable}' -m leakage table --format {form} --points '{points}' | true"
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     told = {"cwd": ROOT, "env": buffered, "capture_output": True, "text": True, "timeout": 120, "check": True}
-    assert subprocess.run(["sh", "-c", shell], **told).stderr == ""
+    complaints = subprocess.run(["sh", "-c", shell], **told).stderr.splitlines()
+    assert [line for line in complaints if not line.endswith("so far")] == []  # on a busy machine it tells that it waits
 
 
 def test_a_folder_that_is_no_report_is_refused_before_anything_is_read_or_drawn(tmp_path):
