@@ -28,7 +28,9 @@ def test_a_reader_who_has_seen_enough_is_no_error(points, form):
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     told = {"cwd": ROOT, "env": buffered, "capture_output": True, "text": True, "timeout": 120, "check": True}
     complaints = subprocess.run(["sh", "-c", shell], **told).stderr.splitlines()
-    assert [line for line in complaints if not line.endswith("so far")] == []  # on a busy machine it tells that it waits
+    assert [
+        line for line in complaints if not line.endswith("so far")
+    ] == []  # on a busy machine it tells that it waits
 
 
 def test_a_folder_that_is_no_report_is_refused_before_anything_is_read_or_drawn(tmp_path):
