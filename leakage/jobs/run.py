@@ -76,6 +76,6 @@ def do(job: Job) -> None:
 def run_steps(job: Job) -> None:
     """Fill every step in order; what a later one lacks is told before the hours that an earlier one takes."""
     for blocker in job.blockers():
-        log.warning("%s has %s", job.label, blocker.what)
+        log.warning("%s has %s; what is made is kept", job.label, blocker.what)
     for step in job.steps:
         fill(job.multirun, step, label=job.label)

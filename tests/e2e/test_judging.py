@@ -142,7 +142,8 @@ def test_without_a_key_or_money_nothing_is_sent_and_the_answers_are_kept(panel, 
         code, said = finish(multirun, server, *CELL[:-1], panel)
         assert code == 1
         assert "judge.max_usd" in said.splitlines()[-1]
-        assert "cannot be judged yet: judge.max_usd=0 allows no question; what is made is kept" in said
+        assert "has answers to be judged, but judge.max_usd=0 allows no question" in said
+        assert "; what is made is kept" in said
         assert server.asked.total() == 0
         assert list(multirun.rglob("completions.parquet"))
         server.key = "sk-ant-another"
