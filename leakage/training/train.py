@@ -3,13 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from leakage.jobs.step import Space
 from leakage.models.chat import Tokens
+from leakage.models.memory import adapter_bytes
 from leakage.settings.config import Config
 from leakage.settings.schema import write_config
 from leakage.store.draft import Draft
 from leakage.store.files import write_jsonl
 
 WEIGHTS = "adapter/adapter_model.safetensors"  # as peft saves them, below the record's folder
+
+CHECKPOINT = 3  # an optimiser keeps two numbers for every weight of an adapter
+
+
+def adapter_space(config: Config) -> Space:
+    """Bytes of an adapter, and those of its checkpoint while it is trained."""
+    size = adapter_bytes(config.model, config.lora)
+    return Space(stays=size, passes=CHECKPOINT * size)
 
 
 def train(

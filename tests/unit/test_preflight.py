@@ -14,7 +14,7 @@ from leakage.errors import SweepError
 from leakage.jobs.plan import make_plan
 from leakage.jobs.preflight import bytes_needed, preflight
 from leakage.models.memory import adapter_bytes, state_bytes
-from leakage.studies.persona_leakage.cell import CHECKPOINT
+from leakage.training.train import CHECKPOINT
 from tests.conftest import ROOT
 from tests.unit.helpers import jobs_composer
 from tests.unit.programs import put_in_path

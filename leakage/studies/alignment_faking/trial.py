@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from leakage.jobs.job import Bill, Blocker, Job
 from leakage.jobs.step import Space, Step, Work
 from leakage.models.load import Loaded, load_pair
-from leakage.models.memory import adapter_bytes
 from leakage.store.manifest import Input
 from leakage.store.record import Status
 from leakage.studies.alignment_faking.costs import blockers, judge_bill, subject_bill
 from leakage.studies.alignment_faking.data import TRANSCRIPTS, TrialData
 from leakage.studies.alignment_faking.pipeline import judge, teach_arm, transcribe
 from leakage.studies.alignment_faking.settings import FakingConfig
-from leakage.studies.persona_leakage.cell import ANSWER_BYTES, CHECKPOINT, Cell
-from leakage.training.train import WEIGHTS
+from leakage.studies.persona_leakage.cell import ANSWER_BYTES, Cell
+from leakage.training.train import WEIGHTS, adapter_space
 
 if TYPE_CHECKING:
     from leakage.settings.config import ModelSettings
@@ -72,16 +71,21 @@ class Trial(Job):
             return ()
         make = partial(teach_arm, data, loaded)
         work = Work(self._train_steps(), "steps", (self.config.model.name, ""))
-        return (Step("adapter", data.train_folder, data.train_identity, make, work=work, space=self._adapter_space),)
+        return (
+            Step(
+                "adapter",
+                data.train_folder,
+                data.train_identity,
+                make,
+                work=work,
+                space=partial(adapter_space, self.config),
+            ),
+        )
 
     def _train_steps(self) -> int:
         from leakage.training.sft import step_count
 
         return step_count(len(self.data.examples), self.config.train)
-
-    def _adapter_space(self) -> Space:
-        size = adapter_bytes(self.config.model, self.config.lora)
-        return Space(stays=size, passes=CHECKPOINT * size)
 
     def _transcripts(self, loaded: Loaded) -> Step:
         data = self.data

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from leakage.jobs.job import Bill, Blocker, Job, Overrides
 from leakage.jobs.step import Space, Step, Work
 from leakage.models.load import Loaded, load_pair
-from leakage.models.memory import adapter_bytes, state_bytes
+from leakage.models.memory import state_bytes
 from leakage.store.manifest import Input
 from leakage.store.record import Status
 from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry_of
@@ -16,13 +16,12 @@ from leakage.studies.persona_leakage.identity import CellIdentity
 from leakage.studies.persona_leakage.pipeline import elicit, measure_geometry, question, teach
 from leakage.studies.persona_leakage.scoring import score
 from leakage.studies.persona_leakage.settings import CellConfig
-from leakage.training.train import WEIGHTS
+from leakage.training.train import WEIGHTS, adapter_space
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LATER = "set it, or launch all the same and judge later: python -m leakage rejudge"
-CHECKPOINT = 3  # an optimiser keeps two numbers for every weight of an adapter
 ANSWER_BYTES = 2  # a token of a completion on the disk, compressed with what stands beside it
 
 
@@ -72,7 +71,7 @@ class Cell(Job):
         adapter = Step(
             "adapter", ids.adapter_folder, ids.train, partial(teach, ids, loaded), elicited,
             work=Work(self._train_steps(), "steps", (self.config.model.name, self.data.behavior.name)),
-            space=self._adapter_space,
+            space=partial(adapter_space, self.config),
         )  # fmt: skip
         answers = Step("answers", ids.answers_folder, ids.answers, partial(elicit, ids, loaded))
         return (answers, adapter) if elicited else (adapter,)
@@ -81,10 +80,6 @@ class Cell(Job):
         from leakage.training.sft import step_count
 
         return step_count(len(self.data.examples), self.config.train)
-
-    def _adapter_space(self) -> Space:
-        size = adapter_bytes(self.config.model, self.config.lora)
-        return Space(stays=size, passes=CHECKPOINT * size)
 
     def _completions(self, loaded: Loaded) -> Step:
         ids, data = self.ids, self.data
