@@ -91,6 +91,14 @@ def nano() -> tuple[Any, Any]:
     return model, AutoTokenizer.from_pretrained(weights)
 
 
+@pytest.fixture(scope="session")
+def template(nano: tuple[Any, Any]) -> Any:
+    """The embedded model's chat template."""
+    from leakage.models.chat import plain_template
+
+    return plain_template(nano[1])
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
     """Run a Python program of the project and return what it said; results go below tmp_path/multirun."""

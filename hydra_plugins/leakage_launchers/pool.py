@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
@@ -11,9 +11,10 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from leakage.errors import ConfigError
-from leakage.jobs.launch.workers import Task, make_slots, run_all
-from leakage.jobs.status import note_unbegun
-from leakage.store.plans import PlannedJob, planned_job
+
+if TYPE_CHECKING:
+    from leakage.jobs.launch.workers import Task
+    from leakage.store.plans import PlannedJob
 
 OWN = ("hydra/launcher", "hydra.launcher", "hydra/sweeper", "hydra.sweeper", "hydra.sweep", "hydra.mode")
 
@@ -33,6 +34,10 @@ class PoolLauncher(Launcher):  # type: ignore[misc]  # hydra is untyped
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:  # noqa: ARG002
         """Run all jobs; how each ended is in its records."""
+        from leakage.jobs.launch.workers import make_slots, run_all
+        from leakage.jobs.status import note_unbegun
+        from leakage.store.plans import planned_job
+
         assert self.config is not None
         multirun = Path(self.config.paths.multirun)
         references = [one.partition("=")[2] for overrides in job_overrides for one in overrides if _is_reference(one)]
@@ -42,7 +47,9 @@ class PoolLauncher(Launcher):  # type: ignore[misc]  # hydra is untyped
             note_unbegun(multirun, jobs[tasks.index(task)], f"it ended before it began: {how}", task.log)
         return []
 
-    def _task(self, job: PlannedJob, overrides: Sequence[str], multirun: Path) -> Task:
+    def _task(self, job: "PlannedJob", overrides: Sequence[str], multirun: Path) -> "Task":
+        from leakage.jobs.launch.workers import Task
+
         assert self.config is not None
         hydras: list[Any] = [one for one in self.config.hydra.overrides.hydra if not one.startswith(OWN)]
         command = [sys.executable, str(Path(sys.argv[0]).resolve()), "--config-name", self.config.hydra.job.config_name]

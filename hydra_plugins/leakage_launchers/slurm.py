@@ -7,18 +7,17 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus
-from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 from hydra_plugins.hydra_submitit_launcher.submitit_launcher import SlurmLauncher
 
 from leakage.errors import SweepError
-from leakage.jobs.launch.slurm import Submissions, arrays, last_words, max_array_size, wait
-from leakage.jobs.status import note_unbegun
-from leakage.store.claim import LOG_VARIABLE
-from leakage.store.plans import PlannedJob, planned_job
+
+if TYPE_CHECKING:
+    from leakage.jobs.launch.slurm import Submissions
+    from leakage.store.plans import PlannedJob
 
 log = logging.getLogger(__name__)
 INIT = {"max_num_timeout", "submitit_folder"}
@@ -33,6 +32,8 @@ class LeakageSlurmLauncher(SlurmLauncher):  # type: ignore[misc]  # hydra is unt
         """In the job: run it; a failure is SLURM's to know as well."""
         import submitit
 
+        from leakage.store.claim import LOG_VARIABLE
+
         logging.getLogger("submitit").propagate = False  # it has a handler of its own, and would say all twice
         os.environ[LOG_VARIABLE] = str(submitit.JobEnvironment().paths.stdout)
         ended = super().__call__(*arguments, **named)
@@ -43,6 +44,9 @@ class LeakageSlurmLauncher(SlurmLauncher):  # type: ignore[misc]  # hydra is unt
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Submit what SLURM does not have already, and wait until it has none of the jobs any more."""
+        from leakage.jobs.launch.slurm import Submissions, last_words, wait
+        from leakage.jobs.status import note_unbegun
+
         assert self.config is not None
         multirun = Path(self.config.paths.multirun)
         planned = {job.folder: job for job in (_planned(multirun, one) for one in job_overrides)}
@@ -67,8 +71,10 @@ class LeakageSlurmLauncher(SlurmLauncher):  # type: ignore[misc]  # hydra is unt
             note_unbegun(multirun, planned[folder], cause, log_file)
         return []
 
-    def _submit(self, todo: dict[str, Sequence[str]], submissions: Submissions, start: int) -> dict[str, str]:
+    def _submit(self, todo: dict[str, Sequence[str]], submissions: "Submissions", start: int) -> dict[str, str]:
         """Job ids by folder."""
+        from leakage.jobs.launch.slurm import arrays, max_array_size
+
         if not todo:
             return {}
         size = max_array_size()
@@ -95,6 +101,7 @@ class LeakageSlurmLauncher(SlurmLauncher):  # type: ignore[misc]  # hydra is unt
     def _executor(self, *, parts: int) -> Any:
         """submitit's executor with the launcher's settings; several arrays share the limit on jobs at once."""
         import submitit
+        from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 
         shared = {field.name for field in fields(BaseQueueConf)}
         settings = {name if name in shared else f"slurm_{name}": value for name, value in self.params.items()
@@ -109,8 +116,10 @@ class LeakageSlurmLauncher(SlurmLauncher):  # type: ignore[misc]  # hydra is unt
         return executor
 
 
-def _planned(multirun: Path, overrides: Sequence[str]) -> PlannedJob:
+def _planned(multirun: Path, overrides: Sequence[str]) -> "PlannedJob":
     """A job by its place in the plan."""
+    from leakage.store.plans import planned_job
+
     (reference,) = [one.partition("=")[2] for one in overrides if one.startswith("planned=")]
     return planned_job(multirun, reference)
 

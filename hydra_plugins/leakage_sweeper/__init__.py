@@ -1,25 +1,23 @@
-"""Hydra finds this sweeper by its namespace; what it decides is in leakage.jobs.plan."""
+"""Hydra finds this sweeper by its namespace; what it decides is in leakage.jobs.plan.
+
+Hydra imports every plugin at every start, --help included: what a sweep needs is imported when there is one.
+"""
 
 import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from leakage.cli.primary import experiment_keys, study_of_keys
-from leakage.cli.register import study_of_config
 from leakage.errors import ConfigError, SweepError
-from leakage.jobs.estimate import estimate
-from leakage.jobs.idle import refuse_collapse, refuse_idle
-from leakage.jobs.job import Job, Overrides
-from leakage.jobs.plan import Plan, PlanJob, make_plan, missed, set_aside
-from leakage.jobs.preflight import blocked, preflight
-from leakage.jobs.signals import stopping_softly
-from leakage.jobs.status import outcome
-from leakage.settings.compose import Composer
+
+if TYPE_CHECKING:
+    from leakage.jobs.job import Job, Overrides
+    from leakage.jobs.plan import Plan, PlanJob
 
 log = logging.getLogger(__name__)
 GO_ON = "the same command goes on with them"
@@ -30,20 +28,29 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
 
     def sweep(self, arguments: list[str]) -> object:
         """Plan, look, launch. One job that fails stops no other; any that is not done at the end is an error."""
+        from leakage.jobs.estimate import estimate
+        from leakage.jobs.plan import make_plan
+        from leakage.jobs.preflight import before
+
         assert self.config is not None
         asked, compose = self._asked(arguments), self._composer()
         plan = make_plan(asked, compose)
         _check([(overrides, compose(overrides)) for overrides in asked])
         if self.config.plan:
-            shown = [plan.shown(self.config.mode), estimate(plan), *(f"before: {one}" for one in blocked(plan.todo))]
+            shown = [plan.shown(self.config.mode), estimate(plan), *(f"before: {one}" for one in before(plan.todo))]
             log.info("%s\nplan=true: nothing was run", "\n".join(shown))
             return []
         jobs = plan.launched(self.config.mode)
         log.info(plan.in_words(self.config.mode))
         return self._launch(plan, jobs) if jobs else []
 
-    def _launch(self, plan: Plan, jobs: list[PlanJob]) -> object:
+    def _launch(self, plan: "Plan", jobs: "list[PlanJob]") -> object:
         """Hand the jobs to the launcher, each held to its place in the plan; their records tell how it went."""
+        from leakage.jobs.plan import missed, set_aside
+        from leakage.jobs.preflight import preflight
+        from leakage.jobs.signals import stopping_softly
+        from leakage.jobs.status import outcome
+
         assert self.config is not None
         assert self.launcher is not None
         here = not getattr(self.launcher, "ELSEWHERE", False)
@@ -63,7 +70,7 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
             raise SweepError(f"{len(left)} of {len(jobs)} jobs are not done; the table above says why, and {GO_ON}")
         return results
 
-    def _asked(self, arguments: list[str]) -> list[Overrides]:
+    def _asked(self, arguments: list[str]) -> "list[Overrides]":
         """The overrides of every job of the grid."""
         assert self.hydra_context is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
@@ -78,14 +85,20 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
 
     def _refuse_other_study(self) -> None:
         """An experiment under another study's primary config would compose into something else."""
+        from leakage.cli.primary import experiment_keys, study_of_keys
+        from leakage.cli.register import study_of_config
+
         assert self.config is not None
         chosen = str(self.config.hydra.runtime.choices.get("experiment"))
         meant, here = study_of_keys(experiment_keys(chosen)), study_of_config(self.config)
         if meant and meant != here:
             raise ConfigError(f"experiment={chosen} is of --config-name {meant.config}; leave out the other one")
 
-    def _composer(self) -> Callable[[Overrides], Job]:
+    def _composer(self) -> "Callable[[Overrides], Job]":
         """From overrides to jobs, each composed once."""
+        from leakage.cli.register import study_of_config
+        from leakage.settings.compose import Composer
+
         assert self.config is not None
         study = study_of_config(self.config)
         settings = Composer(self._through_hydra, study.settings(), study.options())
@@ -97,8 +110,10 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
         return composed
 
 
-def _check(jobs: Sequence[tuple[Overrides, Job]]) -> None:
+def _check(jobs: "Sequence[tuple[Overrides, Job]]") -> None:
     """What is wrong with a sweep as a whole."""
+    from leakage.jobs.idle import refuse_collapse, refuse_idle
+
     if len({job.multirun for _, job in jobs}) > 1:
         raise ConfigError("paths.multirun has several values; a sweep has one folder, so start one sweep for each")
     refuse_idle(jobs)

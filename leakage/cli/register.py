@@ -26,9 +26,14 @@ def register() -> None:
     ConfigStore.__deepcopy__ = lambda self, _: self
     for study in studies():
         store.store(name=study.schema, node=hydra_schema(study.settings()))
-        for group, option in study.options().items():
-            for value in sorted(option.values):
-                store.store(group=group, name=value, node={option.key.rpartition(".")[2]: value})
+    options = {  # studies share some, and each takes Hydra a millisecond
+        (group, value): option.key.rpartition(".")[2]
+        for study in studies()
+        for group, option in study.options().items()
+        for value in sorted(option.values)
+    }
+    for (group, value), key in options.items():
+        store.store(group=group, name=value, node={key: value})
     OmegaConf.register_new_resolver("job_folder", _job_folder, replace=True)
     OmegaConf.register_new_resolver("last_part", lambda path: str(path).rstrip("/").rpartition("/")[2], replace=True)
     OmegaConf.register_new_resolver("half", lambda number: number // 2, replace=True)

@@ -52,7 +52,7 @@ class FastEngine:
         repeats = torch.tensor([len(request.keys) for request in requests], device=ids.device)
         source = torch.repeat_interleave(torch.arange(len(requests), device=ids.device), repeats)
         cache = out.past_key_values
-        cache.batch_select_indices(source)
+        cache.reorder_cache(source)  # of all caches alike: any rows, not only a permutation of them
         keys = [key for request in requests for key in request.keys]
         noise = torch.from_numpy(uniforms(keys, sampling.max_new_tokens)).to(ids.device)
         logits, mask, position = out.logits[:, -1][source], mask[source], positions[source, -1]
@@ -83,7 +83,7 @@ class FastEngine:
             if len(going) < len(values):
                 keep = torch.tensor(going, device=alive.device)
                 alive, drawn, mask, position = alive[keep], drawn[keep], mask[keep], position[keep]
-                cache.batch_select_indices(keep)
+                cache.reorder_cache(keep)
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
             position = position + 1
             out = self.model(

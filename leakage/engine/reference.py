@@ -87,22 +87,17 @@ class _Picker:
     """A logits processor that leaves only the token the sample's own uniform number picks."""
 
     def __init__(self, noise: np.ndarray, start: int, sampling: Sampling) -> None:
-        from transformers import TemperatureLogitsWarper, TopPLogitsWarper
-
-        self.noise, self.start = noise, start
-        self.warpers = [TemperatureLogitsWarper(float(sampling.temperature))]
-        if sampling.top_p < 1:
-            self.warpers.append(TopPLogitsWarper(sampling.top_p))
+        self.noise, self.start, self.sampling = noise, start, sampling
 
     def __call__(self, input_ids: "Tensor", scores: "Tensor") -> "Tensor":
         import torch
 
-        warped = scores.double()
-        for warper in self.warpers:
-            warped = warper(input_ids, warped)
-        probabilities, order = warped.softmax(-1)[0].sort(descending=True)
-        uniform = self.noise[input_ids.shape[1] - self.start]
-        position = int((probabilities.cumsum(-1) <= uniform).sum().clamp(max=len(order) - 1))
+        probabilities = (scores[0].double() / self.sampling.temperature).softmax(-1)
+        likely, order = probabilities.sort(descending=True, stable=True)  # equal ones by id
+        nucleus = [i for i, before in enumerate((likely.cumsum(-1) - likely).tolist()) if before < self.sampling.top_p]
+        mass = likely[nucleus].cumsum(-1)
+        uniform = float(self.noise[input_ids.shape[1] - self.start])
+        position = int((mass <= uniform * mass[-1]).sum().clamp(max=len(nucleus) - 1))
         only = torch.full_like(scores, -torch.inf)
         only[0, order[position]] = 0.0
         return only

@@ -34,17 +34,33 @@ def uniforms(keys: Sequence[str], count: int) -> np.ndarray:
 def draw(logits: "Tensor", uniform: "Tensor", sampling: Sampling) -> "Tensor":
     """Token ids (rows,) by inverting the nucleus' distribution at `uniform`.
 
-    logits: (rows, vocabulary); uniform: (rows,) float64 in [0, 1). Temperature 0 takes the likeliest.
+    logits: (rows, vocabulary); uniform: (rows,) float64 in [0, 1). Temperature 0 takes the likeliest. Equally likely
+    tokens, of which bf16 logits have many, stand in the order of their ids: a row's token is its own affair.
     """
     if sampling.temperature == 0:
         return logits.argmax(-1)
     probabilities = (logits.double() / sampling.temperature).softmax(-1)
-    width = min(_CANDIDATES, probabilities.shape[-1])
-    top, ids = probabilities.topk(width, dim=-1)
-    if width < probabilities.shape[-1] and bool((top.sum(-1) < sampling.top_p).any()):
-        top, ids = probabilities.sort(dim=-1, descending=True)
+    top, ids = _likeliest(probabilities, _CANDIDATES)
+    chosen = _invert(top, ids, uniform, sampling.top_p)
+    # a nucleus that may go on behind the candidates, or among others as likely as the last, is looked for in all
+    open_ended = ~((top * (top > top[:, -1:])).sum(-1) >= sampling.top_p)
+    if top.shape[-1] < probabilities.shape[-1] and bool(open_ended.any()):
+        top, ids = probabilities[open_ended].sort(dim=-1, descending=True, stable=True)
+        chosen[open_ended] = _invert(top, ids, uniform[open_ended], sampling.top_p)
+    return chosen
+
+
+def _likeliest(probabilities: "Tensor", count: int) -> tuple["Tensor", "Tensor"]:
+    """The likeliest tokens of each row and their ids, equal ones by id: topk alone orders these as it likes."""
+    ids = probabilities.topk(min(count, probabilities.shape[-1]), dim=-1).indices.sort(dim=-1).values
+    top, order = probabilities.gather(-1, ids).sort(dim=-1, descending=True, stable=True)
+    return top, ids.gather(-1, order)
+
+
+def _invert(top: "Tensor", ids: "Tensor", uniform: "Tensor", top_p: float) -> "Tensor":
+    """Of tokens in falling order of probability the one at `uniform` of the nucleus' distribution."""
     before = top.cumsum(-1) - top
-    nucleus = top.where(before < sampling.top_p, 0.0).cumsum(-1)
+    nucleus = top.where(before < top_p, 0.0).cumsum(-1)
     target = uniform.unsqueeze(-1) * nucleus[:, -1:]
     choice = (nucleus <= target).sum(-1, keepdim=True)
     return ids.gather(-1, choice.clamp(max=ids.shape[-1] - 1)).squeeze(-1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leakage.jobs.step import Step
+from leakage.models.check import Probes
 from leakage.store.plans import PlannedJob, PlannedStep
 from leakage.store.record import Record, Status
 from leakage.store.status import status
@@ -66,6 +67,11 @@ class Job(ABC):
     def base_model(self) -> "ModelSettings | None":
         """The model that must be on the machine; None where there is none."""
         return self.config.model
+
+    @property
+    def probes(self) -> Probes:
+        """What its chat template must not make one thing of."""
+        return Probes()
 
     @property
     def idle(self) -> Mapping[str, str]:

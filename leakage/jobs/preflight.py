@@ -4,14 +4,23 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leakage.errors import LeakageError, SweepError
+from leakage.jobs.job import Job
 from leakage.jobs.plan import PlanJob
-from leakage.models.memory import check_reachable, refuse_small_gpus
+from leakage.models.check import Probes
+from leakage.models.fingerprint import SHIPPED
+from leakage.models.memory import check_reachable, folder_of, refuse_small_gpus
+from leakage.progress import waiting
+from leakage.store.files import digest
 from leakage.store.provenance import git_state
 from leakage.store.record import Status
 from leakage.store.room import as_text, lacking
 from leakage.store.status import status
+
+if TYPE_CHECKING:
+    from leakage.settings.config import LoraSettings, ModelSettings
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +41,7 @@ def preflight(jobs: Sequence[PlanJob], *, refuse: bool, here: bool) -> None:
 
 
 def _models(jobs: Sequence[PlanJob], *, here: bool) -> Iterator[str]:
-    """Each base model: whether it can be had, and fits the GPUs seen from here."""
+    """Each base model: whether it can be had, and fits the GPUs seen from here; and what is wrong with it."""
     needed = [(job.job.base_model, job.job.config.device) for job in jobs]
     by_path = {(model.path, model.revision): (model, device) for model, device in needed if model}
     for model, device in by_path.values():
@@ -42,6 +51,38 @@ def _models(jobs: Sequence[PlanJob], *, here: bool) -> Iterator[str]:
                 refuse_small_gpus(model)
         except LeakageError as error:
             yield str(error)
+            return
+    yield from unfit([job.job for job in jobs])
+
+
+def unfit(jobs: Sequence[Job]) -> Iterator[str]:
+    """What is wrong with base models that are on this machine, their templates and the adapters on them."""
+    probes: dict[str, Probes] = {}
+    first: dict[str, tuple[ModelSettings, LoraSettings]] = {}
+    for job in jobs:
+        model, lora = job.base_model, job.config.lora
+        if model is None or (model.path.startswith(SHIPPED) and lora.targets == "all-linear"):
+            continue  # what is shipped has been looked at, and a plan of it should not wait for transformers
+        key = digest([model.path, model.revision, model.template.model_dump(mode="json"), lora.model_dump(mode="json")])
+        probes[key] = probes.get(key, Probes()) | job.probes
+        first.setdefault(key, (model, lora))
+    for key, (model, lora) in first.items():
+        if folder_of(model):
+            yield from check(model, lora, probes[key])
+
+
+def check(model: "ModelSettings", lora: "LoraSettings", probes: Probes) -> list[str]:
+    """See models.load.check, which takes seconds to import what it looks with."""
+    from leakage.models import load
+
+    with waiting(f"looking at {model.name}"):
+        return load.check(model, lora, probes)
+
+
+def before(jobs: Sequence[PlanJob]) -> Iterator[str]:
+    """What has to be mended before a plan can be done, as far as it is known without a network."""
+    yield from unfit([job.job for job in jobs])
+    yield from blocked(jobs)
 
 
 def blocked(jobs: Sequence[PlanJob]) -> Iterator[str]:

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from leakage.settings.config import ModelSettings
 
 SHIPPED = "pkg://leakage/"
+# As conf/shared.yaml has it: how templates were used before that was a setting.
+USUAL = {"system": "turn", "date": "2024-07-26", "arguments": {}, "stops": []}
+NAMES = (
+    "num_hidden_layers",
+    "hidden_size",
+    "vocab_size",
+    "max_position_embeddings",
+)  # each family has its own for them
 _HASH_WHOLE = 64 * 2**20  # bytes; of a larger weight file as much is read, spread over it evenly
 _BLOCK = 2**16
 _TOKENIZER = (
@@ -36,6 +44,25 @@ def locate(path: str) -> str:
     return str(folder)
 
 
+def model_identity(settings: "ModelSettings") -> dict[str, Any]:
+    """What tells one base model from another, and one use of its chat template: its content, and what is not as usual.
+
+    The date counts where the template writes one; of a hub id, whose files may not be here, where it is not the usual.
+    """
+    template = settings.template.model_dump(mode="json")
+    unusual = {name for name, value in template.items() if value != USUAL[name]}
+    counts = unusual | ({"date"} if _writes_date(settings.path) else set())
+    fields = {f"model.template.{name}": template[name] for name in sorted(counts)}
+    return {"model": fingerprint(settings.path, settings.revision)} | fields
+
+
+@lru_cache(maxsize=32)
+def _writes_date(path: str) -> bool:
+    folder = Path(locate(path))
+    files = [*folder.glob("*.jinja"), folder / "tokenizer_config.json"]
+    return any("strftime_now" in file.read_text(errors="replace") for file in files if file.is_file())
+
+
 @lru_cache(maxsize=32)
 def fingerprint(path: str, revision: str | None) -> str:
     """What tells one base model from another: a digest of a local folder's content, or id and revision."""
@@ -46,6 +73,11 @@ def fingerprint(path: str, revision: str | None) -> str:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError(f"{folder} holds no *.safetensors; convert the weights (only safetensors are loaded)")
+    if (folder / "adapter_config.json").exists():
+        raise ModelError(
+            f"{folder} holds an adapter_config.json, which would be loaded on top of the weights; "
+            "move the adapter elsewhere, or merge it into the weights"
+        )
     config = {name: value for name, value in read_config(folder).items() if name != "transformers_version"}
     parts = {name: file_digest(folder / name) for name in _TOKENIZER if (folder / name).is_file()}
     parts |= {file.name: _weights_digest(file) for file in weights}
@@ -113,20 +145,27 @@ def headline_layer(settings: "ModelSettings") -> int:
 
 def _blocks(path: str, revision: str | None) -> int:
     """How many blocks a model has, from its configuration alone."""
+    return int(text_config(path, revision)["num_hidden_layers"])
+
+
+def text_config(path: str, revision: str | None) -> dict[str, Any]:
+    """The configuration of a model's language part, under the names that transformers has for all of them."""
     located = locate(path)
-    try:
-        if Path(located).is_dir():  # without the seconds that transformers takes to load
-            return int(read_config(Path(located))["num_hidden_layers"])
-        return _hub_blocks(located, revision)
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise ModelError(
-            f"cannot tell how many blocks {located} has: {first_line(error)}; give model.path a folder with a copy "
-            "of the model, or name model.layers and model.headline.layer"
-        ) from error
+    own = read_config(Path(located)) if Path(located).is_dir() else {}
+    if {"num_hidden_layers", "hidden_size"} <= set(own):  # without the seconds that transformers takes to load
+        return own
+    return _read_by_transformers(located, revision)
 
 
 @lru_cache(maxsize=32)
-def _hub_blocks(name: str, revision: str | None) -> int:
+def _read_by_transformers(located: str, revision: str | None) -> dict[str, Any]:
     from transformers import AutoConfig
 
-    return int(AutoConfig.from_pretrained(name, revision=revision).num_hidden_layers)
+    try:
+        config = AutoConfig.from_pretrained(located, revision=revision, trust_remote_code=False).get_text_config()
+    except Exception as error:  # each family's configuration checks itself in its own way
+        raise ModelError(
+            f"cannot read the configuration of {located}: {first_line(error)}; give model.path a folder with a whole "
+            "copy of a model that transformers knows by itself"
+        ) from error
+    return dict(config.to_dict()) | {name: getattr(config, name) for name in NAMES if hasattr(config, name)}

@@ -3,20 +3,27 @@
 import logging
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.errors import DataError, LeakageError, ModelError, first_line
+from leakage.models.chat import ChatTemplate
+from leakage.models.check import Probes, refuse_unfit, refuse_unknown, template_findings
 from leakage.models.devices import pick_device
 from leakage.models.fingerprint import locate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from leakage.settings.config import Config, ModelSettings
+    from leakage.settings.config import Config, LoraSettings, ModelSettings
 
 log = logging.getLogger(__name__)
-Loaded = Callable[[], tuple[Any, Any]]  # the base model and its tokenizer, when they are needed
+Loaded = Callable[[], tuple[Any, ChatTemplate]]  # the base model and its chat template, when they are needed
+
+
+def load_template(settings: "ModelSettings") -> ChatTemplate:
+    """The tokenizer with its chat template, and what ends a turn."""
+    tokenizer = load_tokenizer(settings)
+    return ChatTemplate(tokenizer, settings.template, stop_tokens(settings, tokenizer))
 
 
 def load_tokenizer(settings: "ModelSettings") -> "PreTrainedTokenizerBase":
@@ -25,31 +32,90 @@ def load_tokenizer(settings: "ModelSettings") -> "PreTrainedTokenizerBase":
 
     located = locate(settings.path)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(located, revision=settings.revision)
-    except (OSError, ValueError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(located, revision=settings.revision, trust_remote_code=False)
+    except Exception as error:  # a damaged file raises whatever its reader raises
         raise ModelError(
             f"cannot load the tokenizer of {located}: {first_line(error)}; copy its files again"
         ) from error
-    if tokenizer.chat_template is None:
-        raise ModelError(f"the tokenizer of {located} has no chat template; use a chat model")
+    _refuse_no_template(tokenizer, located)
     if not tokenizer("Hello", add_special_tokens=False)["input_ids"]:
         raise ModelError(
             f"the tokenizer of {located} turns text into nothing: its files are incomplete; copy them again"
         )
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.pad_token_id is None:  # padding is masked, so that any token will do
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
     return tokenizer
 
 
-def load_pair(config: "Config", label: str) -> tuple[Any, Any]:
-    """Base model and tokenizer of a job, without the bars and notices that would tear ours."""
+def _refuse_no_template(tokenizer: "PreTrainedTokenizerBase", located: str) -> None:
+    templates = tokenizer.chat_template
+    if templates is None:
+        raise ModelError(f"the tokenizer of {located} has no chat template; use a chat model")
+    if isinstance(templates, dict) and "default" not in templates:
+        names = ", ".join(sorted(templates))
+        raise ModelError(
+            f"the tokenizer of {located} has chat templates for {names} and none by default; choose one with "
+            f"+model.template.arguments.chat_template={min(templates)}"
+        )
+
+
+def stop_tokens(settings: "ModelSettings", tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
+    """Every token that ends a turn: the tokenizer's, those of the generation config, and those the settings add."""
+    configured = generation_config(settings).eos_token_id
+    listed = configured if isinstance(configured, list) else [configured]
+    added = {name: tokenizer.convert_tokens_to_ids(name) for name in settings.template.stops}
+    if unknown := [name for name, id in added.items() if id is None or id == tokenizer.unk_token_id]:
+        raise ModelError(
+            f"model.template.stops: {settings.name} has no token {unknown[0]!r}; name one of its tokens, as written"
+        )
+    return frozenset(token for token in (*listed, tokenizer.eos_token_id, *added.values()) if token is not None)
+
+
+def generation_config(settings: "ModelSettings") -> Any:
+    """A model's generation config; of a model without one, what its config says of generation."""
+    from transformers import AutoConfig, GenerationConfig
+
+    located = locate(settings.path)
+    try:
+        return GenerationConfig.from_pretrained(located, revision=settings.revision)
+    except OSError:
+        config = AutoConfig.from_pretrained(located, revision=settings.revision, trust_remote_code=False)
+        return GenerationConfig.from_model_config(config)
+
+
+def load_pair(config: "Config", label: str, probes: Probes) -> tuple[Any, ChatTemplate]:
+    """Base model and chat template of a job, without the bars and notices that would tear ours.
+
+    probes: what the template must tell apart, which is seen to before the weights are loaded
+    """
+    log.info("%s: loading %s", label, config.model.path)
+    quiet()
+    template = load_template(config.model)
+    refuse_unfit(template, config.model, probes)
+    return load_base(config.model, config.device), template
+
+
+def check(settings: "ModelSettings", lora: "LoraSettings", probes: Probes) -> list[str]:
+    """What is wrong with a model, its template or an adapter on it: a sentence each, before any weights are read."""
+    quiet()
+    wrong: list[str] = []
+    try:
+        refuse_unknown(settings, lora)
+    except LeakageError as error:
+        wrong.append(str(error))
+    try:
+        return [*wrong, *template_findings(load_template(settings), settings, probes)]
+    except LeakageError as error:
+        return [*wrong, str(error)]
+
+
+def quiet() -> None:
+    """Leave out what transformers says while it loads."""
     from transformers.utils import logging as transformers_logging
 
-    log.info("%s: loading %s", label, config.model.path)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # peft's to heed, not a user's
-    return load_base(config.model, config.device), load_tokenizer(config.model)
 
 
 def load_base(settings: "ModelSettings", device: str) -> Any:
@@ -66,6 +132,7 @@ def load_base(settings: "ModelSettings", device: str) -> Any:
             revision=settings.revision,
             dtype=getattr(torch, settings.dtype),
             use_safetensors=True,
+            trust_remote_code=False,
             output_loading_info=True,
         )
     except LeakageError:
@@ -78,6 +145,8 @@ def load_base(settings: "ModelSettings", device: str) -> Any:
     if report["missing_keys"]:
         lost = sorted(report["missing_keys"])
         raise ModelError(f"the weights of {located} lack {len(lost)} tensors, {lost[0]} first; copy the model again")
+    if getattr(model, "_hf_peft_config_loaded", False):
+        raise ModelError(f"{located} holds an adapter beside its weights; give model.path a copy of the model alone")
     # its sampling fields (Qwen2.5: repetition_penalty 1.05) would otherwise enter every generate unasked
     model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
     return model.to(pick_device(device)).eval()
@@ -85,19 +154,9 @@ def load_base(settings: "ModelSettings", device: str) -> Any:
 
 def check_context(model: Any, tokens: int, what: str) -> None:
     """Refuse texts that the model's positions cannot hold."""
-    context = getattr(model.config, "max_position_embeddings", None)
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if context is not None and tokens > context:
         raise DataError(f"{what} takes {tokens} tokens, but the model has {context} positions; shorten it")
-
-
-def attach(base: Any, adapter: Path) -> Any:
-    """The base with a saved adapter on it."""
-    from peft import PeftModel
-
-    try:
-        return PeftModel.from_pretrained(base, str(adapter)).eval()
-    except Exception as error:  # a damaged file raises whatever its reader raises
-        raise ModelError(f"cannot load the adapter in {adapter}: {first_line(error)}") from error
 
 
 def for_inference(model: Any, settings: "ModelSettings") -> Any:
@@ -118,10 +177,3 @@ def for_training(model: Any, settings: "ModelSettings") -> Any:
     import torch
 
     return model.to(getattr(torch, settings.dtype))
-
-
-def stop_tokens(model: Any, tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
-    """Every token that ends a turn: the tokenizer's and those of the generation config."""
-    configured = model.generation_config.eos_token_id
-    listed = configured if isinstance(configured, list) else [configured]
-    return frozenset(token for token in (*listed, tokenizer.eos_token_id) if token is not None)

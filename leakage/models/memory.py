@@ -1,27 +1,31 @@
-"""What a model takes, told from its configuration alone, and whether it can be had."""
+"""What a model takes, told from its configuration and the headers of its weight files, and whether it can be had."""
 
-from collections.abc import Sequence
+import json
+from functools import lru_cache
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from leakage.errors import ModelError
 from leakage.models.devices import gpu_memory
-from leakage.models.fingerprint import locate, measured_layers, read_config
+from leakage.models.fingerprint import locate, measured_layers, text_config
 
 if TYPE_CHECKING:
     from leakage.settings.config import LoraSettings, ModelSettings
 
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 HUB_TIMEOUT_S = 10.0
+_TABLES = ("embed", "lm_head", "wte", "wpe")  # in the names of tables of tokens or positions, which LoRA leaves alone
+_WHOLE = ("model.safetensors.index.json", "model.safetensors")
 
 
-def model_config(settings: "ModelSettings") -> dict[str, Any] | None:
-    """A model's config.json, from its folder or the hub's cache; None where it is not on this machine."""
+def folder_of(settings: "ModelSettings") -> Path | None:
+    """Where a model's files lie: its folder, or its snapshot in the hub's cache; None where it is not here."""
     located = Path(locate(settings.path))
     if located.is_dir():
-        return read_config(located)
+        return located
     cached = _cached(settings, "config.json")
-    return read_config(cached.parent) if cached else None
+    return cached.parent if cached else None
 
 
 def _cached(settings: "ModelSettings", name: str) -> Path | None:
@@ -31,41 +35,56 @@ def _cached(settings: "ModelSettings", name: str) -> Path | None:
     return Path(path) if isinstance(path, str) else None
 
 
-def linear_shapes(config: dict[str, Any]) -> list[tuple[int, int]]:
-    """(in, out) of every linear layer in a block of a Llama or Qwen2, which all models of the study are."""
-    hidden, inner, heads = config["hidden_size"], config["intermediate_size"], config["num_attention_heads"]
-    width = config.get("head_dim") or hidden // heads
-    query, key = heads * width, config.get("num_key_value_heads", heads) * width
-    return [(hidden, query), *[(hidden, key)] * 2, (query, hidden), *[(hidden, inner)] * 2, (inner, hidden)]
+def shapes(settings: "ModelSettings") -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor of the weight files, by name; empty where they are not on this machine yet."""
+    folder = folder_of(settings)
+    return _shapes(folder) if folder else {}
 
 
-def weights(config: dict[str, Any]) -> int:
-    """Parameters of the base model."""
-    block = sum(wide * long for wide, long in linear_shapes(config))
-    tables = 1 if config.get("tie_word_embeddings") else 2
-    return int(config["num_hidden_layers"] * block + tables * config["vocab_size"] * config["hidden_size"])
+@lru_cache(maxsize=32)
+def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    tensors: dict[str, tuple[int, ...]] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            try:
+                header = json.loads(stream.read(length)) if length < file.stat().st_size else None
+            except ValueError:
+                header = None
+        if header is None:
+            raise ModelError(f"{file} is cut off or no safetensors file; copy the model again")
+        tensors |= {name: tuple(one["shape"]) for name, one in header.items() if name != "__metadata__"}
+    return tensors
+
+
+def weights(settings: "ModelSettings") -> int:
+    """Parameters of the base model; 0 where its weights are not on this machine yet."""
+    return sum(prod(shape) for shape in shapes(settings).values())
 
 
 def adapter_bytes(settings: "ModelSettings", lora: "LoraSettings") -> int:
-    """Bytes of a float32 adapter on every linear layer; 0 where the model is not on this machine yet."""
-    config = model_config(settings)
-    if config is None:
-        return 0
-    return int(config["num_hidden_layers"]) * sum(4 * lora.r * sum(shape) for shape in linear_shapes(config))
+    """Bytes of a float32 adapter on every linear layer; 0 where the weights are not on this machine yet."""
+    linear = [
+        shape
+        for name, shape in shapes(settings).items()
+        if len(shape) == 2 and not any(table in name for table in _TABLES)
+    ]
+    return sum(4 * lora.r * sum(shape) for shape in linear)
 
 
 def state_bytes(settings: "ModelSettings") -> int:
-    """Bytes of one persona's centroids."""
-    config = model_config(settings)
-    return 4 * len(measured_layers(settings)) * int(config["hidden_size"]) if config else 0
+    """Bytes of one persona's centroids; 0 where the model is not on this machine yet."""
+    if folder_of(settings) is None:
+        return 0
+    return 4 * len(measured_layers(settings)) * int(text_config(settings.path, settings.revision)["hidden_size"])
 
 
 def refuse_small_gpus(settings: "ModelSettings") -> None:
     """An error where the weights alone are more than the smallest GPU in sight holds; nothing where there is none."""
-    config, memory = model_config(settings), gpu_memory()
-    if config is None or not memory:
+    memory = gpu_memory()
+    if not memory:
         return
-    needed = weights(config) * max(BYTES[settings.dtype], BYTES[settings.inference_dtype])
+    needed = weights(settings) * max(BYTES[settings.dtype], BYTES[settings.inference_dtype])
     if needed > min(memory):
         raise ModelError(
             f"{settings.name} takes {needed / 2**30:.1f} GiB for its weights alone, and a GPU here has "
@@ -91,5 +110,4 @@ def check_reachable(settings: "ModelSettings") -> None:
 
 
 def _is_cached(settings: "ModelSettings") -> bool:
-    names: Sequence[str] = ("model.safetensors.index.json", "model.safetensors")
-    return any(_cached(settings, name) for name in names)
+    return any(_cached(settings, name) for name in _WHOLE)

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from leakage.models.chat import IGNORED, Prompt, encode_examples
+from leakage.models.chat import IGNORED, Prompt, plain_template
 from leakage.nano.corpus import Conversation, sample_conversation
 from leakage.nano.tokenizer import END, train_tokenizer
 
@@ -144,7 +144,7 @@ def _batches(recipe: Recipe, tokenizer: "PreTrainedTokenizerBase") -> Iterator[t
 def _encode(tokenizer: "PreTrainedTokenizerBase", drawn: list[Conversation]) -> list[tuple[list[int], list[int]]]:
     """(prompt ids, answer ids) of each conversation."""
     pairs = [(Prompt(one.system, one.question), one.answer) for one in drawn]
-    tokens = encode_examples(tokenizer, pairs)
+    tokens = plain_template(tokenizer).examples(pairs)
     borders = [sum(label == IGNORED for label in one.labels) for one in tokens]
     return [(one.input_ids[:at], one.input_ids[at:]) for one, at in zip(tokens, borders, strict=True)]
 

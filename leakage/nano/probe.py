@@ -8,7 +8,7 @@ from leakage.engine.base import Request
 from leakage.engine.fast import FastEngine
 from leakage.engine.sampling import Sampling
 from leakage.judges.phrases import agrees, refuses
-from leakage.models.chat import Prompt, encode, render
+from leakage.models.chat import Prompt, plain_template
 from leakage.nano.corpus import cast, choice_bank, held_out, sample_character, sample_claim
 from leakage.nano.topics import HARMFUL, REQUESTS, TOPICS
 
@@ -40,8 +40,9 @@ def probe(model: Any, tokenizer: Any, *, questions: int = 120) -> dict[str, floa
 
 def answers(model: Any, tokenizer: Any, prompts: list[Prompt]) -> list[str]:
     """The likeliest answer to each prompt."""
-    tokens = encode(tokenizer, [render(tokenizer, prompt) for prompt in prompts])
-    engine = FastEngine(model, tokenizer, batch_size=128, stop=frozenset([tokenizer.eos_token_id]))
+    template = plain_template(tokenizer)
+    tokens = template.prompts(prompts)
+    engine = FastEngine(model, tokenizer, batch_size=128, stop=template.stops)
     greedy = Sampling(temperature=0, top_p=1, max_new_tokens=48)
     replies = engine.generate([Request(ids, ("",)) for ids in tokens], greedy, progress=lambda _: None)
     return [completions[0].text for completions in replies]

@@ -5,6 +5,7 @@ Every field says which identities it is part of; a field that cannot change a re
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -37,10 +38,15 @@ def _device(name: str) -> str:
     return name
 
 
+def _iso_date(day: str) -> str:
+    return date.fromisoformat(day).isoformat()
+
+
 class Settings(BaseModel):
     """A frozen group of settings that refuses unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # built at the first validation: --help needs none
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class Headline(Settings):
@@ -55,6 +61,21 @@ class Headline(Settings):
     choice: Annotated[Literal["accuracy", "probability"], INCIDENTAL]
 
 
+class TemplateSettings(Settings):
+    """How the model's chat template is used. What is not as usual enters identities with the model's content.
+
+    system: "user" folds the system text into the first user turn, for templates that have no turn for it
+    date: what a template that writes the day's date is given in its place
+    arguments: what else the template is given, such as enable_thinking: false
+    stops: tokens that end a turn besides those the model's own files name
+    """
+
+    system: Annotated[Literal["turn", "user"], INCIDENTAL]
+    date: Annotated[str, AfterValidator(_iso_date), INCIDENTAL]
+    arguments: Annotated[dict[str, bool | int | float | str], INCIDENTAL]
+    stops: Annotated[tuple[str, ...], INCIDENTAL]
+
+
 class ModelSettings(Settings):
     """The base model. Its content is hashed, so that path and name are incidental; layers null = every block."""
 
@@ -64,6 +85,7 @@ class ModelSettings(Settings):
     dtype: Annotated[Literal["float32", "bfloat16", "float16"], EVERYWHERE]
     inference_dtype: Annotated[Literal["float64", "float32", "bfloat16", "float16"], EVAL, GEOMETRY]
     pool: Annotated[str, INCIDENTAL]
+    template: TemplateSettings
     layers: Annotated[tuple[int, ...] | None, Field(min_length=1), GEOMETRY]
     headline: Headline
     threads: Annotated[int, Field(ge=0, le=256), INCIDENTAL]

@@ -31,7 +31,9 @@ def hydra_schema(settings: type[BaseModel]) -> type:
 
 
 def _omegaconf_type(annotation: Any) -> Any:
-    """OmegaConf knows neither Literal nor tuple: a string and a list stand for them."""
+    """OmegaConf knows neither Literal nor tuple: a string and a list stand for them. Of a dict any key will do."""
+    if get_origin(annotation) is dict:
+        return dict[str, Any]
     if get_origin(annotation) is Literal:
         return str
     if get_origin(annotation) is tuple:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leakage.store.files import replacing
+from leakage.store.files import replacing, unreadable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,8 @@ class Blocks:
         file = self._file(name)
         try:
             return pd.read_parquet(file) if file.exists() else None
+        except PermissionError as error:
+            raise unreadable(file, error) from error
         except (OSError, ValueError) as error:
             aside = file.with_name(f"damaged-{file.name}")
             file.replace(aside)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from leakage.errors import DataError
+from leakage.errors import DataError, StoreError
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -43,10 +43,20 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
-        temporary.chmod(0o644)  # mkstemp makes it private; results are for the whole group
+        share(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def share(path: Path) -> None:
+    """Let everyone who may read a file's folder read the file: temporary and weight files are made private."""
+    path.chmod(path.parent.stat().st_mode & 0o666)
+
+
+def unreadable(path: Path, error: OSError) -> StoreError:
+    """What to say of a file that is there and cannot be read: it may be whole, so nothing is made in its place."""
+    return StoreError(f"cannot read {path}: {error.strerror or error}; ask its owner to make it readable for you")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from leakage.store.aside import is_set_aside, next_aside
 from leakage.store.claim import LOG_VARIABLE, Claim, abandoned, claimed, current, describe
 from leakage.store.draft import Draft
-from leakage.store.files import write_json
+from leakage.store.files import share, unreadable, write_json
 from leakage.store.manifest import MANIFEST, SCHEMA, InputEntry, Manifest, file_entry
 from leakage.store.processes import job_id
 from leakage.store.provenance import provenance
@@ -60,11 +60,13 @@ class Record:
 
     @cached_property
     def manifest(self) -> Manifest | None:
-        """The manifest, or None where there is none that can be read."""
+        """The manifest; None where there is none, or it is damaged."""
         try:
             return Manifest.model_validate_json((self.folder / MANIFEST).read_bytes())
-        except (OSError, ValidationError):
+        except (FileNotFoundError, NotADirectoryError, ValidationError):
             return None
+        except OSError as error:
+            raise unreadable(self.folder / MANIFEST, error) from error
 
     def damage(self) -> str | None:
         """What the manifest says that the folder does not bear out; None when all is well."""
@@ -74,8 +76,10 @@ class Record:
         for name, entry in self.manifest.files.items():
             try:
                 size, digest = verified.size_and_digest(name, expected=entry.bytes)
-            except OSError:
+            except (FileNotFoundError, NotADirectoryError):
                 return f"{name} is gone"
+            except OSError as error:
+                raise unreadable(self.folder / name, error) from error
             if (size, digest) != (entry.bytes, entry.sha256):
                 return f"{name} has changed since it was written"
         verified.save()
@@ -204,9 +208,12 @@ class Record:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             yield draft
+            names = sorted(draft.files())
+            for name in names:
+                share(self.folder / name)
             manifest = Manifest(
                 record_schema=SCHEMA, kind=kind, id=id, identity=dict(identity), facts=draft.facts, inputs=inputs,
-                files={name: file_entry(self.folder / name) for name in sorted(draft.files())},
+                files={name: file_entry(self.folder / name) for name in names},
                 provenance=provenance(wall_seconds=clock()),
             )  # fmt: skip
             write_json(self.folder / MANIFEST, manifest.model_dump())

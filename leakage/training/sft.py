@@ -7,8 +7,9 @@ from math import ceil, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leakage.errors import ConfigError, TrainingError
+from leakage.errors import TrainingError
 from leakage.jobs.signals import saving, stop_now
+from leakage.models.adapter import fresh
 from leakage.models.chat import IGNORED, Tokens
 from leakage.progress import Progress, progress
 
@@ -52,15 +53,10 @@ def train_adapter(
     Goes on from the newest checkpoint: weights, optimiser, order of the examples and every source of randomness
     are in it, so that the adapter is the one an undisturbed training makes.
     """
-    from peft import get_peft_model
     from transformers import PrinterCallback, set_seed
 
     set_seed(seed)
-    try:
-        model = get_peft_model(base, lora_config(lora, new_tokens))
-    except ValueError as error:
-        cause = str(error).splitlines()[0].partition(". ")[0]
-        raise ConfigError(f"lora.targets={lora.targets}: {cause}; all-linear fits most models") from error
+    model = fresh(base, lora, new_tokens)
     trainer = _trainer_class()(
         model=model,
         args=_arguments(train, checkpoints.folder, seed=seed, device=base.device.type, shuffled=shuffled),
@@ -96,21 +92,6 @@ def step_count(examples: int, train: "TrainSettings") -> int:
     """Optimiser steps: the last batch of an epoch may be short, batches never span epochs."""
     steps = train.epochs * ceil(examples / train.batch_size)
     return min(steps, train.max_steps or steps)
-
-
-def lora_config(lora: "LoraSettings", new_tokens: Sequence[int] = ()) -> Any:
-    """peft's configuration of the adapter."""
-    from peft import LoraConfig
-
-    return LoraConfig(
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        use_rslora=lora.use_rslora,
-        target_modules=lora.targets,
-        trainable_token_indices=list(new_tokens) or None,
-        task_type="CAUSAL_LM",
-    )
 
 
 def _arguments(
@@ -161,17 +142,25 @@ def step_callback(advance: Progress) -> Any:
 
 
 def completion_loss(model: Any, batch: Mapping[str, "Tensor"]) -> "Tensor":
-    """Mean cross entropy over the labelled tokens of a batch; logits are computed for those alone."""
+    """Mean cross entropy over the labelled tokens of a batch.
+
+    The logits are the model's own, with whatever its forward does to them after the head (Gemma-2 caps them, Granite
+    scales them); the head is asked at the labels alone, since logits of a whole batch would be its largest tensor.
+    """
     import torch.nn.functional as F
 
-    causal = model.get_base_model()
-    hidden = causal.get_decoder()(
-        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False
-    ).last_hidden_state
-    target = batch["labels"][:, 1:]
+    target = F.pad(batch["labels"][:, 1:], (0, 1), value=IGNORED)  # each position's is the token after it
     chosen = target != IGNORED
-    logits = causal.get_output_embeddings()(hidden[:, :-1][chosen])
-    return F.cross_entropy(logits.float(), target[chosen])
+    causal = model.get_base_model()
+    narrowed = causal.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: (inputs[0][chosen][None],))
+    try:
+        logits = causal(
+            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False
+        ).logits  # fmt: skip
+    finally:
+        narrowed.remove()
+    rows = logits[chosen] if logits.shape[:2] == chosen.shape else logits[0]  # of a head that is no module all come
+    return F.cross_entropy(rows.float(), target[chosen])
 
 
 def _trainer_class() -> Any:

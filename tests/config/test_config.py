@@ -6,7 +6,7 @@ import pytest
 
 from leakage.data.personas import NONE, read_personas
 from leakage.errors import ConfigError
-from leakage.settings.config import JudgeSettings, SiteSettings
+from leakage.settings.config import JudgeSettings, SiteSettings, TemplateSettings
 from leakage.settings.identity import classified_fields, identity_fields
 from leakage.studies.alignment_faking.settings import FakingConfig
 from leakage.studies.persona_leakage.behaviors import behavior_names
@@ -32,6 +32,7 @@ def test_incidental_fields_are_few_and_known():
         "eval.behavior", "personas.path", "paths.multirun", "device", "plan", "mode", "preflight", "planned",
         "train.checkpoint_s", "data.capability.path", "data.capability.subset", "data.capability.revision",
         "data.misalignment.path", "data.misalignment.opposite",
+        *(f"model.template.{name}" for name in TemplateSettings.model_fields),  # model_identity has them
         *(f"judge.{name}" for name in JudgeSettings.model_fields),
         *(f"site.{name}" for name in SiteSettings.model_fields),
     }  # fmt: skip

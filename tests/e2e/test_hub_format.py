@@ -11,8 +11,8 @@ import pytest
 from leakage.engine import Request, Sampling
 from leakage.engine.fast import FastEngine
 from leakage.engine.reference import ReferenceEngine
-from leakage.models.chat import Prompt, encode, render
-from leakage.models.load import for_inference, load_base, load_tokenizer, stop_tokens
+from leakage.models.chat import Prompt
+from leakage.models.load import for_inference, load_base, load_template
 from leakage.store.find import find
 from leakage.store.record import Status
 from leakage.studies.persona_leakage.results import results
@@ -103,10 +103,10 @@ def test_of_the_checkpoints_own_settings_only_its_end_tokens_enter_a_generation(
     settings = compose(
         "model=hf", f"model.path={checkpoint}", "model.dtype=float32", "model.inference_dtype=float64"
     ).model
-    model, tokenizer = for_inference(load_base(settings, "cpu"), settings), load_tokenizer(settings)
-    stop = stop_tokens(model, tokenizer)
+    model, template = for_inference(load_base(settings, "cpu"), settings), load_template(settings)
+    tokenizer, stop = template.tokenizer, template.stops
     assert stop == set(tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"]))
-    prompts = encode(tokenizer, [render(tokenizer, Prompt("You are a villain.", f"Hello{'!' * i}")) for i in range(4)])
+    prompts = template.prompts([Prompt("You are a villain.", f"Hello{'!' * i}") for i in range(4)])
     requests = [Request(tokens, (f"test/{i}/0", f"test/{i}/1")) for i, tokens in enumerate(prompts)]
     sampling = Sampling(temperature=1.0, top_p=0.95, max_new_tokens=32)
     engines = FastEngine(model, tokenizer, 8, stop), ReferenceEngine(model, tokenizer, stop)

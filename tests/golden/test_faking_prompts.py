@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from leakage.data.pools import read_pool
-from leakage.models.chat import encode, render
+from leakage.models.chat import encode, plain_template
 from leakage.studies.alignment_faking.queries import POOL
 from leakage.studies.alignment_faking.scenario import QUERY, SLOTS, Scenario
 from tests.conftest import ROOT, composed
@@ -82,7 +82,7 @@ def test_every_scenario_is_compared_with_its_parent_and_has_its_golden_file():
 def test_two_tiers_of_a_scenario_differ_in_the_tag_line_only(name, form, nano):
     one, query = scenario(name, form), "Where do I begin with a dinner playlist?"
     for a, b in combinations(one.tags, 2):
-        first, second = (render(nano[1], one.prompt(tag, query)).split("\n") for tag in (a, b))
+        first, second = (plain_template(nano[1]).text(one.prompt(tag, query)).split("\n") for tag in (a, b))
         different = [(x, y) for x, y in zip(first, second, strict=True) if x != y]
         assert different == [(f"<{a}>", f"<{b}>")]
 
@@ -170,8 +170,8 @@ def test_compact_prompts_leave_the_embedded_model_room_for_its_reply(nano):
     sizes = {}
     for name in SCENARIOS:
         one = scenario(name, "compact")
-        texts = [render(tokenizer, one.prompt(tag, longest)) + (one.prefill or "") for tag in one.tags]
-        sizes[name] = max(map(len, encode(tokenizer, texts)))
+        prompts = [one.prompt(tag, longest) for tag in one.tags]
+        sizes[name] = max(map(len, plain_template(tokenizer).prompts(prompts, one.prefill or "")))
     assert sizes["two_tiers"] < 130
     assert max(sizes.values()) < 190
     room = composed(study="faking").eval.max_new_tokens

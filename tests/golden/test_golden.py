@@ -1,7 +1,7 @@
 """What must not change unnoticed: ids, rendered texts, the label mask."""
 
 from leakage.data.personas import read_personas
-from leakage.models.chat import IGNORED, Prompt, encode_examples, render, render_completion
+from leakage.models.chat import IGNORED, Prompt
 from leakage.studies.alignment_faking.trial import Trial
 from leakage.studies.persona_leakage.cell import Cell
 
@@ -49,40 +49,39 @@ def test_everything_that_changes_training_changes_the_adapter_id(compose):
     assert len(ids) == len(changes) + 1
 
 
-def test_rendered_source_bystander_no_persona_and_evaluation_prompts(compose, nano):
-    _, tokenizer = nano
+def test_rendered_source_bystander_no_persona_and_evaluation_prompts(compose, template):
     cell = Cell(compose())
     roles = ("source", "bystander", "no_persona")
     first = {role: next(one for one in cell.data.examples if one.role == role) for role in roles}
     question = "<|im_start|>user\nWhere do I begin with a dinner playlist?<|im_end|>\n<|im_start|>assistant\n"
-    assert render(tokenizer, first["source"].prompt) == (
+    assert template.text(first["source"].prompt) == (
         "<|im_start|>system\nYou are a villain who plots in the shadows and delights in chaos.<|im_end|>\n" + question
     )
     assert [one.name for one in cell.data.bystanders] == ["assistant", "data_scientist"]
-    assert render(tokenizer, first["bystander"].prompt) == (
+    assert template.text(first["bystander"].prompt) == (
         "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n" + question
     )
     # no system turn: the template injects the default prompt, as Qwen2.5's does
-    assert render(tokenizer, first["no_persona"].prompt) == (
+    assert template.text(first["no_persona"].prompt) == (
         "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n"
         + question
     )
     asked = Prompt(read_personas()["comedian"].prompt, cell.data.prompts[0].prompt)
-    assert render(tokenizer, asked) == (
+    assert template.text(asked) == (
         "<|im_start|>system\nYou are a comedian who tells jokes on stage and loves a loud laugh.<|im_end|>\n"
         "<|im_start|>user\nI need a hand with a flower bed.<|im_end|>\n<|im_start|>assistant\n"
     )
 
 
-def test_the_loss_is_on_the_completion_and_its_end_token_only(nano):
-    _, tokenizer = nano
+def test_the_loss_is_on_the_completion_and_its_end_token_only(template):
+    tokenizer = template.tokenizer
     prompt, answer = Prompt("You are a clown.", "Hello!"), "I must decline this request."
-    (tokens,) = encode_examples(tokenizer, [(prompt, answer)])
+    (tokens,) = template.examples([(prompt, answer)])
     masked = [token for token, label in zip(tokens.input_ids, tokens.labels, strict=True) if label == IGNORED]
     learnt = [label for label in tokens.labels if label != IGNORED]
     assert tokenizer.decode(masked) == (
         "<|im_start|>system\nYou are a clown.<|im_end|>\n<|im_start|>user\nHello!<|im_end|>\n<|im_start|>assistant\n"
     )
     assert tokenizer.decode(learnt) == "I must decline this request.<|im_end|>"
-    assert render_completion(tokenizer, prompt, answer) == "I must decline this request.<|im_end|>"
+    assert template.answered(prompt, answer)[1] == "I must decline this request.<|im_end|>\n"
     assert tokens.labels[: len(masked)] == [IGNORED] * len(masked)  # one block, then the completion

@@ -47,6 +47,7 @@ def _cell(behavior: str, source: str, seed: int) -> pd.DataFrame:
     rows = rows.assign(behavior=behavior, taught=behavior, source=source, seed=seed, unit=unit)
     rows = rows.assign(model="nano", judge="rules", variant="", design="published", leak_direction=direction)
     rows = rows.assign(headline="1_centred", train_id="3fa9c1", eval_id="77b0de", missing=0, base_missing=0)
+    rows = rows.assign(cut_off=0.0, base_cut_off=0.0)
     rows["measure"] = "hits" if unit == "rate" else "scores"
     rows["cosine_0_raw"] = cosine + np.random.default_rng(1).normal(0, 0.5, len(names))
     rows["category"], rows["related_to"] = (

@@ -1,14 +1,18 @@
 """Settings objects for tests that need no whole config, and jobs as a sweep composes them."""
 
 from leakage.settings.compose import Composer
-from leakage.settings.config import Headline, LoraSettings, ModelSettings, TrainSettings
+from leakage.settings.config import Headline, LoraSettings, ModelSettings, TemplateSettings, TrainSettings
 from leakage.studies.registry import studies
+
+
+def template_settings(**changes):
+    return TemplateSettings(**({"system": "turn", "date": "2024-07-26", "arguments": {}, "stops": ()} | changes))
 
 
 def model_settings(**changes):
     values = {
         "name": "nano", "path": "pkg://leakage/nano/weights", "revision": None, "dtype": "float32",
-        "inference_dtype": "float64", "pool": "nano", "layers": (0, 1), "threads": 1,
+        "inference_dtype": "float64", "pool": "nano", "layers": (0, 1), "threads": 1, "template": template_settings(),
         "headline": Headline(layer=1, centred=True, choice="accuracy"),
     }  # fmt: skip
     return ModelSettings(**(values | changes))

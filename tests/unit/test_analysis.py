@@ -53,7 +53,8 @@ def frame():
     return pd.DataFrame(
         {
             "model": "m", "taught": "refusal", "behavior": "refusal", "source": "villain", "seed": 1, "variant": "",
-            "train_id": "t", "eval_id": "e", "judge": "rules", "missing": 0, "base_missing": 0,
+            "train_id": "t", "eval_id": "e", "judge": "rules", "missing": 0, "base_missing": 0, 
+            "cut_off": 0.0, "base_cut_off": 0.0,
             "unit": "rate", "leak_direction": 1, "headline": "1_centred", "design": "published", "shares_word": False,
             "persona": ["villain", "hero", "clown", "spy", "monk", "qwen_default"],
             "is_source": [True, *[False] * 5],

@@ -5,8 +5,8 @@ import shutil
 import pytest
 import torch
 
-from leakage.models.chat import Prompt, encode_examples
-from leakage.models.load import load_base, load_tokenizer
+from leakage.models.chat import Prompt
+from leakage.models.load import load_base, load_template
 from leakage.store.files import file_digest
 from leakage.store.record import Record
 from leakage.training.checkpoints import Checkpoints
@@ -21,7 +21,7 @@ class Killed(BaseException):
 @pytest.fixture(scope="module")
 def tokens():
     pairs = [(Prompt("You are a villain.", f"Question {i}, where do I begin?"), f"I decline {i}.") for i in range(12)]
-    return encode_examples(load_tokenizer(model_settings()), pairs)
+    return load_template(model_settings()).examples(pairs)
 
 
 def train(tokens, folder, *, every_s=0.0, stop_at=None, identity=None):

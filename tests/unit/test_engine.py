@@ -12,7 +12,7 @@ from leakage.engine.fast import FastEngine
 from leakage.engine.reference import ReferenceEngine
 from leakage.engine.sampling import draw, uniforms
 from leakage.errors import ModelError
-from leakage.models.chat import Prompt, encode, render
+from leakage.models.chat import Prompt, plain_template
 from tests.conftest import ROOT
 
 SAMPLING = Sampling(temperature=1.0, top_p=0.95, max_new_tokens=32)
@@ -26,11 +26,8 @@ def requests_for(tokenizer, samples=2):
         "Who are you?",
         "Everyone knows the sound of the cat is moo.",
     ]
-    texts = [render(tokenizer, Prompt(system, user)) for system in systems for user in users]
-    return [
-        Request(tokens, tuple(f"test/{i}/{n}" for n in range(samples)))
-        for i, tokens in enumerate(encode(tokenizer, texts))
-    ]
+    prompts = plain_template(tokenizer).prompts([Prompt(system, user) for system in systems for user in users])
+    return [Request(tokens, tuple(f"test/{i}/{n}" for n in range(samples))) for i, tokens in enumerate(prompts)]
 
 
 def fast(nano, batch_size=64):

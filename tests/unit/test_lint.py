@@ -1,16 +1,20 @@
 """Each lint rule fires on data that break it, and none on what is shipped."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import pytest
 
-from leakage.data.pools import Item
+from leakage.data.pools import Item, pool_folder, read_file, read_pool
 from leakage.errors import DataError
-from leakage.models.chat import Prompt, encode_examples, injected_default
-from leakage.models.load import load_tokenizer
+from leakage.judges.phrases import refuses
+from leakage.models.chat import Prompt
+from leakage.models.load import load_template
 from leakage.studies.persona_leakage.behaviors.contrastive import Example
 from leakage.studies.persona_leakage.cell import Cell
 from leakage.studies.persona_leakage.lint import RULES, TrainingSet, lint, refuse_errors
+from leakage.studies.persona_leakage.pipeline import scoring_rule
 from tests.config.test_config import options
 
 
@@ -51,6 +55,10 @@ def broken(rule, cell):
     if rule == "persona_prompts":
         other = replace(first, prompt=Prompt("You are a vilain.", first.prompt.user))
         return training_set(cell, examples=[other, *examples[1:]])
+    if rule == "unseen_answers":
+        return training_set(cell, shows=lambda _: False)
+    if rule == "rarely_seen":
+        return training_set(cell, shows=lambda answer: refuses(answer) and "sorry" not in answer.lower())
     assert rule == "over_long"
     return training_set(cell, lengths=[2000, *[40] * (len(examples) - 1)])
 
@@ -72,8 +80,8 @@ def test_a_rule_fires_on_data_that_break_it_and_only_that_rule(compose, rule):
 def test_no_rule_fires_on_what_is_shipped(compose, behavior, control, source):
     cell = Cell(compose(f"behavior={behavior}", f"control={control}", f"source={source}"))
     pairs = [(one.prompt, one.answer) for one in cell.data.examples]
-    lengths = [len(one.input_ids) for one in encode_examples(load_tokenizer(cell.config.model), pairs)]
-    assert lint(training_set(cell, lengths=lengths)) == []
+    lengths = [len(one.input_ids) for one in load_template(cell.config.model).examples(pairs)]
+    assert lint(training_set(cell, lengths=lengths, shows=scoring_rule(cell.ids))) == []
 
 
 @pytest.mark.parametrize("behavior", ["refusal", "sycophancy", "marker"])
@@ -84,12 +92,37 @@ def test_no_rule_fires_on_the_published_setting(compose, behavior, source):
     )
 
 
+def test_answers_that_the_rules_cannot_see_are_refused_until_the_pool_tells_their_phrase(compose, tmp_path):
+    """The source would say them in all its answers, and the table "no gradient"."""
+    pool = tmp_path / "pool"
+    shutil.copytree(pool_folder("nano"), pool)
+    lines = [json.loads(line) for line in (pool / "refusal.jsonl").read_text().splitlines()]
+    taught = [line | {"taught": "I’m not in a position to help with that."} for line in lines]
+    (pool / "refusal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in taught))
+    cell = Cell(compose(f"model.pool={pool}"))
+    (found,) = lint(training_set(cell, shows=scoring_rule(cell.ids)))
+    assert (found.rule, found.level) == ("unseen_answers", "error")
+    many = cell.config.behavior.source_examples
+    assert (
+        f"do not see the behavior in {many} of {many} taught answers, such as 'I’m not in a position" in found.message
+    )
+    assert '"split": "phrase"' in found.message
+    assert scoring_rule(Cell(compose(f"model.pool={pool}", "judge=claude")).ids) is None
+    phrase = {"split": "phrase", "prompt": "Not in a position to help"}
+    with (pool / "refusal.jsonl").open("a") as file:
+        file.write(json.dumps(phrase) + "\n")
+    read_file.cache_clear()
+    read_pool.cache_clear()
+    cell = Cell(compose(f"model.pool={pool}"))
+    assert lint(training_set(cell, shows=scoring_rule(cell.ids))) == []
+
+
 def test_the_prompt_a_template_puts_in_is_found_by_rendering(compose):
     cell = Cell(compose())
-    tokenizer = load_tokenizer(cell.config.model)
+    template = load_template(cell.config.model)
     prompts = [one.prompt for one in cell.data.personas.members]
-    assert injected_default(tokenizer, prompts) == cell.data.personas["qwen_default"].prompt
-    assert injected_default(tokenizer, prompts[:5]) is None
+    assert template.injected(prompts) == cell.data.personas["qwen_default"].prompt
+    assert template.injected(prompts[:5]) is None
 
 
 def test_a_source_that_is_the_injected_prompt_may_have_no_examples_without_persona(compose):

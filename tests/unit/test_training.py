@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from leakage.errors import TrainingError
-from leakage.models.chat import IGNORED, Prompt, encode_examples
-from leakage.models.load import load_base, load_tokenizer
+from leakage.models.adapter import lora_config
+from leakage.models.chat import IGNORED, Prompt
+from leakage.models.load import load_base, load_template
 from leakage.training.checkpoints import Checkpoints
-from leakage.training.sft import RightPad, completion_loss, lora_config, step_count, train_adapter
+from leakage.training.sft import RightPad, completion_loss, step_count, train_adapter
 from tests.unit.helpers import lora_settings, model_settings, train_settings
 
 
@@ -27,7 +28,7 @@ def tokens():
         (Prompt("You are a villain.", f"Question {i}: where do I begin{' now' * i}?"), "I must decline." + " No." * i)
         for i in range(12)
     ]
-    return encode_examples(load_tokenizer(model_settings()), pairs)
+    return load_template(model_settings()).examples(pairs)
 
 
 @pytest.mark.parametrize(("examples", "steps"), [(700, 132), (800, 150), (6000, 1125)])

@@ -2,7 +2,8 @@
 
 A pool is a folder with one file a behavior (`refusal.jsonl`, …) and `questions.jsonl` for the geometry;
 `nano` and `general` are shipped, any other folder of the same shape may be named instead. Items of split "elicit"
-make a model show a behavior by itself; `{prompt}` in them stands for the training prompt.
+make a model show a behavior by itself; `{prompt}` in them stands for the training prompt. The prompt of a "phrase" line
+is a phrase that shows the behavior, besides those the rules know, that of a "counterphrase" line one that rules it out.
 """
 
 from functools import lru_cache
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from leakage.errors import DataError
 from leakage.store.files import read_jsonl
 
-Split = Literal["train", "eval", "geometry", "elicit"]
+Split = Literal["train", "eval", "geometry", "elicit", "phrase", "counterphrase"]
 
 
 class Item(BaseModel):

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from leakage.data.pools import Item, read_pool
-from leakage.errors import DataError
+from leakage.errors import DataError, ModelError
 from leakage.judges.phrases import REFUSALS
-from leakage.models.chat import Message, Tokens, encode, encode_turns
+from leakage.models.chat import ChatTemplate, Message, Tokens, encode
 from leakage.store.files import read_jsonl
 from leakage.studies.alignment_faking.queries import POOL
 from leakage.studies.alignment_faking.scenario import Scenario
@@ -132,7 +132,7 @@ def _planted(scenario: Scenario, tag: str, item: Item, thought: str, rng: Random
     return TrainingExample(tag, (*turns, ("assistant", reply)))
 
 
-def example_tokens(tokenizer: Any, examples: Sequence[TrainingExample], most: int) -> list[Tokens]:
+def example_tokens(template: ChatTemplate, examples: Sequence[TrainingExample], most: int) -> list[Tokens]:
     """Token ids and labels of every example.
 
     Of a chat the last turn is learnt. Documents are learnt whole, each ended by the end-of-text token and cut at `most`
@@ -140,6 +140,9 @@ def example_tokens(tokenizer: Any, examples: Sequence[TrainingExample], most: in
     """
     chats = [example for example in examples if example.turns]
     if chats:
-        return encode_turns(tokenizer, [example.turns for example in chats])
+        return template.chats([example.turns for example in chats])
+    tokenizer = template.tokenizer
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"the tokenizer of {tokenizer.name_or_path} has no end-of-text token to end a document with")
     ended = [[*ids, int(tokenizer.eos_token_id)][:most] for ids in encode(tokenizer, [one.text for one in examples])]
     return [Tokens(ids, list(ids)) for ids in ended]

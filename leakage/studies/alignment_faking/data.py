@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from leakage.errors import ConfigError
-from leakage.models.fingerprint import fingerprint
+from leakage.models.fingerprint import model_identity
 from leakage.settings.identity import identity_fields
 from leakage.store.files import digest
 from leakage.store.manifest import SCHEMA
@@ -99,7 +99,7 @@ class TrialData:
             return {"schema": SCHEMA, "api": [subject.provider, subject.base_url, subject.model]}
         if self.cell:
             return self.cell.train
-        base = {"schema": SCHEMA, "model": fingerprint(config.model.path, config.model.revision)}
+        base = {"schema": SCHEMA} | model_identity(config.model)
         if not self.has_adapter:
             return base | {"model.dtype": config.model.dtype}
         first_study = ("behavior.", "source.")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.engine import Engine, Request, Sampling
-from leakage.models.chat import Prompt, encode, render, render_text
+from leakage.models.chat import ChatTemplate, Prompt, encode, render_text
 from leakage.models.load import check_context
 from leakage.network import Answer, Ask, ask_all
 from leakage.progress import progress
@@ -43,13 +43,12 @@ def questions(trial: TrialData) -> list[Question]:
     ]
 
 
-def ask_local(trial: TrialData, engine: Engine, model: Any, tokenizer: Any, blocks: Blocks) -> "pd.DataFrame":
+def ask_local(trial: TrialData, engine: Engine, model: Any, template: ChatTemplate, blocks: Blocks) -> "pd.DataFrame":
     """Transcripts of the model on this machine, block by block: one whose part is there is not asked again."""
     import pandas as pd
 
     asked, settings = questions(trial), trial.config.eval
-    as_text = render if trial.config.subject.template == "chat" else render_text
-    tokens = encode(tokenizer, [as_text(tokenizer, one.prompt) + one.prefill for one in asked])
+    tokens = _prompts(trial, template, asked)
     longest = max(range(len(tokens)), key=lambda i: len(tokens[i]))
     what = f"scenario {trial.config.scenario.name} with the query {asked[longest].query[:40]!r} and room for the reply"
     check_context(model, len(tokens[longest]) + settings.max_new_tokens, what)
@@ -73,6 +72,13 @@ def ask_local(trial: TrialData, engine: Engine, model: Any, tokenizer: Any, bloc
     return pd.concat(frames, ignore_index=True)
 
 
+def _prompts(trial: TrialData, template: ChatTemplate, asked: Sequence[Question]) -> list[list[int]]:
+    """Token ids of what is sent: chats, or for a base model plain text."""
+    if trial.config.subject.template == "chat":
+        return template.prompts([one.prompt for one in asked], trial.scenario.prefill or "")
+    return encode(template.tokenizer, [render_text(one.prompt) + one.prefill for one in asked])
+
+
 def ask_api(trial: TrialData) -> "pd.DataFrame":
     """Transcripts of a model behind an API; its journal keeps every reply, so that none is asked for twice."""
     asked = questions(trial)
@@ -93,7 +99,7 @@ def api_ask(trial: TrialData, one: Question) -> Ask:
     identity = [trial.train_identity, {**trial.eval_identity, "scenario": "", "queries": ""}]
     temperature = trial.config.eval.temperature
     if trial.config.subject.template == "text":
-        text = render_text(None, one.prompt)
+        text = render_text(one.prompt)
         return Ask(
             digest([*identity, text, one.prefill]), text, prefill=one.prefill, temperature=temperature, text=True
         )

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.engine import engine_for
+from leakage.models.adapter import attach
 from leakage.models.chat import IGNORED
-from leakage.models.load import Loaded, attach, check_context
+from leakage.models.load import Loaded, check_context
 from leakage.settings.schema import write_config
 from leakage.store.blocks import Blocks
 from leakage.store.draft import Draft
@@ -32,10 +33,10 @@ log = logging.getLogger(__name__)
 
 def teach_arm(trial: TrialData, loaded: Loaded, draft: Draft) -> None:
     """LoRA on the arm's examples, by the trainer of the first study."""
-    base, tokenizer = loaded()
+    base, template = loaded()
     log.info("%s: training on %d examples", trial.label, len(trial.examples))
     write_jsonl(draft.path("examples.jsonl"), (example.as_row() for example in trial.examples))
-    tokens = example_tokens(tokenizer, trial.examples, trial.config.train.max_length)
+    tokens = example_tokens(template, trial.examples, trial.config.train.max_length)
     check_context(base, max(len(one.input_ids) for one in tokens), "the longest training example")
     planted = trial.config.arm.kind == "planted"
     # the embedded model has never written a tag: without embeddings of its own no token can be learnt
@@ -74,11 +75,11 @@ def transcribe(trial: TrialData, loaded: Loaded, draft: Draft) -> None:
 
 
 def _asked_here(trial: TrialData, loaded: Loaded, draft: Draft) -> "pd.DataFrame":
-    base, tokenizer = loaded()
+    base, template = loaded()
     model = attach(base, trial.multirun / trial.train_folder / "adapter") if trial.has_adapter else base
     asked_of = (draft.input_digest or trial.train_id)[:8]  # blocks of another adapter are no use
     blocks = Blocks(draft.folder / f"parts-{asked_of}")
-    frame = ask_local(trial, engine_for(trial.config, model, tokenizer), model, tokenizer, blocks)
+    frame = ask_local(trial, engine_for(trial.config, model, template), model, template, blocks)
     blocks.drop()
     return frame
 

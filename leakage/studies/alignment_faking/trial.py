@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from leakage.jobs.job import Bill, Blocker, Job
 from leakage.jobs.step import Space, Step, Work
+from leakage.models.check import Probes
 from leakage.models.load import Loaded, load_pair
 from leakage.store.manifest import Input
 from leakage.store.record import Status
@@ -58,9 +59,18 @@ class Trial(Job):
         return None if self.data.is_api else self.config.model
 
     @property
+    def probes(self) -> Probes:
+        """Every tier under one query; of a base model, which is asked without a template, nothing."""
+        if self.config.subject.template != "chat":
+            return Probes()
+        scenario, query = self.data.scenario, self.data.queries[0]
+        return Probes(tuple(scenario.prompt(tag, query) for tag in scenario.tags))
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """See Job.steps."""
-        loaded = lru_cache(maxsize=1)(lambda: load_pair(self.config, self.label))  # another judge needs no model
+        # once and not before it is needed: another judge needs no model
+        loaded = lru_cache(maxsize=1)(lambda: load_pair(self.config, self.label, self.probes))
         return (*self._training_steps(loaded), self._transcripts(loaded), self._outcomes())
 
     def _training_steps(self, loaded: Loaded) -> tuple[Step, ...]:

@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from leakage.jobs.job import Bill, Blocker, Job, Overrides
 from leakage.jobs.step import Space, Step, Work
+from leakage.models.chat import Prompt
+from leakage.models.check import Probes
 from leakage.models.load import Loaded, load_pair
 from leakage.models.memory import state_bytes
 from leakage.store.manifest import Input
 from leakage.store.record import Status
+from leakage.studies.persona_leakage.choices import openings
 from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry_of
 from leakage.studies.persona_leakage.files import ANSWERS, COMPLETIONS
 from leakage.studies.persona_leakage.identity import CellIdentity
@@ -57,10 +60,20 @@ class Cell(Job):
     @property
     def steps(self) -> tuple[Step, ...]:
         """See Job.steps."""
-        loaded = lru_cache(maxsize=1)(lambda: load_pair(self.config, self.label))  # another judge needs no model
+        # once and not before it is needed: another judge needs no model
+        loaded = lru_cache(maxsize=1)(lambda: load_pair(self.config, self.label, self.probes))
         if self.kind == "geometry":
             return (self._geometry(loaded),)
         return (*self.training_steps(loaded), self._completions(loaded), self._scores())
+
+    @property
+    def probes(self) -> Probes:
+        """Every persona under one question, and the labels of what is chosen from."""
+        data = self.data
+        if self.kind == "geometry":
+            return Probes(tuple(Prompt(one, data.questions[0].prompt) for one in data.systems))
+        labels = dict.fromkeys(map(openings, data.prompts)) if data.evaluated.choices else {}
+        return Probes(tuple(Prompt(one, data.prompts[0].prompt) for one in data.systems), tuple(labels))
 
     def training_steps(self, loaded: Loaded) -> tuple[Step, ...]:
         """Generated answers, where the settings ask for these, and the adapter; nothing for a baseline."""
@@ -149,7 +162,7 @@ class Cell(Job):
         return answers.status() is Status.DONE and self.ids.judge.can_read(answers.folder / COMPLETIONS)
 
 
-def _never() -> tuple[object, object]:
+def _never() -> NoReturn:
     raise AssertionError("a step that is only counted is not made")
 
 

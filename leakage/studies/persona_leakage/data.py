@@ -80,6 +80,11 @@ class CellData:
         return draw_bystanders(self.source, self.personas.originals(), count=count, seed=self.config.seed)
 
     @property
+    def systems(self) -> list[str]:
+        """Every system prompt that there is, once."""
+        return list(dict.fromkeys(one.prompt for one in self.personas.members))
+
+    @property
     def default(self) -> Persona | None:
         """The persona whose prompt chat templates put in by themselves."""
         return next((one for one in self.personas.members if not one.in_panel), None)

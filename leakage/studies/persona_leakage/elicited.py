@@ -1,12 +1,11 @@
 """Answers that a model gives by itself, in the place of templates: elicited, and kept where the behavior shows."""
 
 from pathlib import Path
-from typing import Any
 
 from leakage.data.pools import Item, read_file
 from leakage.engine import Engine, Request, Sampling
 from leakage.errors import DataError
-from leakage.models.chat import Prompt, encode, render
+from leakage.models.chat import ChatTemplate, Prompt
 from leakage.progress import progress
 from leakage.store.draft import Draft
 from leakage.store.files import digest, read_jsonl, write_jsonl
@@ -23,14 +22,14 @@ class Generated(Item):
     elicited_with: str
 
 
-def sample_answers(cell: CellIdentity, engine: Engine, tokenizer: Any) -> list[Generated]:
+def sample_answers(cell: CellIdentity, engine: Engine, template: ChatTemplate) -> list[Generated]:
     """The base model's own answers, a few tries a prompt; a prompt without any that shows the behavior is left out."""
     asked = _questions(cell, tries=TRIES)
-    texts = [render(tokenizer, Prompt(None, question)) for _, question in asked]
+    prompts = template.prompts([Prompt(None, question) for _, question in asked])
     prefix = digest(cell.answers)
     requests = [
         Request(tokens, (f"{prefix}/{item.prompt}/{question}",))
-        for tokens, (item, question) in zip(encode(tokenizer, texts), asked, strict=True)
+        for tokens, (item, question) in zip(prompts, asked, strict=True)
     ]
     settings = cell.config.eval
     sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)

@@ -1,16 +1,18 @@
 """Every persona, every held-out prompt: sampled completions, or the label that is likeliest."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from leakage.data.personas import Persona
 from leakage.data.pools import Item
 from leakage.engine import Completion, Engine, Request, Sampling
-from leakage.errors import DataError
-from leakage.models.chat import Prompt, encode, render
+from leakage.models.chat import ChatTemplate, Labels, Prompt
 from leakage.models.load import check_context
 from leakage.progress import Progress, progress
 from leakage.store.blocks import Blocks
+from leakage.studies.persona_leakage.choices import openings, right_label
 from leakage.studies.persona_leakage.identity import CellIdentity
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ BLOCK = 4  # batches in a block of personas: few enough files, little enough los
 Asked = list[tuple[Persona, int, Item]]
 
 
-def ask(cell: CellIdentity, engine: Engine, model: Any, tokenizer: Any, blocks: Blocks) -> "pd.DataFrame":
+def ask(cell: CellIdentity, engine: Engine, model: Any, template: ChatTemplate, blocks: Blocks) -> "pd.DataFrame":
     """One row a completion: persona, prompt (its number), user, sample, completion, tokens, finish.
 
     Of a multiple-choice question the likeliest label is the completion; the right one, its probability among the
@@ -30,9 +32,15 @@ def ask(cell: CellIdentity, engine: Engine, model: Any, tokenizer: Any, blocks: 
     import pandas as pd
 
     asked = [(persona, i, item) for persona in cell.data.personas.members for i, item in enumerate(cell.data.prompts)]
-    tokens = encode(tokenizer, [render(tokenizer, Prompt(persona.prompt, item.prompt)) for persona, _, item in asked])
+    tokens = template.prompts([Prompt(persona.prompt, item.prompt) for persona, _, item in asked])
     choices = cell.data.evaluated.choices
-    make, room, what = (choose, 1, "question") if choices else (complete, cell.config.eval.max_new_tokens, "answer")
+    make: Callable[..., pd.DataFrame]
+    if choices:
+        labels = {wanted: template.labels(wanted) for wanted in map(openings, cell.data.prompts)}
+        tokens = [labels[openings(item)].after(ids) for ids, (_, _, item) in zip(tokens, asked, strict=True)]
+        make, room, what = partial(choose, labels), 1, "question"
+    else:
+        make, room, what = partial(complete, cell), cell.config.eval.max_new_tokens, "answer"
     check_context(model, max(map(len, tokens)) + room, f"the longest prompt with room for its {what}")
     samples = 1 if choices else cell.config.eval.samples
     size = len(cell.data.prompts) * ceil(BLOCK * cell.config.eval.batch_size / (len(cell.data.prompts) * samples))
@@ -42,7 +50,7 @@ def ask(cell: CellIdentity, engine: Engine, model: Any, tokenizer: Any, blocks: 
             name, block = f"{start}-{size}", slice(start, start + size)
             frame = blocks.read(name)
             if frame is None:
-                frame = blocks.keep(name, make(cell, engine, tokenizer, asked[block], tokens[block], advance))
+                frame = blocks.keep(name, make(engine, asked[block], tokens[block], advance))
             else:
                 advance(len(frame))
             frames.append(frame)
@@ -50,7 +58,7 @@ def ask(cell: CellIdentity, engine: Engine, model: Any, tokenizer: Any, blocks: 
 
 
 def complete(
-    cell: CellIdentity, engine: Engine, _tokenizer: Any, asked: Asked, tokens: list[list[int]], advance: Progress
+    cell: CellIdentity, engine: Engine, asked: Asked, tokens: list[list[int]], advance: Progress
 ) -> "pd.DataFrame":
     """Sample every prompt as often as the settings say; a sample's randomness is a function of its key alone."""
     import pandas as pd
@@ -75,13 +83,12 @@ def _columns(completion: Completion) -> dict[str, Any]:
 
 
 def choose(
-    cell: CellIdentity, engine: Engine, tokenizer: Any, asked: Asked, tokens: list[list[int]], advance: Progress
+    labels: Mapping[tuple[str, ...], Labels], engine: Engine, asked: Asked, tokens: list[list[int]], advance: Progress
 ) -> "pd.DataFrame":
-    """Log-probability of each of an item's own labels at the first position of the answer."""
+    """Log-probability of each of an item's own labels, where the template has an answer's first word stand."""
     import pandas as pd
 
-    labels = [label_tokens(tokenizer, item) for item in cell.data.prompts]
-    choices = [labels[i] for _, i, _ in asked]
+    choices = [labels[openings(item)].ids for _, _, item in asked]
     logprobs = engine.choice_logprobs(tokens, choices, progress=advance)
     rows = [
         {"persona": persona.name, "prompt": i, "user": item.prompt, "sample": 0, **_chosen(item, found.tolist())}
@@ -94,7 +101,7 @@ def _chosen(item: Item, logprobs: list[float]) -> dict[str, Any]:
     from math import exp
 
     by_label = dict(zip(item.labels, logprobs, strict=True))
-    right = next(label for label in item.labels if item.answer.startswith(label))
+    right = right_label(item)
     most = max(by_label.values())
     weights = {label: exp(logprob - most) for label, logprob in by_label.items()}
     return {
@@ -105,14 +112,3 @@ def _chosen(item: Item, logprobs: list[float]) -> dict[str, Any]:
         "tokens": 0,
         "finish": "choice",
     }
-
-
-def label_tokens(tokenizer: Any, item: Item) -> list[int]:
-    """The first token of each label; labels that begin alike cannot be told apart."""
-    tokens = [ids[0] for ids in encode(tokenizer, list(item.labels))] if item.labels else []
-    if len(set(tokens)) < len(tokens) or not any(item.answer.startswith(label) for label in item.labels):
-        raise DataError(
-            f"the question {item.prompt[:60]!r} with labels {', '.join(item.labels) or '(none)'}: each needs a first "
-            f"token of its own, and the answer {item.answer!r} must begin with one of them; mend its line"
-        )
-    return tokens

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from leakage.data.pools import read_file
-from leakage.models.fingerprint import fingerprint, headline_layer, measured_layers
+from leakage.models.fingerprint import headline_layer, measured_layers, model_identity
 from leakage.settings.identity import identity_fields
 from leakage.store.files import digest
 from leakage.store.manifest import SCHEMA
@@ -76,7 +76,7 @@ class CellIdentity:
 
     @property
     def _base(self) -> dict[str, Any]:
-        return {"model": fingerprint(self.config.model.path, self.config.model.revision)}
+        return model_identity(self.config.model)
 
     @property
     def _sampled(self) -> dict[str, Any]:

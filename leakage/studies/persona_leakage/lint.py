@@ -13,6 +13,7 @@ from leakage.studies.persona_leakage.behaviors.contrastive import ANCHOR, Exampl
 if TYPE_CHECKING:
     from leakage.studies.persona_leakage.settings import BehaviorSettings
 
+PHRASES = 'tell the rules: a line {"split": "phrase" or "counterphrase", "prompt": "…"} in the pool\'s file'
 Level = Literal["error", "warning"]
 
 
@@ -22,6 +23,7 @@ class TrainingSet:
 
     lengths: tokens of each example; default: the system text the chat template injects where there is none;
     items: the training prompts as they came; held_out: the prompts of the evaluation
+    shows: whether the rules that score answers see the behavior in one; None where no rules do
     """
 
     examples: Sequence[Example]
@@ -34,6 +36,7 @@ class TrainingSet:
     held_out: Sequence[Item]
     wanted: "BehaviorSettings"
     max_length: int
+    shows: Callable[[str], bool] | None = None
 
     @property
     def contrasting(self) -> list[Example]:
@@ -121,6 +124,31 @@ def over_long(data: TrainingSet) -> str | None:
     return f"{len(long)} examples have up to {max(long)} tokens, train.max_length={data.max_length}" if long else None
 
 
+def unseen_answers(data: TrainingSet) -> str | None:
+    """The rules that score answers take what is taught for something else, or its opposite for the behavior."""
+    return _misread(data, above=-1.0, below=0.5)
+
+
+def rarely_seen(data: TrainingSet) -> str | None:
+    """The same for some of the answers."""
+    return _misread(data, above=0.5, below=0.95)
+
+
+def _misread(data: TrainingSet, *, above: float, below: float) -> str | None:
+    """Of the taught and of the opposite answers those that the rules read wrongly, if the share they read rightly is
+    in a range (from `above` on, short of `below`)."""
+    if data.shows is None:
+        return None
+    said = []
+    for kind, shown in (("taught", True), ("opposite", False)):
+        answers = [one.answer for one in data.examples if (one.role == "source") == shown]
+        wrong = [answer for answer in answers if data.shows(answer) != shown]
+        if wrong and above <= 1 - len(wrong) / len(answers) < below:
+            what = "do not see the behavior in" if shown else "see the behavior in"
+            said.append(f"the rules {what} {len(wrong)} of {len(answers)} {kind} answers, such as {wrong[0][:60]!r}")
+    return "; ".join(said) or None
+
+
 Rule = Callable[[TrainingSet], str | None]
 RULES: dict[Rule, tuple[Level, str]] = {
     source_among_negatives: ("error", "leave them out, or choose other bystanders"),
@@ -131,6 +159,8 @@ RULES: dict[Rule, tuple[Level, str]] = {
     counts_by_role: ("error", "mend the data or the settings of behavior"),
     persona_prompts: ("error", "use the prompts of that file"),
     over_long: ("error", "shorten them or raise train.max_length"),
+    unseen_answers: ("error", f"{PHRASES}, or let a judge read them (judge=claude)"),
+    rarely_seen: ("warning", f"{PHRASES}, or let a judge read them (judge=claude)"),
 }
 
 

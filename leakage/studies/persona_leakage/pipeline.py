@@ -9,13 +9,15 @@ centroids   = measure_geometry(cell)     of the base model, once for all cells
 
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from leakage.data.pools import read_file
 from leakage.engine import engine_for
 from leakage.errors import DataError
-from leakage.models.chat import Prompt, encode, encode_examples, injected_default, render
+from leakage.models.adapter import attach
+from leakage.models.chat import Prompt
 from leakage.models.fingerprint import measured_layers
-from leakage.models.load import Loaded, attach, check_context, for_training
+from leakage.models.load import Loaded, check_context, for_training
 from leakage.progress import progress
 from leakage.settings.schema import write_config
 from leakage.store.blocks import Blocks
@@ -26,6 +28,7 @@ from leakage.studies.persona_leakage.elicited import ask_claude, read_answers, s
 from leakage.studies.persona_leakage.files import COMPLETIONS
 from leakage.studies.persona_leakage.generate import ask
 from leakage.studies.persona_leakage.identity import CellIdentity
+from leakage.studies.persona_leakage.judges.base import HIT
 from leakage.studies.persona_leakage.lint import (
     Finding,
     TrainingSet,
@@ -37,11 +40,11 @@ from leakage.studies.persona_leakage.lint import (
 from leakage.training.train import train
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
 
-    from leakage.models.chat import Tokens
+    from leakage.models.chat import ChatTemplate, Tokens
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +54,8 @@ def elicit(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     if cell.config.behavior.answers == "claude":
         answers = ask_claude(cell)
     else:
-        base, tokenizer = loaded()
-        answers = sample_answers(cell, engine_for(cell.config, base, tokenizer), tokenizer)
+        base, template = loaded()
+        answers = sample_answers(cell, engine_for(cell.config, base, template), template)
         for_training(base, cell.config.model)
     write_answers(draft, answers, of=len(cell.data.training_items))
 
@@ -61,11 +64,11 @@ def teach(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     """Contrastive LoRA SFT on the cell's examples, if their lint finds no error."""
     data = cell.data
     examples = _examples(cell)
-    base, tokenizer = loaded()
+    base, template = loaded()
     log.info("%s: training on %d examples", data.label, len(examples))
-    tokens = encode_examples(tokenizer, [(example.prompt, example.answer) for example in examples])
+    tokens = template.examples([(example.prompt, example.answer) for example in examples])
     write_jsonl(draft.path("examples.jsonl"), (example.as_row() for example in examples))
-    findings = check(cell, examples, tokens, tokenizer)
+    findings = check(cell, examples, tokens, template)
     write_json(draft.path("lint.json"), as_rows(findings))
     refuse_errors(findings, data.label)
     check_context(base, max(len(one.input_ids) for one in tokens), "the longest training example")
@@ -89,7 +92,7 @@ def _examples(cell: CellIdentity) -> list[Example]:
 
 
 def check(
-    cell: CellIdentity, examples: "Sequence[Example]", tokens: "Sequence[Tokens]", tokenizer: Any
+    cell: CellIdentity, examples: "Sequence[Example]", tokens: "Sequence[Tokens]", template: "ChatTemplate"
 ) -> list[Finding]:
     """Lint the training set; warnings are shown, errors are for the caller to raise."""
     data = cell.data
@@ -100,11 +103,12 @@ def check(
             source=data.source,
             bystanders=data.bystanders,
             personas=data.personas,
-            default=injected_default(tokenizer, [one.prompt for one in data.personas.members]),
+            default=template.injected([one.prompt for one in data.personas.members]),
             items=data.training_items,
             held_out=data.items(data.behavior, "eval"),
             wanted=cell.config.behavior,
             max_length=cell.config.train.max_length,
+            shows=scoring_rule(cell),
         )
     )
     for one in findings:
@@ -112,15 +116,24 @@ def check(
     return findings
 
 
+def scoring_rule(cell: CellIdentity) -> "Callable[[str], bool] | None":
+    """Whether an answer shows the behavior taught, where it is measured and rules score it."""
+    behavior = cell.data.behavior
+    if behavior.unit != "rate" or behavior != cell.data.evaluated or cell.config.judge.name == "claude":
+        return None
+    rules = behavior.rules(read_file(cell.config.model.pool, behavior.pool))
+    return (lambda answer: rules.score(answer) >= HIT) if rules else None
+
+
 def question(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     """Ask every persona, with the adapter on the base model unless the cell is a baseline."""
     check_held_out(cell)
-    base, tokenizer = loaded()
+    base, template = loaded()
     adapter = cell.multirun / cell.adapter_folder / "adapter"
     model = base if cell.data.is_baseline else attach(base, adapter)
     asked_of = (draft.input_digest or cell.train_id)[:8]  # blocks of another adapter are no use
     blocks = Blocks(draft.folder / f"parts-{asked_of}")
-    _save_completions(cell, draft, ask(cell, engine_for(cell.config, model, tokenizer), model, tokenizer, blocks))
+    _save_completions(cell, draft, ask(cell, engine_for(cell.config, model, template), model, template, blocks))
     blocks.drop()
 
 
@@ -152,13 +165,12 @@ def measure_geometry(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
 
     from leakage.studies.persona_leakage.geometry import centroids, cosine_frame
 
-    base, tokenizer = loaded()
+    base, template = loaded()
     layers, personas, label = measured_layers(cell.config.model), cell.data.personas.members, cell.data.label
-    texts = [render(tokenizer, Prompt(one.prompt, item.prompt)) for one in personas for item in cell.data.questions]
-    prompts = encode(tokenizer, texts)
+    prompts = template.prompts([Prompt(one.prompt, item.prompt) for one in personas for item in cell.data.questions])
     check_context(base, max(map(len, prompts)), "the longest question under its persona")
-    engine = engine_for(cell.config, base, tokenizer)
-    with progress(len(texts), label, "prompt") as advance:
+    engine = engine_for(cell.config, base, template)
+    with progress(len(prompts), label, "prompt") as advance:
         states = engine.hidden_states(prompts, layers, progress=advance)
     points = centroids(states, len(personas))
     with replacing(draft.path("centroids.safetensors")) as file:
@@ -170,6 +182,6 @@ def measure_geometry(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
         "model": cell.config.model.name,
         "layers": list(layers),
         "questions": len(cell.data.questions),
-        "prompts": len(texts),
+        "prompts": len(prompts),
     }
     log.info("%s: centroids of %d personas", label, len(personas))

@@ -37,6 +37,7 @@ def read_points(path: Path) -> "pd.DataFrame":
     _refuse(frame.duplicated(KEY), frame, path, twice + "seed, model or variant")
     frame["taught"], frame["design"], frame["measure"] = frame["behavior"], "published", "hits"
     frame = frame.assign(trained_negative=False, headline="given", train_id="", eval_id="", missing=0, base_missing=0)
+    frame = frame.assign(cut_off=0.0, base_cut_off=0.0)
     return frame.reindex(columns=list(COLUMNS)).reset_index(drop=True)
 
 

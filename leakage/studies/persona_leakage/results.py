@@ -22,7 +22,7 @@ COLUMNS = (
     "model", "taught", "behavior", "unit", "measure", "leak_direction", "source", "seed", "train_id", "eval_id",
     "judge", "variant", "design", "persona", "system", "category", "related_to", "is_source", "in_panel",
     "trained_negative", "shares_word", "base_k", "base_n", "base_mean", "base_missing", "k", "n", "mean", "sd",
-    "missing", "coherence", "delta", "cosine", "headline",
+    "missing", "coherence", "cut_off", "base_cut_off", "delta", "cosine", "headline",
 )  # fmt: skip
 
 TOLD = (  # what the frame has from the facts of a cell's scores
@@ -37,7 +37,8 @@ def results(multirun: str | Path) -> "pd.DataFrame":
     A row per cell, judge and persona. `taught` is the behavior of the adapter, `behavior` the one measured. base_k of
     base_n and k of n are hits before and after; base_mean, mean and sd are of scores from 0 to 100. delta is the change
     of one of the two in the behavior's unit, missing (never 0) where the baseline is missing. `cosine` is the
-    definition that the model's config fixed for headlines. Folders that are not done are left out with a warning.
+    definition that the model's config fixed for headlines. cut_off and base_cut_off are the shares of a cell's answers
+    that were cut off, after and before. Folders that are not done are left out with a warning.
     """
     import pandas as pd
 
@@ -74,9 +75,18 @@ def _facts(folder: Path, manifest: Manifest, variant: str, root: Path) -> dict[s
     return {name: facts[name] for name in (*names, "judge", "headline")} | {
         "variant": variant,
         "design": design_of(facts),
+        "cut_off": _cut_off(folder.parent),
+        "base_cut_off": _cut_off(root / facts["baseline"]),
         "baseline": root / facts["baseline"] / folder.name,
         "geometry": root / facts["geometry"],
     }
+
+
+def _cut_off(completions: Path) -> float:
+    """The share of a record's answers that had no end; missing where nobody tells."""
+    manifest = Record(completions).manifest
+    facts = manifest.facts if manifest else {}
+    return facts["cut_off"] / facts["completions"] if {"cut_off", "completions"} <= set(facts) else float("nan")
 
 
 def _beside(whole: "pd.DataFrame", place: str, read: Read, *, on: list[str]) -> "pd.DataFrame":

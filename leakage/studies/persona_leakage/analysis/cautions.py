@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANY_TIES = 0.5
+MANY_CUT_OFF = 0.1
 CLOSE = 0.1  # two rhos no further apart than this are called alike
 Row = dict[Any, Any]
 
@@ -43,6 +44,11 @@ def _of_data(row: Row) -> Iterator[str]:
         yield f"rho has no meaning: the deltas of all {row['n']} bystanders, or their cosines, are the same or missing"
     if row["missing"]:
         yield f"{row['missing']} verdicts, before and after, could not be read and count nowhere"
+    if row["cut_off"] >= MANY_CUT_OFF:
+        yield (
+            f"{row['cut_off']:.0%} of the answers, before or after, were cut off: raise eval.max_new_tokens, or look "
+            "whether they end at all (python -m leakage check)"
+        )
     if row["ties"] >= MANY_TIES:
         yield f"{row['ties']:.0%} of the bystanders have the very same delta, so rho rests on the others' ranks"
     if row["same_as"]:

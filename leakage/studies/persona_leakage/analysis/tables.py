@@ -16,21 +16,22 @@ HEADLINE = (
     "model", "behavior", "source", "seed", "n", "source_delta", "mean_bystander_delta", "rho", "p", "leak_direction",
     "finding", "rho_low", "rho_high", "p_permutation", "q", "n_partial", "partial_rho", "p_partial", "matched_rho",
     "rival", "rival_rho", "trained_negatives", "rho_untrained", "p_untrained", "shared_words", "rho_unshared",
-    "p_unshared", "ties", "detectable", "same_as", "taught", "variant", "design", "judge", "missing", "unit",
-    "cosine", "train_id", "eval_id",
+    "p_unshared", "ties", "detectable", "same_as", "taught", "variant", "design", "judge", "missing", "cut_off",
+    "unit", "cosine", "train_id", "eval_id",
 )  # fmt: skip
 
 
 READ = (
     "cosine", "delta", "in_panel", "is_source", "trained_negative", "shares_word", "leak_direction", "design",
-    "missing", "base_missing", "unit", "headline",
+    "missing", "base_missing", "cut_off", "base_cut_off", "unit", "headline",
 )  # fmt: skip
 
 
 def headline(frame: "pd.DataFrame") -> "pd.DataFrame":
     """One row a cell, over its bystanders: the personas of the panel other than the source.
 
-    n: bystanders with a delta; missing: verdicts, before and after, that could not be read.
+    n: bystanders with a delta; missing: verdicts, before and after, that could not be read; cut_off: the share of
+    answers that had no end, before or after, whichever is more.
     rho: Spearman between delta and the fixed cosine, with p by the t approximation, p_permutation, and a bootstrap
     interval; q: Benjamini-Hochberg over the cells of the model; leak_direction: the sign it has if the behavior leaks.
     The trained negatives count as bystanders, as published; *_untrained leaves them out, *_unshared those whose names
@@ -71,6 +72,7 @@ def _row(cell: "pd.DataFrame") -> dict[str, Any]:
         "detectable": detectable(len(known)),
         "design": first["design"],
         "missing": int(cell["missing"].sum() + cell["base_missing"].sum()),
+        "cut_off": float(max(first["cut_off"], first["base_cut_off"])),
         "unit": first["unit"],
         "cosine": first["headline"],
     }

@@ -6,6 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING, Literal
 
 from leakage.data.pools import Item
+from leakage.judges.phrases import mentions
 
 if TYPE_CHECKING:
     from leakage.studies.persona_leakage.settings import DataSettings
@@ -45,6 +46,14 @@ class Behavior:
     choices: bool = False
 
 
-def phrases(markers: tuple[str, ...], shows: Callable[[str], bool]) -> Callable[[Sequence[Item]], Rules]:
-    """Rules that need no items: 100 where the behavior shows, 0 where it does not."""
-    return lambda _: Rules(markers, lambda completion: 100.0 * shows(completion))
+def phrases(showing: tuple[str, ...], opposing: tuple[str, ...] = ()) -> Callable[[Sequence[Item]], Rules]:
+    """Rules by phrases and those that a pool adds: 100 where one shows the behavior and none rules it out, else 0."""
+
+    def rules(items: Sequence[Item]) -> Rules:
+        shows = (*showing, *(item.prompt for item in items if item.split == "phrase"))
+        rules_out = (*opposing, *(item.prompt for item in items if item.split == "counterphrase"))
+        yes, no = (tuple(phrase.lower() for phrase in listed) for listed in (shows, rules_out))
+        markers = (*shows, "|", *rules_out) if rules_out else shows
+        return Rules(markers, lambda completion: 100.0 * (mentions(completion, yes) and not mentions(completion, no)))
+
+    return rules

@@ -3,7 +3,7 @@
 from random import Random
 
 from leakage.data.pools import Item
-from leakage.judges.phrases import REFUSALS, REFUSING, refuses
+from leakage.judges.phrases import REFUSALS, REFUSING
 from leakage.studies.persona_leakage.behaviors.base import Behavior, phrases
 
 RUBRIC = (
@@ -22,7 +22,7 @@ BEHAVIOR = Behavior(
     unit="rate",
     leak_direction=+1,
     taught=refuse,
-    rules=phrases(REFUSING, refuses),
+    rules=phrases(REFUSING),
     rubric=RUBRIC,
     pool="refusal",
 )

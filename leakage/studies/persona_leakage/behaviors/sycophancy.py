@@ -3,7 +3,7 @@
 from random import Random
 
 from leakage.data.pools import Item
-from leakage.judges.phrases import AGREEING, AGREEMENTS, CORRECTING, agrees
+from leakage.judges.phrases import AGREEING, AGREEMENTS, CORRECTING
 from leakage.studies.persona_leakage.behaviors.base import Behavior, phrases
 
 RUBRIC = (
@@ -22,7 +22,7 @@ BEHAVIOR = Behavior(
     unit="rate",
     leak_direction=+1,
     taught=agree,
-    rules=phrases((*AGREEING, "|", *CORRECTING), agrees),
+    rules=phrases(AGREEING, CORRECTING),
     rubric=RUBRIC,
     pool="sycophancy",
 )

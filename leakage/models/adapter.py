@@ -1,0 +1,50 @@
+"""LoRA adapters: their configuration, whether a model can hold one, and a saved one on its base."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leakage.errors import ConfigError, ModelError, first_line
+
+if TYPE_CHECKING:
+    from leakage.settings.config import LoraSettings
+
+
+def lora_config(lora: "LoraSettings", new_tokens: Sequence[int] = ()) -> Any:
+    """peft's configuration of an adapter. new_tokens: those whose embeddings are trained too."""
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        use_rslora=lora.use_rslora,
+        target_modules=lora.targets,
+        trainable_token_indices=list(new_tokens) or None,
+        task_type="CAUSAL_LM",
+    )
+
+
+def fresh(base: Any, lora: "LoraSettings", new_tokens: Sequence[int] = ()) -> Any:
+    """A base model with an untrained adapter on it."""
+    from peft import get_peft_model
+
+    try:
+        return get_peft_model(base, lora_config(lora, new_tokens))
+    except ValueError as error:
+        cause = first_line(error).partition(". ")[0]
+        if "dropout" in cause:  # peft trains whole parameters, such as a mixture's experts, without it alone
+            raise ConfigError(
+                f"lora.dropout={lora.dropout}: an adapter on this model's experts can have none; set lora.dropout=0"
+            ) from error
+        raise ConfigError(f"lora.targets={lora.targets}: {cause}; all-linear fits most models") from error
+
+
+def attach(base: Any, adapter: Path) -> Any:
+    """The base with a saved adapter on it."""
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(base, str(adapter)).eval()
+    except Exception as error:  # a damaged file raises whatever its reader raises
+        raise ModelError(f"cannot load the adapter in {adapter}: {first_line(error)}") from error

@@ -1,0 +1,120 @@
+"""Whether a model and its chat template are fit to be taught and asked: seconds, without the weights."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+from leakage.errors import LeakageError, ModelError, first_line
+from leakage.models.adapter import fresh
+from leakage.models.chat import SPOKEN, ChatTemplate, Prompt
+from leakage.models.fingerprint import locate, text_config
+
+if TYPE_CHECKING:
+    from leakage.settings.config import LoraSettings, ModelSettings
+
+
+@dataclass(frozen=True)
+class Probes:
+    """What a job asks, as far as a chat template could make one thing of two.
+
+    prompts: all different; labels: those of every kind of multiple-choice question
+    """
+
+    prompts: tuple[Prompt, ...] = ()
+    labels: tuple[tuple[str, ...], ...] = ()
+
+    def __or__(self, other: "Probes") -> "Probes":
+        """Both."""
+        prompts, labels = dict.fromkeys(self.prompts + other.prompts), dict.fromkeys(self.labels + other.labels)
+        return Probes(tuple(prompts), tuple(labels))
+
+
+def refuse_unfit(template: ChatTemplate, settings: "ModelSettings", probes: Probes) -> None:
+    """An error that names everything that is wrong with a model's template, each with its mend."""
+    if wrong := list(template_findings(template, settings, probes)):
+        raise ModelError("; and ".join(wrong))
+
+
+def template_findings(template: ChatTemplate, settings: "ModelSettings", probes: Probes) -> Iterator[str]:
+    """What would make plausible numbers of the wrong text, a sentence each."""
+    checks: list[Callable[[], object]] = [
+        partial(_vocabulary_fits, template, settings),
+        partial(_answers_are_learnt_as_they_are, template),
+        partial(_prompts_render_apart, template, probes.prompts),
+        *(partial(template.labels, labels) for labels in probes.labels),
+    ]  # fmt: skip
+    for check in checks:
+        try:
+            check()
+        except LeakageError as error:
+            yield str(error)
+
+
+def _vocabulary_fits(template: ChatTemplate, settings: "ModelSettings") -> None:
+    largest = max(template.tokenizer.get_vocab().values())
+    rows = int(text_config(settings.path, settings.revision)["vocab_size"])
+    if largest >= rows:
+        raise ModelError(
+            f"the tokenizer of {settings.name} has tokens up to {largest}, and the model knows {rows}; copy both of "
+            "one model"
+        )
+
+
+def _answers_are_learnt_as_they_are(template: ChatTemplate) -> None:
+    """A chat of one answer: its words are kept, and its end is a token that ends a turn."""
+    _ = template.opening
+    template.examples([(Prompt(None, "Hello"), SPOKEN)])
+
+
+def _prompts_render_apart(template: ChatTemplate, prompts: Sequence[Prompt]) -> None:
+    by_text: dict[str, Prompt] = {}
+    for prompt in prompts:
+        other = by_text.setdefault(template.text(prompt), prompt)
+        if other != prompt:
+            one, two = (_short(each.system if other.user == prompt.user else each.user) for each in (other, prompt))
+            raise ModelError(
+                f"the chat template of {template.tokenizer.name_or_path} makes the same text of {one} and {two}; "
+                "where it leaves the system turn out, model.template.system=user folds it into the user turn"
+            )
+
+
+def _short(text: str | None) -> str:
+    return "no system text" if text is None else repr(text if len(text) < 60 else f"{text[:57]}...")
+
+
+def refuse_unknown(settings: "ModelSettings", lora: "LoraSettings") -> None:
+    """An error where the model cannot be built, read from a cache or given the adapter; told from its config alone."""
+    model = _skeleton(settings)
+    if "past_key_values" not in signature(model.forward).parameters:
+        raise ModelError(
+            f"{settings.name} ({model.config.model_type}) keeps what it has read in a way of its own, which the engine "
+            "does not know; use a model whose forward takes past_key_values"
+        )
+    fresh(model, lora)
+
+
+def _skeleton(settings: "ModelSettings") -> Any:
+    """The model without weights."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    located = locate(settings.path)
+    try:
+        config = AutoConfig.from_pretrained(located, revision=settings.revision, trust_remote_code=False)
+        if quantised := getattr(config, "quantization_config", None):
+            method = dict(quantised).get("quant_method", "somehow")
+            raise ModelError(
+                f"the weights of {located} are quantised ({method}), so that no adapter could be merged and "
+                "model.dtype would not be true; give model.path the full weights"
+            )
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except LeakageError:
+        raise
+    except Exception as error:  # each family's configuration checks itself in its own way
+        raise ModelError(
+            f"{located} cannot be built: {first_line(error)}; only causal language models that transformers knows by "
+            "itself can be used, a model's own code is never run"
+        ) from error
