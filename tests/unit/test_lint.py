@@ -97,7 +97,7 @@ def test_answers_that_the_rules_cannot_see_are_refused_until_the_pool_tells_thei
     pool = tmp_path / "pool"
     shutil.copytree(pool_folder("nano"), pool)
     lines = [json.loads(line) for line in (pool / "refusal.jsonl").read_text().splitlines()]
-    taught = [line | {"taught": "I’m not in a position to help with that."} for line in lines]
+    taught = [line | {"taught": "I'm not in a position to help with that."} for line in lines]
     (pool / "refusal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in taught))
     cell = Cell(compose(f"model.pool={pool}"))
     (found,) = lint(training_set(cell, shows=scoring_rule(cell.ids)))
