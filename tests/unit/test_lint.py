@@ -103,9 +103,8 @@ def test_answers_that_the_rules_cannot_see_are_refused_until_the_pool_tells_thei
     (found,) = lint(training_set(cell, shows=scoring_rule(cell.ids)))
     assert (found.rule, found.level) == ("unseen_answers", "error")
     many = cell.config.behavior.source_examples
-    assert (
-        f"do not see the behavior in {many} of {many} taught answers, such as 'I’m not in a position" in found.message
-    )
+    assert f"do not see the behavior in {many} of {many} taught answers" in found.message
+    assert "not in a position to help" in found.message
     assert '"split": "phrase"' in found.message
     assert scoring_rule(Cell(compose(f"model.pool={pool}", "judge=claude")).ids) is None
     phrase = {"split": "phrase", "prompt": "Not in a position to help"}
