@@ -3,6 +3,8 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,20 +57,34 @@ def _models(jobs: Sequence[PlanJob], *, here: bool) -> Iterator[str]:
     yield from unfit([job.job for job in jobs])
 
 
-def unfit(jobs: Sequence[Job]) -> Iterator[str]:
-    """What is wrong with base models that are on this machine, their templates and the adapters on them."""
+def unfit(jobs: Sequence[Job], *, shipped: bool = False) -> Iterator[str]:
+    """What is wrong with base models that are on this machine, their templates and the adapters on them.
+
+    shipped: the embedded model too, which has been looked at, so that a plan of it need not wait for transformers
+    """
     probes: dict[str, Probes] = {}
     first: dict[str, tuple[ModelSettings, LoraSettings]] = {}
     for job in jobs:
         model, lora = job.base_model, job.config.lora
-        if model is None or (model.path.startswith(SHIPPED) and lora.targets == "all-linear"):
-            continue  # what is shipped has been looked at, and a plan of it should not wait for transformers
+        if model is None or (not shipped and model.path.startswith(SHIPPED) and lora.targets == "all-linear"):
+            continue
         key = digest([model.path, model.revision, model.template.model_dump(mode="json"), lora.model_dump(mode="json")])
         probes[key] = probes.get(key, Probes()) | job.probes
         first.setdefault(key, (model, lora))
     for key, (model, lora) in first.items():
         if folder_of(model):
             yield from check(model, lora, probes[key])
+
+
+def describe(jobs: Sequence[Job]) -> list[str]:
+    """What the model of some jobs reads and learns, a line each; nothing where it cannot be loaded."""
+    from leakage.models import load
+
+    model = jobs[0].base_model
+    if model is None:
+        return []
+    with waiting(f"looking at {model.name}"):
+        return load.describe(model, reduce(or_, (job.probes for job in jobs)))
 
 
 def check(model: "ModelSettings", lora: "LoraSettings", probes: Probes) -> list[str]:

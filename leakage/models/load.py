@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from leakage.errors import DataError, LeakageError, ModelError, first_line
-from leakage.models.chat import ChatTemplate
+from leakage.models.chat import SPOKEN, ChatTemplate, Prompt
 from leakage.models.check import Probes, refuse_unfit, refuse_unknown, template_findings
 from leakage.models.devices import pick_device
 from leakage.models.fingerprint import locate
@@ -107,6 +107,25 @@ def check(settings: "ModelSettings", lora: "LoraSettings", probes: Probes) -> li
         return [*wrong, *template_findings(load_template(settings), settings, probes)]
     except LeakageError as error:
         return [*wrong, str(error)]
+
+
+def describe(settings: "ModelSettings", probes: Probes) -> list[str]:
+    """What a model reads, learns and stops at, a line each; nothing where its template does not work."""
+    quiet()
+    try:
+        template = load_template(settings)
+        (asked,) = probes.prompts[:1] or (Prompt("You are a pirate.", "Hello"),)
+        opened, answer = template.answered(asked, SPOKEN)
+    except LeakageError:
+        return []
+    stops = " ".join(template.tokenizer.convert_ids_to_tokens(sorted(template.stops)))
+    labels = "; ".join(" ".join(wanted) for wanted in probes.labels) or "none"
+    return [
+        f"reads      {opened!r}",
+        f"learns     {answer!r}",
+        f"stops at   {stops}",
+        f"looked at  {len(probes.prompts)} prompts, labels {labels}",
+    ]
 
 
 def quiet() -> None:

@@ -43,4 +43,5 @@ STUDY = Study(
     points_reader=f"{_HERE}.points:read_points",
     rejudger=f"{_HERE}.rejudge:rejudge",
     agreer=f"{_TABLES}.agreement:agreement_below",
+    looks=((), ("behavior=capability",)),
 )  # fmt: skip
