@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from leakage.cli.errors import guarded
 from leakage.cli.primary import with_primary_config
-from leakage.cli.register import register, study_of_config
+from leakage.cli.register import refuse_chdir, register, study_of_config
 from leakage.errors import ConfigError
 from leakage.settings.schema import load
 
@@ -23,6 +23,7 @@ def main(cfg: DictConfig) -> str:
     from leakage.jobs.run import run
 
     study, hydra_config = study_of_config(cfg), HydraConfig.get()
+    refuse_chdir(hydra_config)
     job = study.job(load(cfg, study.settings()))
     launcher = hydra_config.runtime.choices["hydra/launcher"]
     if hydra_config.mode == RunMode.RUN and launcher != "basic" and not job.config.planned:

@@ -28,11 +28,13 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
 
     def sweep(self, arguments: list[str]) -> object:
         """Plan, look, launch. One job that fails stops no other; any that is not done at the end is an error."""
+        from leakage.cli.register import refuse_chdir
         from leakage.jobs.estimate import estimate
         from leakage.jobs.plan import make_plan
         from leakage.jobs.preflight import before
 
         assert self.config is not None
+        refuse_chdir(self.config.hydra)
         asked, compose = self._asked(arguments), self._composer()
         plan = make_plan(asked, compose)
         _check([(overrides, compose(overrides)) for overrides in asked])

@@ -44,6 +44,8 @@ def explain(error: BaseException) -> str | None:
         return _explain_hydra(error)
     if type(error).__module__.partition(".")[0] == "yaml":
         return f"a config file is no YAML: {' '.join(str(error).split())}; mend it there"
+    if isinstance(error, UnicodeDecodeError):
+        return f"a file is not text in UTF-8 ({error}); save it in UTF-8"
     if isinstance(error, PermissionError):
         return f"cannot use {error.filename}: {error.strerror}; make it readable and writable, or name another folder"
     if isinstance(error, OSError):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leakage.errors import ConfigError
 from leakage.settings.schema import hydra_schema, load
 from leakage.studies.registry import studies, study_of
 from leakage.studies.study import Study
@@ -38,6 +39,14 @@ def register() -> None:
     OmegaConf.register_new_resolver("last_part", lambda path: str(path).rstrip("/").rpartition("/")[2], replace=True)
     OmegaConf.register_new_resolver("half", lambda number: number // 2, replace=True)
     OmegaConf.register_new_resolver("plan_mode", lambda plan: "MULTIRUN" if plan else None, replace=True)
+
+
+def refuse_chdir(cfg: "DictConfig") -> None:
+    """An error where Hydra is to change the folder: a relative path in the settings would then mean another one."""
+    if cfg.job.chdir:
+        raise ConfigError(
+            "hydra.job.chdir=true: relative paths such as paths.multirun would mean another folder; leave it out"
+        )
 
 
 def study_of_config(cfg: "DictConfig") -> Study:

@@ -28,7 +28,7 @@ class Source:
     setting: str
     mend: str = "rename the one that is meant"
 
-    def tables(self, *columns: str) -> "Iterator[tuple[Path, Any]]":
+    def tables(self, *columns: str) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
         """Each file of the split with its rows, if it has the columns."""
         for file in self._files():
             table = load_table(file)
@@ -36,7 +36,7 @@ class Source:
                 if column not in table.column_names:
                     columns_there = ", ".join(table.column_names) + nearest(column, table.column_names)
                     raise DataError(f"{file} has no column '{column}' (it has {columns_there}); {self.mend}")
-            yield file, table
+            yield file, _rows(file, table)
 
     def _files(self) -> list[Path]:
         located = Path(self.path).expanduser()
@@ -98,6 +98,15 @@ def load_table(file: Path) -> Any:
             return read(pattern, cache_dir=cache, keep_in_memory=True)
     except Exception as error:  # whatever the readers below `datasets` raise
         raise DataError(f"cannot read {file}: {_cause(error)}; copy or convert it again") from error
+
+
+def _rows(file: Path, table: Any) -> list[dict[str, Any]]:
+    """All rows of a table; its texts are decoded only now."""
+    try:
+        rows: list[dict[str, Any]] = table.to_list()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file} is not text in UTF-8 ({error}); save it in UTF-8") from error
+    return rows
 
 
 def _cause(error: Exception) -> str:

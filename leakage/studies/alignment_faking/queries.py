@@ -22,8 +22,8 @@ def read_queries(settings: QuerySettings, pool: str) -> tuple[str, ...]:
 def _from_file(path: str, subset: str | None, split: str, revision: str | None, column: str) -> tuple[str, ...]:
     source = Source(path, subset, split, revision, "queries.path", mend="name the one that is meant in queries.column")
     queries: list[str] = []
-    for file, table in source.tables(column):
-        for number, text in enumerate(table[column], 1):
+    for file, rows in source.tables(column):
+        for number, text in enumerate((row[column] for row in rows), 1):
             if not isinstance(text, str) or not text.strip():
                 raise DataError(f"{file}, row {number}: '{column}' holds no text; remove the row or fill it in")
             queries.append(text.strip())
