@@ -165,8 +165,8 @@ class ChatTemplate:
         if not whole.startswith(start):
             raise ModelError(
                 f"{self._named} writes an answered prompt differently from an open one, so that prompt and answer "
-                "cannot be told apart; model.template.arguments may mend it, else use a model whose template only "
-                "appends the answer"
+                "cannot be told apart; model.template.system=user or model.template.arguments may mend it, else use a "
+                "model whose template only appends the answer"
             )
         return start, whole[len(start) :]
 

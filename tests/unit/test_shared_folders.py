@@ -1,4 +1,4 @@
-"""Results that several people share: what one has finished the others can read, and what they cannot read is no damage."""
+"""Results that several people share: what one has finished others can read, and what they cannot read is no damage."""
 
 import os
 import stat
