@@ -66,6 +66,21 @@ def write_config(path: Path, config: Config) -> None:
         OmegaConf.save(OmegaConf.create(config.model_dump(mode="json")), file)
 
 
+def read_config(path: Path, usual: AnyConfig) -> AnyConfig:
+    """Settings as `write_config` wrote them; those that did not exist yet are as in `usual`."""
+    from omegaconf import OmegaConf
+
+    written: Any = OmegaConf.to_container(OmegaConf.load(path))
+    return type(usual).model_validate(_filled(written, usual))
+
+
+def _filled(written: dict[str, Any], usual: BaseModel) -> dict[str, Any]:
+    """Values with those of `usual` where they lack a field, at any depth."""
+    groups = {name: group for name, group in usual if isinstance(group, BaseModel)}
+    inner = {name: _filled(written.get(name, {}), group) for name, group in groups.items()}
+    return usual.model_dump(mode="json") | written | inner
+
+
 def own_part(cfg: "DictConfig") -> "DictConfig":
     """A config without Hydra's own settings; unlike a masked copy, it keeps the types of the schema."""
     from copy import copy

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from leakage.errors import StoreError
 from leakage.jobs.step import Step, fill
+from leakage.settings.schema import read_config
 from leakage.store.find import Found, find
 from leakage.store.manifest import Input
 from leakage.store.record import Record, Status
@@ -63,8 +64,6 @@ def _step(multirun: Path, one: Found, config: "Config") -> Step:
 
 def _settings(folder: Path, config: "Config") -> FakingConfig:
     """The settings that the transcripts were made with, but for the judge and where the results lie."""
-    from omegaconf import OmegaConf
-
-    values: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-    now = {"judge": config.judge.model_dump(mode="json"), "paths": config.paths.model_dump(mode="json")}
-    return FakingConfig.model_validate(values | now)
+    assert isinstance(config, FakingConfig)
+    written = read_config(folder / "config.yaml", config)
+    return written.model_copy(update={"judge": config.judge, "paths": config.paths})
