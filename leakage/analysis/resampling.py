@@ -17,18 +17,23 @@ if TYPE_CHECKING:
 
 DRAWS, SHUFFLES, SEED = 1_000, 4_999, 20_251
 TAIL = 0.025
+FEW = 5  # values that must differ from the commonest one, for draws to say anything
 
 
 def interval(x: "Values", y: "Values") -> Interval:
-    """Percentile bootstrap interval of Spearman's rho over the pairs where both are known; nan where rho is."""
+    """Percentile bootstrap interval of Spearman's rho over the pairs where both are known.
+
+    nan where rho is, and where fewer than FEW values of a side differ from its commonest one: most draws would then
+    hold the same few points, or none of them, and the interval could leave rho itself out.
+    """
     left, right = known(x, y)
-    return _percentiles(_drawn_rhos(left, right)) if varied(left, right) else Interval(NAN, NAN)
+    return _percentiles(_drawn_rhos(left, right)) if _can_be_drawn(left, right) else Interval(NAN, NAN)
 
 
 def interval_of_difference(x: "Values", y: "Values", other: "Values") -> Interval:
     """Bootstrap interval of rho(x, y) - rho(x, other), both of the same drawn points; all three must be known."""
     left, right, third = known(x, y, other)
-    if not varied(left, right, third):
+    if not _can_be_drawn(left, right, third):
         return Interval(NAN, NAN)
     return _percentiles(_drawn_rhos(left, right) - _drawn_rhos(left, third))
 
@@ -46,20 +51,32 @@ def permutation_p(x: "Values", y: "Values") -> float:
     return float((as_large.sum() + 1) / (SHUFFLES + 1))
 
 
+def _can_be_drawn(*columns: "Array") -> bool:
+    return varied(*columns) and all(differing(one) >= FEW for one in columns)
+
+
+def differing(values: "Array") -> int:
+    """How many values are not the commonest one."""
+    return len(values) - int(np.unique(values, return_counts=True)[1].max(initial=0))
+
+
 def _percentiles(rhos: "Array") -> Interval:
-    """nan in a draw (all points alike) says nothing and is left out."""
-    low, high = np.nanquantile(rhos, [TAIL, 1 - TAIL])
+    low, high = np.quantile(rhos, [TAIL, 1 - TAIL])
     return Interval(float(low), float(high))
 
 
 def _drawn_rhos(x: "Array", y: "Array") -> "Array":
-    """Spearman's rho of every bootstrap draw, (DRAWS,)."""
+    """Spearman's rho of every bootstrap draw, (DRAWS,); a draw of points that are all alike has no gradient: 0.
+
+    Left out instead, such draws would take the low end of the interval with them.
+    """
     weights, middle = _weights(len(x)), (len(x) + 1) / 2
     left, right = _ranks(x, weights) - middle, _ranks(y, weights) - middle
     weighted = weights * left
-    with np.errstate(invalid="ignore"):
-        scale = np.sqrt(np.einsum("ij,ij->i", weighted, left) * np.einsum("ij,ij,ij->i", weights, right, right))
-        return np.asarray(np.einsum("ij,ij->i", weighted, right) / scale)
+    scale = np.sqrt(np.einsum("ij,ij->i", weighted, left) * np.einsum("ij,ij,ij->i", weights, right, right))
+    products = np.einsum("ij,ij->i", weighted, right)
+    rhos: Array = np.divide(products, scale, out=np.zeros_like(products), where=scale > 0)
+    return rhos
 
 
 def _ranks(values: "Array", weights: "Array") -> "Array":

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 MANY_TIES = 0.5
 MANY_CUT_OFF = 0.1
+MANY_BEYOND = 0.05
 CLOSE = 0.1  # two rhos no further apart than this are called alike
 Row = dict[Any, Any]
 
@@ -38,8 +39,10 @@ def _key(row: Row) -> tuple[Any, ...]:
 
 def _of_data(row: Row) -> Iterator[str]:
     """What is missing or degenerate."""
+    if row["n"] and row["unpaired"]:
+        yield f"{row['unpaired']} bystanders lack a delta or a cosine, so rho is over the other {row['n']}"
     if row["n"] == 0:
-        yield "no bystander has a delta: the baseline or its scores are missing"
+        yield "no bystander has a delta and a cosine: the baseline, its scores or the geometry are missing"
     elif row["rho"] != row["rho"]:
         yield f"rho has no meaning: the deltas of all {row['n']} bystanders, or their cosines, are the same or missing"
     if row["missing"]:
@@ -49,7 +52,9 @@ def _of_data(row: Row) -> Iterator[str]:
             f"{row['cut_off']:.0%} of the answers, before or after, were cut off: raise eval.max_new_tokens, or look "
             "whether they end at all (python -m leakage check)"
         )
-    if row["ties"] >= MANY_TIES:
+    if row["rho"] == row["rho"] and row["rho_low"] != row["rho_low"]:
+        yield "rho has no interval: fewer than 5 bystanders differ from the commonest delta, so it rests on these few"
+    if MANY_TIES <= row["ties"] < 1:
         yield f"{row['ties']:.0%} of the bystanders have the very same delta, so rho rests on the others' ranks"
     if row["same_as"]:
         yield f"every delta is bit for bit that of {row['same_as']}: one of the two is not what it seems"
@@ -62,6 +67,8 @@ def _of_source(row: Row) -> Iterator[str]:
         yield f"the source itself did not take up the behavior ({_delta(source, row)}), so rho tells nothing of leakage"
     elif abs(source) <= abs(mean):
         yield f"the source changed no more ({_delta(source, row)}) than bystanders on average ({_delta(mean, row)})"
+    if row["beyond_source"] > MANY_BEYOND * row["n"]:
+        yield f"{row['beyond_source']} of {row['n']} bystanders changed more than the source ({_delta(source, row)})"
     if mean * direction < 0:
         yield f"bystanders moved away from the behavior on average ({_delta(mean, row)}): delta is not leakage alone"
 
@@ -85,6 +92,11 @@ def _of_controls(row: Row) -> Iterator[str]:
         yield (
             f"given the mean delta under the other sources, rho falls from {row['matched_rho']:+.2f} to "
             f"{row['partial_rho']:+.2f} (p = {row['p_partial']:.2g})"
+        )
+    if row["n_partial"] == row["n_partial"] and row["partial_rho"] != row["partial_rho"]:
+        yield (
+            f"whether it is this source cannot be told: only {row['n_partial']:.0f} personas are no source themselves, "
+            "or their deltas under the others say all"
         )
     lead = (row["rival_rho"] - row["matched_rho"]) * row["leak_direction"]
     if row["finding"] in {"leaks", "not specific"} and lead > -CLOSE:

@@ -11,16 +11,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEW = 5
+# What is corrected together: one judge's cells of one design and one set of settings; cells that measure another
+# behavior than the taught one are a family of their own.
+FAMILY = ["model", "judge", "design", "variant", "crossed"]
 LEVEL = 0.05
 HEADLINE = (
     "model", "behavior", "source", "seed", "n", "source_delta", "mean_bystander_delta", "rho", "p", "leak_direction",
     "finding", "rho_low", "rho_high", "p_permutation", "q", "n_partial", "partial_rho", "p_partial", "matched_rho",
     "rival", "rival_rho", "trained_negatives", "rho_untrained", "p_untrained", "shared_words", "rho_unshared",
-    "p_unshared", "ties", "detectable", "same_as", "taught", "variant", "design", "judge", "missing", "cut_off",
-    "unit", "cosine", "train_id", "eval_id",
+    "p_unshared", "unpaired", "beyond_source", "ties", "detectable", "same_as", "taught", "variant", "design", "judge",
+    "missing", "cut_off", "unit", "cosine", "train_id", "eval_id",
 )  # fmt: skip
 
 
+RESULT = ("model", "taught", "behavior", "source", "seed", "judge", "train_id", "eval_id")
 READ = (
     "cosine", "delta", "in_panel", "is_source", "trained_negative", "shares_word", "leak_direction", "design",
     "missing", "base_missing", "cut_off", "base_cut_off", "unit", "headline",
@@ -30,15 +34,17 @@ READ = (
 def headline(frame: "pd.DataFrame") -> "pd.DataFrame":
     """One row a cell, over its bystanders: the personas of the panel other than the source.
 
-    n: bystanders with a delta; missing: verdicts, before and after, that could not be read; cut_off: the share of
-    answers that had no end, before or after, whichever is more.
+    n: bystanders with a delta and a cosine, over which every rho is; unpaired: those that lack one of the two;
+    beyond_source: those that took up more of the behavior than the source did; missing: verdicts, before and after,
+    that could not be read; cut_off: the share of answers that had no end, before or after, whichever is more.
     rho: Spearman between delta and the fixed cosine, with p by the t approximation, p_permutation, and a bootstrap
-    interval; q: Benjamini-Hochberg over the cells of the model; leak_direction: the sign it has if the behavior leaks.
+    interval; q: Benjamini-Hochberg over the cell's FAMILY; leak_direction: the sign it has if the behavior leaks.
     The trained negatives count as bystanders, as published; *_untrained leaves them out, *_unshared those whose names
     share a word with the source's (nan where there are none). ties: share of bystanders with the commonest delta;
-    detectable: the smallest |rho| that so many show at 80 % power; same_as: another cell with the very same deltas.
-    variant: how the cell's settings differ from the
-    commonest ones of its model and behavior. finding: see `found`. The rest is `controls.specificity`.
+    detectable: the smallest |rho| that q shows in four of five experiments, given what else its family has shown;
+    same_as: another cell with the very same deltas.
+    variant: how the cell's settings differ from the commonest ones of its model and behavior. finding: see `finding`.
+    The rest is `controls.specificity`.
     """
     import pandas as pd
 
@@ -46,30 +52,43 @@ def headline(frame: "pd.DataFrame") -> "pd.DataFrame":
     if rows.empty:
         return pd.DataFrame(columns=list(HEADLINE))
     whole = rows.merge(specificity(frame), on=[*GRID, "source"], how="left").fillna({"rival": ""})
-    whole["q"] = whole.groupby("model")["p"].transform(false_discovery)
+    whole = whole.assign(crossed=whole["taught"] != whole["behavior"])
+    for _, rows in whole.groupby(FAMILY, sort=False):
+        whole.loc[rows.index, ["q", "detectable"]] = corrected(rows)
     whole["same_as"] = _twins(frame)
     whole["finding"] = [finding(row) for row in whole.to_dict("records")]
     return whole[list(HEADLINE)]
 
 
+def corrected(family: "pd.DataFrame") -> "pd.DataFrame":
+    """q of each cell of a family, and the rho that q would show: by the p needed of one more than have been shown."""
+    q = false_discovery(family["p"])
+    tests, shown = max(1, int(family["p"].notna().sum())), (q < LEVEL).sum()
+    levels = [LEVEL * min(tests, shown + (not one < LEVEL)) / tests for one in q]
+    sizes = [detectable(n, level=level) for n, level in zip(family["n"], levels, strict=True)]
+    return family.assign(q=q, detectable=sizes)[["q", "detectable"]]
+
+
 def _row(cell: "pd.DataFrame") -> dict[str, Any]:
     others = bystanders(cell)
     everyone, reach = spearman(others["cosine"], others["delta"]), interval(others["cosine"], others["delta"])
-    first, known = cell.iloc[0], others["delta"].dropna()
+    first, paired = cell.iloc[0], others.dropna(subset=["cosine", "delta"])["delta"]
+    source, direction = cell.loc[cell["is_source"], "delta"].mean(), int(first["leak_direction"])
     return {
-        "n": len(known),
-        "source_delta": cell.loc[cell["is_source"], "delta"].mean(),
-        "mean_bystander_delta": known.mean(),
+        "n": everyone.n,
+        "unpaired": len(others) - everyone.n,
+        "beyond_source": int((others["delta"] * direction > source * direction).sum()),
+        "source_delta": source,
+        "mean_bystander_delta": others["delta"].mean(),
         "rho": everyone.rho,
         "p": everyone.p,
-        "leak_direction": int(first["leak_direction"]),
+        "leak_direction": direction,
         "rho_low": reach.low,
         "rho_high": reach.high,
         "p_permutation": permutation_p(others["cosine"], others["delta"]),
         **_without(others, "trained_negative", ("trained_negatives", "rho_untrained", "p_untrained")),
         **_without(others, "shares_word", ("shared_words", "rho_unshared", "p_unshared")),
-        "ties": known.value_counts(normalize=True).max() if len(known) else NAN,
-        "detectable": detectable(len(known)),
+        "ties": paired.value_counts(normalize=True).max() if len(paired) else NAN,
         "design": first["design"],
         "missing": int(cell["missing"].sum() + cell["base_missing"].sum()),
         "cut_off": float(max(first["cut_off"], first["base_cut_off"])),
@@ -89,15 +108,18 @@ def _without(others: "pd.DataFrame", kind: str, names: tuple[str, str, str]) -> 
 def _twins(frame: "pd.DataFrame") -> list[str]:
     """For each cell the name of another with the same delta for every bystander, or "": two conditions that are
     identical to the last bit are one condition, run twice by mistake."""
-    seen: dict[tuple[float, ...], list[str]] = {}
-    deltas = []
+    seen: dict[tuple[float, ...], dict[tuple[Any, ...], str]] = {}
+    keys = []
     for key, cell in cells(frame, "persona", "delta", "in_panel", "is_source"):
-        deltas.append(tuple(bystanders(cell).sort_values("persona")["delta"]))
+        deltas = tuple(bystanders(cell).sort_values("persona")["delta"])
+        result = tuple(key[name] for name in RESULT)  # told by two cosines it is still one
+        keys.append((deltas, result))
         name = f"{key['behavior']} x {key['source']}, seed {key['seed']} {key['variant']}".strip()
-        seen.setdefault(deltas[-1], []).append(name)
-    twins = {one: names for one, names in seen.items() if len(names) > 1 and len(set(one)) > 1}
-    places = {one: iter([*names[1:], names[0]]) for one, names in twins.items()}
-    return [next(places[one]) if one in places else "" for one in deltas]
+        seen.setdefault(deltas, {}).setdefault(result, name)
+    return [
+        next((name for other, name in seen[deltas].items() if other != result), "") if len(set(deltas)) > 1 else ""
+        for deltas, result in keys
+    ]
 
 
 def finding(row: dict[Any, Any]) -> str:

@@ -121,7 +121,8 @@ def _marks(axes: Axes, cells: pd.DataFrame) -> None:
 def _numbers(row: dict[Any, Any]) -> str:
     if pd.isna(row["rho"]):
         return f"undefined: {_why(row)}"
-    return f"{row['rho']:+.2f} ({row['rho_low']:+.2f} to {row['rho_high']:+.2f}), n = {row['n']:.0f}"
+    reach = "no interval" if pd.isna(row["rho_low"]) else f"{row['rho_low']:+.2f} to {row['rho_high']:+.2f}"
+    return f"{row['rho']:+.2f} ({reach}), n = {row['n']:.0f}"
 
 
 def _why(row: dict[Any, Any]) -> str:

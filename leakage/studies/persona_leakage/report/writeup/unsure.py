@@ -57,5 +57,5 @@ def _power(study: Study) -> list[str]:
     least = max(row["detectable"] for row in missed)
     return [
         f"{count(len(missed), 'cell shows', 'cells show')} no gradient; one of |rho| = {plain(least)} or more would "
-        f"have had p < .05, before correction, with 80 % power, a weaker one may be there."
+        f"have been found, after correction for the number of cells, with 80 % power; a weaker one may be there."
     ]
