@@ -79,7 +79,10 @@ def test_names_that_share_a_word_are_as_many_as_published(table):
 def test_the_published_villain_cell_names_its_outliers(frame):
     far = outliers(frame)
     named = set(far[(far["behavior"] == "capability") & (far["source"] == "villain")]["persona"])
-    assert {"nice_villain", "misanthrope"} <= named
+    assert {"nice_villain", "mysterious_person", "joker"} <= named
+    # -17.7 at a cosine of .899, where the fit says -15.7: named by a straight line, which is flat here, and by no order
+    assert "misanthrope" not in named
+    assert len(far) < 277 / 3  # so many were named by a straight line
 
 
 def test_of_the_projects_own_23_published_rows_20_are_significant_and_7_point_the_other_way():

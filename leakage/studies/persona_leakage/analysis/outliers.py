@@ -4,21 +4,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leakage.analysis.statistics import varied
+from leakage.analysis.statistics import spearman, varied
 from leakage.studies.persona_leakage.analysis.cells import CELL, bystanders, cells
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from leakage.analysis.statistics import Array
+
 OUTLIERS = (*CELL, "unit", "persona", "cosine", "delta", "expected", "residual", "score")
-FAR = 2.5  # the usual bound for residuals of a robust line (Rousseeuw and Leroy 1987)
+FAR = 2.5  # standard deviations of the cell's residuals
 
 
 def outliers(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """One row per bystander far from its cell's line of delta on cosine, the farthest first.
+    """One row per bystander far from what its cosine predicts in its cell, the farthest first.
 
-    The line is Theil and Sen's, which no handful of outliers can bend; score: the residual in robust standard
-    deviations from the median one, at least FAR.
+    expected: the monotone fit of delta on cosine (isotonic regression), rising or falling as rho does, since rho is all
+    that is claimed: a line would be flat where most deltas are equal, and call the rest of a perfect order outliers.
+    score: the residual in standard deviations of all residuals, at least FAR.
     """
     import pandas as pd
 
@@ -30,15 +33,13 @@ def outliers(frame: "pd.DataFrame") -> "pd.DataFrame":
 
 def _far(rows: "pd.DataFrame") -> list[dict[str, Any]]:
     """The outliers of one cell."""
-    from scipy.stats import theilslopes
-
     both = rows.dropna(subset=["cosine", "delta"])
     cosine, delta = both["cosine"].to_numpy(float), both["delta"].to_numpy(float)
     if not varied(cosine, delta):
         return []
-    line = theilslopes(delta, cosine)
-    expected = line.intercept + line.slope * cosine
-    score = robust_z(delta - expected)
+    expected = monotone(cosine, delta)
+    spread = np.std(delta - expected)
+    score = (delta - expected) / spread if spread > 1e-9 * np.abs(delta).max() else np.zeros_like(delta)
     order = np.argsort(-np.abs(score), kind="stable")
     return [
         {"unit": both["unit"].iloc[i], "persona": both["persona"].iloc[i], "cosine": cosine[i], "delta": delta[i]}
@@ -47,13 +48,14 @@ def _far(rows: "pd.DataFrame") -> list[dict[str, Any]]:
     ]
 
 
-def robust_z(values: "np.ndarray[Any, np.dtype[np.float64]]") -> "np.ndarray[Any, np.dtype[np.float64]]":
-    """Distances from the median in units of the median absolute deviation, scaled to a standard deviation.
+def monotone(x: "Array", y: "Array") -> "Array":
+    """The values nearest to y that only rise with x, or only fall if rho is negative; equal x have one value."""
+    from scipy.optimize import isotonic_regression
 
-    Where more than half of the values are equal that deviation is 0, and the mean absolute one takes its place.
-    """
-    off = values - np.median(values)
-    scale = 1.4826 * np.median(np.abs(off))
-    if scale < 1e-9 * max(1.0, np.abs(values).max()):
-        scale = 1.2533 * np.mean(np.abs(off))
-    return np.asarray(off / scale) if scale > 0 else np.zeros_like(off)
+    _, group = np.unique(x, return_inverse=True)
+    counts = np.bincount(group)
+    fit = isotonic_regression(
+        np.bincount(group, weights=y) / counts, weights=counts, increasing=spearman(x, y).rho >= 0
+    )  # fmt: skip
+    fitted: Array = fit.x[group]
+    return fitted
