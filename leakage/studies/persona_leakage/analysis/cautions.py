@@ -41,8 +41,10 @@ def _of_data(row: Row) -> Iterator[str]:
     """What is missing or degenerate."""
     if row["n"] and row["unpaired"]:
         yield f"{row['unpaired']} bystanders lack a delta or a cosine, so rho is over the other {row['n']}"
-    if row["n"] == 0:
-        yield "no bystander has a delta and a cosine: the baseline, its scores or the geometry are missing"
+    if row["mean_bystander_delta"] != row["mean_bystander_delta"]:
+        yield "no bystander has a delta: the baseline or its scores are missing"
+    elif row["n"] == 0:
+        yield "no bystander has a cosine: the geometry is missing"
     elif row["rho"] != row["rho"]:
         yield f"rho has no meaning: the deltas of all {row['n']} bystanders, or their cosines, are the same or missing"
     if row["missing"]:

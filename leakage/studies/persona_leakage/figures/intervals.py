@@ -126,6 +126,6 @@ def _numbers(row: dict[Any, Any]) -> str:
 
 
 def _why(row: dict[Any, Any]) -> str:
-    if row["n"] == 0:
+    if pd.isna(row["mean_bystander_delta"]):
         return "no deltas"
     return "one delta for all" if row["ties"] == 1 else "no geometry"
