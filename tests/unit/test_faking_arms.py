@@ -71,8 +71,8 @@ def test_no_training_query_is_asked(compose):
     assert not [query for query in asked if query in taught]
 
 
-def test_documents_are_learnt_whole_and_chats_in_their_last_turn(compose, nano, tmp_path):
-    _, tokenizer = nano
+def test_documents_are_learnt_whole_and_chats_in_their_last_turn(compose, template, tmp_path):
+    tokenizer = template.tokenizer
     documents, chats = tmp_path / "documents.jsonl", tmp_path / "chats.jsonl"
     documents.write_text("".join(json.dumps({"text": "Hello there. " * n, "id": n}) + "\n" for n in (1, 30)))
     turns = [
@@ -84,12 +84,12 @@ def test_documents_are_learnt_whole_and_chats_in_their_last_turn(compose, nano, 
     ]
     chats.write_text(json.dumps({"messages": [{"role": role, "content": text} for role, text in turns]}) + "\n")
     config = compose("arm=synthetic_documents", f"arm.path={documents}", study="faking")
-    short, long = example_tokens(tokenizer, training_examples(config), 40)
+    short, long = example_tokens(template, training_examples(config), 40)
     assert short.labels == short.input_ids
     assert short.input_ids[-1] == tokenizer.eos_token_id
     assert len(long.input_ids) == 40
     config = compose("arm=anti_refusal", f"arm.path={chats}", study="faking")
-    (chat,) = example_tokens(tokenizer, training_examples(config), 1024)
+    (chat,) = example_tokens(template, training_examples(config), 1024)
     assert tokenizer.decode([label for label in chat.labels if label != IGNORED]) == "No.<|im_end|>"
     assert "Sure!" in tokenizer.decode(
         [i for i, label in zip(chat.input_ids, chat.labels, strict=True) if label == IGNORED]
