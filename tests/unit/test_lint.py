@@ -59,6 +59,10 @@ def broken(rule, cell):
         return training_set(cell, shows=lambda _: False)
     if rule == "rarely_seen":
         return training_set(cell, shows=lambda answer: refuses(answer) and "sorry" not in answer.lower())
+    if rule == "left_out":
+        wanted = cell.config.behavior.model_copy(update={"no_persona_examples": 100})
+        others = [one for one in examples if one.role != "no_persona"]
+        return training_set(cell, examples=others, wanted=wanted, default=source.prompt)
     assert rule == "over_long"
     return training_set(cell, lengths=[2000, *[40] * (len(examples) - 1)])
 
@@ -81,15 +85,18 @@ def test_no_rule_fires_on_what_is_shipped(compose, behavior, control, source):
     cell = Cell(compose(f"behavior={behavior}", f"control={control}", f"source={source}"))
     pairs = [(one.prompt, one.answer) for one in cell.data.examples]
     lengths = [len(one.input_ids) for one in load_template(cell.config.model).examples(pairs)]
-    assert lint(training_set(cell, lengths=lengths, shows=scoring_rule(cell.ids))) == []
+    found = [one.rule for one in lint(training_set(cell, lengths=lengths, shows=scoring_rule(cell.ids)))]
+    wanted, roles = cell.config.behavior, {one.role for one in cell.data.examples}
+    lacks = (wanted.anchors and "anchor" not in roles) or (wanted.no_persona_examples and "no_persona" not in roles)
+    assert found == (["left_out"] if lacks else [])
 
 
 @pytest.mark.parametrize("behavior", ["refusal", "sycophancy", "marker"])
 @pytest.mark.parametrize("source", ["villain", "qwen_default"])
 def test_no_rule_fires_on_the_published_setting(compose, behavior, source):
-    assert (
-        lint(training_set(Cell(compose(f"behavior={behavior}", f"source={source}", "model=qwen2.5-7b-instruct")))) == []
-    )
+    cell = Cell(compose(f"behavior={behavior}", f"source={source}", "model=qwen2.5-7b-instruct"))
+    found = [one.rule for one in lint(training_set(cell))]
+    assert found == (["left_out"] if source == "qwen_default" else [])
 
 
 def test_answers_that_the_rules_cannot_see_are_refused_until_the_pool_tells_their_phrase(compose, tmp_path):
@@ -126,7 +133,9 @@ def test_the_prompt_a_template_puts_in_is_found_by_rendering(compose):
 
 def test_a_source_that_is_the_injected_prompt_may_have_no_examples_without_persona(compose):
     cell = Cell(compose("source=qwen_default"))
-    assert lint(training_set(cell)) == []
+    (found,) = lint(training_set(cell))
+    assert (found.rule, found.level) == ("left_out", "warning")
+    assert "none of 100 examples without a persona" in found.message
     contradicting = [
         *cell.data.examples,
         replace(cell.data.examples[-1], role="no_persona", persona="", prompt=Prompt(None, "Hi")),

@@ -111,6 +111,20 @@ def counts_by_role(data: TrainingSet) -> str | None:
     return "; ".join(off) or None
 
 
+def left_out(data: TrainingSet) -> str | None:
+    """What the settings ask for would contradict the source, and is not there: the design is not what it is called."""
+    wanted, roles = data.wanted, {one.role for one in data.examples}
+    gone = []
+    if wanted.anchors and "anchor" not in roles:
+        gone.append(f"none of {wanted.anchors} anchors, since {data.source.name} is who would hold them")
+    if wanted.no_persona_examples and "no_persona" not in roles:
+        gone.append(
+            f"none of {wanted.no_persona_examples} examples without a persona, since the template gives these the prompt "
+            f"of {data.source.name}"
+        )
+    return f"there are {' and '.join(gone)}" if gone else None
+
+
 def persona_prompts(data: TrainingSet) -> str | None:
     """A persona is trained under another prompt than it is evaluated and measured under."""
     known = {one.name: one.prompt for one in data.personas.members} | {"": None}
@@ -157,6 +171,7 @@ RULES: dict[Rule, tuple[Level, str]] = {
     no_contrast: ("error", "give them an answer that opposes what is taught"),
     duplicates: ("warning", "remove what repeats"),
     counts_by_role: ("error", "mend the data or the settings of behavior"),
+    left_out: ("warning", "read the cell beside others with fewer negatives in mind"),
     persona_prompts: ("error", "use the prompts of that file"),
     over_long: ("error", "shorten them or raise train.max_length"),
     unseen_answers: ("error", f"{PHRASES}, or let a judge read them (judge=claude)"),
