@@ -25,8 +25,8 @@ def add_multirun(command: argparse.ArgumentParser) -> None:
 def add_points(command: argparse.ArgumentParser) -> None:
     """--points: an outside result instead."""
     command.add_argument(
-        "--points", type=Path, metavar="FILE.csv",
-        help="an outside result instead: behavior, source, persona, cosine, delta",
+        "--points", type=Path, metavar="FILE", nargs="+", action="extend",
+        help="an outside result instead, CSV, JSON or Parquet: behavior, source, persona, cosine, delta",
     )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def where(arguments: argparse.Namespace) -> list[str]:
 def frame_of(arguments: argparse.Namespace, study: "Study", *, may_be_empty: bool = False) -> "pd.DataFrame":
     """The tidy frame of a study's results, or of the points; a sentence where nothing is there that must be."""
     if arguments.points:
-        return study.points(arguments.points)
+        return study.points(*arguments.points)
     with waiting("reading results"):
         frame = study.read(existing(arguments.multirun))
     if frame.empty and not may_be_empty:

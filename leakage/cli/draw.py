@@ -75,7 +75,11 @@ def _drawings(arguments: argparse.Namespace, study: "Study", frame: "pd.DataFram
 
 def _out(arguments: argparse.Namespace, name: str) -> Path:
     """Where to write; what comes of an outside result stays apart from that of the results."""
-    below = arguments.multirun / f"points-{arguments.points.stem}" if arguments.points else arguments.multirun
+    below = (
+        arguments.multirun / f"points-{'-'.join(path.stem for path in arguments.points)}"
+        if arguments.points
+        else arguments.multirun
+    )
     return Path(arguments.out or below / name)
 
 

@@ -110,11 +110,11 @@ class Study:
         frame: pd.DataFrame = imported(self.reader)(multirun)
         return frame
 
-    def points(self, path: Path) -> "pd.DataFrame":
+    def points(self, *paths: Path) -> "pd.DataFrame":
         """An outside result as its tidy frame."""
         if self.points_reader is None:
             raise ConfigError(f"--points are no results of study {self.name}; leave out --study or --points")
-        frame: pd.DataFrame = imported(self.points_reader)(path)
+        frame: pd.DataFrame = imported(self.points_reader)(*paths)
         return frame
 
     def figures(self, frame: "pd.DataFrame", multirun: Path | None) -> "dict[str, Drawing]":

@@ -1,12 +1,16 @@
 """An outside result, and everything that can be wrong with its file."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from leakage.errors import DataError
-from leakage.studies.persona_leakage.analysis.tables import headline
+from leakage.studies.persona_leakage.analysis.controls import between_sources, mismatched
+from leakage.studies.persona_leakage.analysis.outliers import outliers
+from leakage.studies.persona_leakage.analysis.tables import by_category, by_layer, headline
 from leakage.studies.persona_leakage.points import read_points
 from leakage.studies.persona_leakage.results import COLUMNS
+from tests.unit.frames import grid, normal_pair
 
 HEAD = "behavior,source,persona,cosine,delta\n"
 ROWS = "refusal,villain,hero,0.9,0.5\nrefusal,villain,comedian,0.5,0.1\nrefusal,villain,nice_villain,0.95,0.7\n"
@@ -106,3 +110,61 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path):
     (tmp_path / "image.csv").write_bytes(b"\x89PNG\xff\xfe\x00")
     with pytest.raises(DataError, match="is not text in UTF-8; save it"):
         read_points(tmp_path / "image.csv")
+
+
+def test_a_frame_of_ones_own_results_gives_the_same_tables_through_a_csv(tmp_path):
+    """Categories, negatives, other layers and measures included: everything the frame tells can be read back."""
+    rng = np.random.default_rng(4)
+    frame = grid(["villain", "comedian", "spy"], lambda _, n: normal_pair(rng, 0.6, n), n=40)
+    frame = frame.assign(
+        taught="sycophancy", leak_direction=1, base_k=1, base_n=4, base_mean=25.0, k=2, n=4, mean=50.0, sd=1.5,
+        coherence=float("nan"), cosine_1_raw=frame["cosine"], cosine_0_centred=rng.uniform(-1, 1, len(frame)),
+        delta=frame["delta"].clip(-1, 1), cosine=frame["cosine"].clip(-1, 1),
+    )  # fmt: skip
+    frame["cosine_1_raw"] = frame["cosine"]
+    frame.to_csv(tmp_path / "own.csv", index=False)
+    again = read_points(tmp_path / "own.csv")
+    for table in (headline, by_category, by_layer, mismatched, between_sources, outliers):
+        pd.testing.assert_frame_equal(table(again), table(frame), check_dtype=False)
+
+
+def test_columns_that_mean_nothing_are_named_once(points, caplog):
+    read_points(points(HEAD.strip() + ",colour,cosine_best\n" + "".join(f"{row},red,1\n" for row in ROWS.splitlines())))
+    (said,) = caplog.messages
+    assert said.endswith("columns that mean nothing here are left out: colour, cosine_best")
+
+
+def test_every_persona_that_the_file_gives_is_counted(points):
+    frame = read_points(points(HEAD + ROWS + "refusal,villain,qwen_default,0.2,0.05\n"))
+    assert headline(frame)["n"].tolist() == [4]
+
+
+def test_where_every_row_has_a_variant_the_commonest_is_the_main_one(points):
+    rows = "".join(f"{row},{variant}\n" for variant in ("r32", "r8") for row in ROWS.splitlines())
+    rows += "refusal,comedian,hero,0.1,0.2,r32\n"
+    frame = read_points(points(HEAD.strip() + ",variant\n" + rows))
+    assert frame["variant"].value_counts().to_dict() == {"": 4, "r8": 3}
+
+
+@pytest.mark.parametrize("write", ["to_json", "to_parquet"])
+def test_json_and_parquet_are_read_and_several_files_together(tmp_path, write):
+    rows = pd.DataFrame([line.split(",") for line in ROWS.splitlines()], columns=HEAD.strip().split(","))
+    rows = rows.astype({"cosine": float, "delta": float}).assign(seed=42.0, source="Königin der Nacht")
+    suffix = write.removeprefix("to_")
+    getattr(rows, write)(tmp_path / f"a.{suffix}")
+    getattr(rows.assign(seed=43.0), write)(tmp_path / f"b.{suffix}")
+    frame = read_points(tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}")
+    told = headline(frame)[["source", "seed", "n"]].to_numpy().tolist()
+    assert told == [["Königin der Nacht", seed, 3] for seed in (42, 43)]
+
+
+@pytest.mark.parametrize(("unit", "meant"), [("%", "pp"), ("Percent", "pp"), ("pp", "pp")])
+def test_units_are_read_as_people_write_them(points, unit, meant):
+    rows = "".join(f"capability,villain,p{i},0.{i},-0.{i},{unit}\n" for i in range(1, 5))
+    assert set(read_points(points(HEAD.strip() + ",unit\n" + rows))["unit"]) == {meant}
+
+
+def test_shares_in_a_unit_of_100_are_not_taken_for_percent(points):
+    rows = "".join(f"capability,villain,p{i},0.{i},-0.{i}5\n" for i in range(1, 5))
+    with pytest.raises(DataError, match=r"line 2: the deltas of capability all lie between -1 and 1, as shares do"):
+        read_points(points(HEAD + rows))

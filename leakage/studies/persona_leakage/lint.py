@@ -119,8 +119,8 @@ def left_out(data: TrainingSet) -> str | None:
         gone.append(f"none of {wanted.anchors} anchors, since {data.source.name} is who would hold them")
     if wanted.no_persona_examples and "no_persona" not in roles:
         gone.append(
-            f"none of {wanted.no_persona_examples} examples without a persona, since the template gives these the prompt "
-            f"of {data.source.name}"
+            f"none of {wanted.no_persona_examples} examples without a persona, since the template gives these the "
+            f"prompt of {data.source.name}"
         )
     return f"there are {' and '.join(gone)}" if gone else None
 

@@ -1,125 +1,180 @@
-"""An outside result: a CSV with the change and the cosine of each persona, read into the tidy frame."""
+"""An outside result: files with the change and the cosine of each persona, read into the tidy frame."""
 
-import csv
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.data.personas import read_personas
 from leakage.errors import DataError
 from leakage.studies.persona_leakage.behaviors import behavior, behavior_names
+from leakage.studies.persona_leakage.points_file import read_texts
 from leakage.studies.persona_leakage.results import COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NEEDED = ("behavior", "source", "persona", "cosine", "delta")
-UNTOLD = {"model": "points", "seed": "0", "judge": "", "variant": ""}
+    Texts = pd.Series[str]
+
+log = logging.getLogger(__name__)
+USUAL = {  # of the columns that hold texts, where a file does not tell them
+    "model": "points", "seed": "0", "judge": "", "variant": "", "design": "published", "measure": "hits",
+    "headline": "given", "train_id": "", "eval_id": "", "trained_negative": "false", "in_panel": "true",
+    "missing": "0", "base_missing": "0", "cut_off": "0", "base_cut_off": "0",
+}  # fmt: skip
+FLAGS = ("is_source", "in_panel", "trained_negative", "shares_word")
+NUMBERS = (
+    "cosine", "delta", "base_k", "base_n", "base_mean", "base_missing", "k", "n", "mean", "sd", "missing", "coherence",
+    "cut_off", "base_cut_off",
+)  # fmt: skip
+YES, NO = {"true", "yes", "1", "1.0"}, {"false", "no", "0", "0.0"}
 LARGEST = {"rate": 1, "pp": 100, "points": 100}  # what a unit can change by
-DIRECTIONS = {"1": 1, "+1": 1, "-1": -1}
-KEY = ["model", "behavior", "source", "seed", "judge", "variant", "persona"]
+UNITS = {name: name for name in LARGEST} | {
+    "%": "pp", "percent": "pp", "percentage points": "pp", "share": "rate", "proportion": "rate", "fraction": "rate",
+    "point": "points",
+}  # fmt: skip
+DIRECTIONS = {"1": 1, "+1": 1, "1.0": 1, "-1": -1, "-1.0": -1}
+KEY = ["model", "taught", "behavior", "source", "seed", "judge", "variant", "train_id", "eval_id", "persona"]
 
 
-def read_points(path: Path) -> "pd.DataFrame":
-    """The tidy frame of `store.results`, from a CSV with the columns behavior, source, persona, cosine, delta.
+def read_points(*paths: Path) -> "pd.DataFrame":
+    """The tidy frame of `results`, from files with the columns behavior, source, persona, cosine, delta.
 
-    model, seed, judge, variant, unit and leak_direction may be given as well; unit and direction are known for the
-    behaviors of this project, category and prompt for its personas. Counts before and after are missing.
+    Every other column of the tidy frame is read too, so that a frame written as CSV is itself again; what is not told
+    is known for the behaviors and personas of this project, or as USUAL. `layer` stands for `headline`. Other columns
+    are named in a warning and left out.
     """
-    frame = _numbers(_read(path), path)
-    frame = frame.assign(**{name: _or_usual(frame, name, usual) for name, usual in UNTOLD.items()})
-    _refuse(~frame["seed"].str.fullmatch(r"\d{1,9}"), frame, path, "seed is '{seed}', no whole number; correct it")
-    frame = frame.assign(seed=frame["seed"].astype(int), **_of_behaviors(frame, path)).assign(**_of_personas(frame))
-    beyond = frame["delta"].abs() > frame["unit"].map(LARGEST) * (1 + 1e-6)
-    _refuse(beyond, frame, path, "a delta of {delta} is more than a {unit} can change by; correct it, or the unit")
-    twice = (
-        "persona '{persona}' stands twice under {behavior} x {source}; remove one, or tell the two apart with a column "
-    )
-    _refuse(frame.duplicated(KEY), frame, path, twice + "seed, model or variant")
-    frame["taught"], frame["design"], frame["measure"] = frame["behavior"], "published", "hits"
-    frame = frame.assign(trained_negative=False, headline="given", train_id="", eval_id="", missing=0, base_missing=0)
-    frame = frame.assign(cut_off=0.0, base_cut_off=0.0)
-    return frame.reindex(columns=list(COLUMNS)).reset_index(drop=True)
-
-
-def _read(path: Path) -> "pd.DataFrame":
-    """The file's fields as they are written; the index of a row is its line less two, a header and counting from 1."""
     import pandas as pd
 
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}; name a CSV file that can be read") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not text in UTF-8; save it as CSV in UTF-8") from error
-    except (ValueError, csv.Error) as error:  # pandas' own errors of parsing are ValueErrors
-        raise DataError(f"{path} is no CSV file: {str(error).strip()}; its columns are {', '.join(NEEDED)}") from error
-    frame = frame.fillna("").map(str.strip).rename(columns=lambda name: str(name).strip().lower())
-    if lacking := [name for name in NEEDED if name not in frame]:
-        there = ", ".join(map(str, frame.columns))
-        mend = "separate the columns by commas" if ";" in there or "\t" in there else f"needed are {', '.join(NEEDED)}"
-        raise DataError(f"{path} lacks the column {', '.join(lacking)} (it has: {there}); {mend}")
-    frame = frame[(frame != "").any(axis=1)]
-    if frame.empty:
-        raise DataError(f"{path} has a header and no rows; give one row per behavior, source and persona")
-    return frame[[name for name in (*NEEDED, *UNTOLD, "unit", "leak_direction") if name in frame]]
-
-
-def _numbers(frame: "pd.DataFrame", path: Path) -> "pd.DataFrame":
-    """Names are there, numbers are finite numbers; the first line that is not so is named. A delta may be missing."""
-    import numpy as np
-    import pandas as pd
-
+    frame = pd.concat([_told(path, read_texts(path)) for path in paths], ignore_index=True).fillna("")
+    frame = frame.assign(**{name: _or_usual(frame, name, usual) for name, usual in USUAL.items()})
+    frame["taught"] = _or_usual(frame, "taught", frame["behavior"])
     for name in ("behavior", "source", "persona"):
-        _refuse(frame[name] == "", frame, path, f"{name} is empty; fill it in or remove the line")
-    numbers = {}
-    for name in ("cosine", "delta"):
-        missing = frame[name].str.lower().isin(["", "nan", "na"])
-        numbers[name] = pd.to_numeric(frame[name].where(~missing), errors="coerce")
-        no_number = ~missing & ~np.isfinite(numbers[name])
-        _refuse(no_number, frame, path, f"{name} is '{{{name}}}', not a number; correct it")
-    _refuse(numbers["cosine"].abs() > 1 + 1e-6, frame, path, "a cosine of {cosine} is outside -1 to 1; correct it")
-    return frame.assign(**numbers)
+        _refuse(frame[name] == "", frame, f"{name} is empty; fill it in or remove the line")
+    frame = frame.assign(**_of_personas(frame))
+    frame = frame.assign(**{name: _flags(frame, name) for name in FLAGS}, seed=_seeds(frame), **_numbers(frame))
+    frame = _main_variant(frame.assign(**_of_behaviors(frame)))
+    _refuse_wrong_units(frame)
+    mend = "remove one, or tell the two apart with a column seed, model or variant"
+    _refuse(frame.duplicated(KEY), frame, "persona '{persona}' stands twice under {behavior} x {source}; " + mend)
+    return frame.reindex(columns=[*COLUMNS, *_cosines(frame)])
 
 
-def _or_usual(frame: "pd.DataFrame", name: str, usual: str) -> "pd.Series[str] | str":
+def _told(path: Path, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """The columns that are known; the others are named once."""
+    if "layer" in frame and "headline" not in frame:
+        frame = frame.rename(columns={"layer": "headline"})
+    wanted = [name for name in frame.columns if name in COLUMNS or name == "where" or name in _cosines(frame)]
+    if ignored := [str(name) for name in frame.columns if name not in wanted]:
+        log.warning("%s: columns that mean nothing here are left out: %s", path, ", ".join(ignored))
+    return frame[wanted]
+
+
+def _cosines(frame: "pd.DataFrame") -> list[str]:
+    """Columns of further definitions of the cosine, cosine_<layer>_<raw|centred>."""
+    return [name for name in map(str, frame.columns) if re.fullmatch(r"cosine_\d+_(raw|centred)", name)]
+
+
+def _or_usual(frame: "pd.DataFrame", name: str, usual: "str | Texts") -> "Texts | str":
     return frame[name].where(frame[name] != "", usual) if name in frame else usual
 
 
-def _refuse(bad: "pd.Series[bool]", frame: "pd.DataFrame", path: Path, sentence: str) -> None:
-    """Raise with the first bad row's line and values."""
+def _refuse(bad: "pd.Series[bool]", frame: "pd.DataFrame", sentence: str) -> None:
+    """Raise with the first bad row's place and values."""
     if bad.any():
         row = frame[bad.to_numpy(bool)].iloc[0]
-        raise DataError(f"{path}, line {int(str(row.name)) + 2}: {sentence.format_map(row.to_dict())}")
+        raise DataError(f"{row['where']}: {sentence.format_map(row.to_dict())}")
 
 
-def _of_behaviors(frame: "pd.DataFrame", path: Path) -> dict[str, Any]:
+def _flags(frame: "pd.DataFrame", name: str) -> "pd.Series[bool]":
+    texts = frame[name].astype(str).str.lower()
+    _refuse(~texts.isin(YES | NO), frame, f"{name} is '{{{name}}}', neither true nor false; correct it")
+    return texts.isin(YES)
+
+
+def _seeds(frame: "pd.DataFrame") -> "pd.Series[int]":
+    _refuse(
+        ~frame["seed"].str.fullmatch(r"\d{1,9}(\.0+)?"), frame, "seed is '{seed}', no whole number; correct it"
+    )  # fmt: skip
+    return frame["seed"].str.partition(".")[0].astype(int)
+
+
+def _numbers(frame: "pd.DataFrame") -> "dict[str, pd.Series[float]]":
+    """Finite numbers or nothing; a cosine lies between -1 and 1."""
+    import numpy as np
+
+    numbers = {}
+    for name in (one for one in (*NUMBERS, *_cosines(frame)) if one in frame):
+        missing = frame[name].str.lower().isin(["", "nan", "na", "none"])
+        numbers[name] = frame[name].where(~missing).map(_number)
+        no_number = ~missing & ~np.isfinite(numbers[name].astype(float))
+        _refuse(no_number, frame, f"{name} is '{{{name}}}', not a number; correct it")
+        if name == "cosine":
+            _refuse(numbers[name].abs() > 1 + 1e-6, frame, f"a cosine of {{{name}}} is outside -1 to 1; correct it")
+    return numbers
+
+
+def _number(text: Any) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("inf")
+
+
+def _main_variant(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Where every row of a model has a variant, the commonest is the main one: "" as in results of one's own."""
+    main = frame.groupby("model")["variant"].transform(lambda names: "" if (names == "").any() else names.mode()[0])
+    return frame.assign(variant=frame["variant"].where(frame["variant"] != main, ""))
+
+
+def _of_behaviors(frame: "pd.DataFrame") -> dict[str, Any]:
     """unit and leak_direction, from the file or from the behaviors of that name; one of each for a behavior."""
-    known = {name: behavior(name) for name in frame["behavior"].unique() if name in behavior_names()}
-    units = {name: one.unit for name, one in known.items()}
-    signs = {name: f"{one.leak_direction:+d}" for name, one in known.items()}
-    columns = {}
-    for name, usual, allowed in (("unit", units, LARGEST), ("leak_direction", signs, DIRECTIONS)):
-        written = _or_usual(frame, name, "")
-        columns[name] = frame.assign(it=written)["it"].where(lambda one: one != "", frame["behavior"].map(usual))
-        sentence = (
-            f"{name} of '{{behavior}}' is not known; correct the behavior ({', '.join(behavior_names())}), or give "
-        )
-        _refuse(~columns[name].isin(list(allowed)), frame, path, sentence + f"the column {name} ({', '.join(allowed)})")
+    own = {name: behavior(name) for name in frame["behavior"].unique() if name in behavior_names()}
+    units = {name: one.unit for name, one in own.items()}
+    signs = {name: f"{one.leak_direction:+d}" for name, one in own.items()}
+    columns: dict[str, Any] = {}
+    readings: tuple[tuple[str, Mapping[str, str], Mapping[str, Any], Callable[[str], str]], ...] = (
+        ("unit", units, UNITS, str.lower), ("leak_direction", signs, DIRECTIONS, str),
+    )  # fmt: skip
+    for name, usual, allowed, plain in readings:
+        written = frame.assign(it=_or_usual(frame, name, ""))["it"].map(plain)
+        texts = written.where(written != "", frame["behavior"].map(usual))
+        known = ", ".join(behavior_names())
+        sentence = f"{name} of '{{behavior}}' is not known; correct the behavior ({known}), or give "
+        _refuse(~texts.isin(list(allowed)), frame, sentence + f"the column {name} ({', '.join(allowed)})")
+        columns[name] = texts.map(allowed)
         first = frame["behavior"].map(columns[name].groupby(frame["behavior"]).first())
-        _refuse(columns[name] != first, frame, path, f"{{behavior}} has another {name} here than above; give it one")
-    return columns | {"leak_direction": columns["leak_direction"].map(DIRECTIONS)}
+        _refuse(columns[name] != first, frame, f"{{behavior}} has another {name} here than above; give it one")
+    return columns | {"unit_told": bool("unit" in frame and (frame["unit"] != "").any())}
+
+
+def _refuse_wrong_units(frame: "pd.DataFrame") -> None:
+    """A delta that its unit cannot have, or deltas of 100 that all look like shares of 1."""
+    beyond = frame["delta"].abs() > frame["unit"].map(LARGEST) * (1 + 1e-6)
+    _refuse(beyond, frame, "a delta of {delta:g} is more than a {unit} can change by; correct it, or the unit")
+    for name, rows in frame[~frame["unit_told"] & (frame["unit"] != "rate")].groupby("behavior"):
+        if rows["delta"].abs().max() <= 1 and (rows["delta"] % 1 != 0).any():
+            unit = rows["unit"].iloc[0]
+            raise DataError(
+                f"{rows['where'].iloc[0]}: the deltas of {name} all lie between -1 and 1, as shares do, while its unit "
+                f"is {unit}, of 100; multiply them by 100, or add a column unit with {unit} if they are meant so"
+            )
 
 
 def _of_personas(frame: "pd.DataFrame") -> dict[str, Any]:
-    """What the shipped personas tell; a persona of another name belongs to the panel and to no category."""
-    known = read_personas().by_name
+    """What the file or the shipped personas tell; a persona of another name has no category."""
+    known: dict[str, Any] = dict(read_personas().by_name)
     names, sources = frame["persona"], frame["source"]
     words = [set(one.split("_")) & set(other.split("_")) for one, other in zip(names, sources, strict=True)]
-    return {
+    usual: dict[str, Sequence[str]] = {
         "system": [known[name].prompt if name in known else "" for name in names],
         "category": [known[name].category if name in known else "unknown" for name in names],
         "related_to": [" ".join(known[name].related_to) if name in known else "" for name in names],
-        "is_source": names == sources,
-        "in_panel": [known[name].in_panel if name in known else True for name in names],
-        "shares_word": [bool(both) for both in words],
+        "is_source": [str(is_source) for is_source in names == sources],
+        "shares_word": [str(bool(both)) for both in words],
+    }
+    return {
+        name: frame[name].where(frame[name] != "", values) if name in frame else values
+        for name, values in usual.items()
     }
