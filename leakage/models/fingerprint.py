@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.errors import ConfigError, ModelError, first_line
+from leakage.models.dated import WRITES_DATE
 from leakage.store.files import digest, file_digest
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def model_identity(settings: "ModelSettings") -> dict[str, Any]:
 def _writes_date(path: str) -> bool:
     folder = Path(locate(path))
     files = [*folder.glob("*.jinja"), folder / "tokenizer_config.json"]
-    return any("strftime_now" in file.read_text(errors="replace") for file in files if file.is_file())
+    return any(WRITES_DATE in file.read_text(errors="replace") for file in files if file.is_file())
 
 
 @lru_cache(maxsize=32)
