@@ -40,7 +40,13 @@ def fresh(base: Any, lora: "LoraSettings", new_tokens: Sequence[int] = ()) -> An
             raise ConfigError(
                 f"lora.dropout={lora.dropout}: an adapter on this model's experts can have none; set lora.dropout=0"
             ) from error
-        raise ConfigError(f"lora.targets={lora.targets}: {cause}; all-linear fits most models") from error
+        raise ConfigError(f"lora.targets={lora.targets}: {cause}; {_other_targets(lora.targets)}") from error
+
+
+def _other_targets(targets: str) -> str:
+    if targets != "all-linear":
+        return "all-linear fits most models"
+    return "name the layers by a pattern of their full names, such as lora.targets='.*[.](q|k|v|o|gate|up|down)_proj'"
 
 
 def attach(base: Any, adapter: Path) -> Any:
