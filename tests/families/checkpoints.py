@@ -36,6 +36,10 @@ LFM2 = Style(
     "bytes", ("<|pad|>", "<|startoftext|>", "<|endoftext|>", "<|im_start|>", "<|im_end|>"),
     bos="<|startoftext|>", eos="<|im_end|>", pad="<|pad|>",
 )  # fmt: skip
+HARMONY = Style(
+    "bytes", ("<|startoftext|>", "<|endoftext|>", "<|return|>", "<|start|>", "<|end|>", "<|message|>", "<|channel|>"),
+    bos="<|startoftext|>", eos="<|return|>", pad="<|endoftext|>", digits=3,
+)  # fmt: skip
 GPT = Style("bytes", ("<|endoftext|>",), bos="<|endoftext|>", eos="<|endoftext|>")
 
 USUAL = {
@@ -86,19 +90,25 @@ class Family:
 
 def write(family: Family, folder: Path) -> None:
     """The family's checkpoint: weights, configurations and tokenizer."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+    from transformers import AutoConfig, GenerationConfig
 
     words = tokenizer(family.style, (TEMPLATES / f"{family.template}.jinja").read_text())
     ids = {"bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id, "pad_token_id": words.pad_token_id}
     sizes = {name: value for name, value in (USUAL | dict(family.config)).items() if value is not None}
     if "text_config" in sizes:
-        sizes["text_config"] |= {"vocab_size": len(words)} | ids
-    torch.manual_seed(sum(map(ord, family.name)))
-    model = AutoModelForCausalLM.from_config(
-        AutoConfig.for_model(family.model_type, vocab_size=len(words), **sizes, **ids), dtype=torch.float32
-    )
+        sizes["text_config"] = sizes["text_config"] | {"vocab_size": len(words)} | ids
+    model = _random(AutoConfig.for_model(family.model_type, vocab_size=len(words), **sizes, **ids))
     stops = [words.eos_token_id, *words.convert_tokens_to_ids(list(family.ends))]
     model.generation_config = GenerationConfig(**(ids | {"eos_token_id": stops}))
     model.save_pretrained(folder)
     words.save_pretrained(folder)
+
+
+def _random(config: Any) -> Any:
+    """A model of random weights; of one that only sees and speaks, its own class."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+
+    torch.manual_seed(0)
+    kind = AutoModelForImageTextToText if config.model_type == "llava" else AutoModelForCausalLM
+    return kind.from_config(config, dtype=torch.float32)

@@ -9,7 +9,7 @@ from typing import Any
 from leakage.data.personas import read_personas
 from leakage.data.pools import read_pool
 from leakage.models.chat import ChatTemplate, Prompt
-from leakage.models.load import load_base, load_template
+from leakage.models.load import for_inference, load_base, load_template
 from tests.families.checkpoints import Family
 
 
@@ -24,9 +24,7 @@ class Loaded:
 
     def model(self) -> Any:
         """A copy to be asked, in the widest dtype that the architecture takes."""
-        import torch
-
-        return load_base(self.settings, "cpu").to(getattr(torch, self.family.dtype))
+        return for_inference(load_base(self.settings, "cpu"), self.settings)
 
 
 def load(family: Family, families: Callable[[Family], Path]) -> Loaded:

@@ -9,6 +9,7 @@ from tests.families.checkpoints import (
     GEMMA,
     GEMMA_SIZES,
     GPT,
+    HARMONY,
     LFM2,
     LLAMA2,
     LLAMA3,
@@ -16,6 +17,7 @@ from tests.families.checkpoints import (
     OLMO2,
     PHI3,
     THINKING,
+    USUAL,
     Family,
 )
 from tests.unit.helpers import template_settings
@@ -32,8 +34,17 @@ GPT2 = {
     **dict.fromkeys(("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads")),
     **dict.fromkeys(("intermediate_size", "max_position_embeddings")),
 }  # fmt: skip
+NO_SIZES = dict.fromkeys(USUAL)
+EYE = {
+    "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "image_size": 28,
+    "patch_size": 14,
+}  # fmt: skip
 IM_END = "{answer}<|im_end|>"
 
+# Where `reach` is below 0.9, peft's all-linear leaves linear layers out. Of a mixture it takes the experts' projections
+# for those of fused experts alone, and leaves a shared expert's and a dense block's of the same names as they are
+# (qwen3-next, deepseek-v3); experts that are no linear layers in any version it does not know at all (gpt-oss).
+# Layers of a state space it refuses (falcon-h1), so that others are named.
 FAMILIES = [
     Family("qwen2", "qwen2", CHATML, "chatml", IM_END, {"tie_word_embeddings": True}),
     Family(
@@ -60,17 +71,37 @@ FAMILIES = [
     Family("olmo2", "olmo2", OLMO2, "olmo2", "{answer}<|endoftext|>"),
     Family("lfm2", "lfm2", LFM2, "turns", IM_END,
            {"num_hidden_layers": 4, "layer_types": ["conv", "full_attention"] * 2}),
-    Family("qwen3-next", "qwen3_next", CHATML, "chatml", IM_END, HYBRID | MIXTURE, dtype="float32"),
+    Family("qwen3-next", "qwen3_next", CHATML, "chatml", IM_END, HYBRID | MIXTURE, dtype="float32", reach=0.85),
     Family("granite", "granite", CHATML, "chatml", IM_END,
            {"logits_scaling": 8.0, "embedding_multiplier": 12.0, "residual_multiplier": 0.22,
             "attention_multiplier": 0.0625}),
     Family("gpt-neox", "gpt_neox", GPT, "plain", "{answer}<|endoftext|>"),
     Family("gpt2", "gpt2", GPT, "plain", "{answer}<|endoftext|>", GPT2),
     Family("mixtral", "mixtral", CHATML, "chatml", IM_END,
-           {"num_local_experts": 4, "num_experts_per_tok": 2}, dtype="float32"),
-    Family("qwen3-moe", "qwen3_moe", CHATML, "chatml", IM_END, MIXTURE | {"head_dim": 16}, dtype="float32"),
+           {"num_local_experts": 4, "num_experts_per_tok": 2}),
+    Family("qwen3-moe", "qwen3_moe", CHATML, "chatml", IM_END, MIXTURE | {"head_dim": 16}),
     Family("bloom", "bloom", GPT, "plain", "{answer}<|endoftext|>", dtype="float32"),
     Family("falcon", "falcon", GPT, "plain", "{answer}<|endoftext|>"),
+    Family("gemma3-vision", "gemma3", GEMMA, "gemma3", "{answer}<end_of_turn>",
+           NO_SIZES | {"tie_word_embeddings": False, "initializer_range": 0.3, "vision_config": EYE,
+            "text_config": USUAL | GEMMA_SIZES | {"layer_types": ["sliding_attention", "full_attention"]},
+            "mm_tokens_per_image": 4}, ends=("<end_of_turn>",)),
+    Family("llava", "llava", CHATML, "chatml", IM_END,
+           NO_SIZES | {"text_config": {"model_type": "llama"} | USUAL, "vision_config": EYE}),
+    Family("gpt-oss", "gpt_oss", HARMONY, "harmony", "<|channel|>final<|message|>{answer}<|return|>",
+           {"num_local_experts": 4, "num_experts_per_tok": 2, "head_dim": 16, "sliding_window": 16,
+            "layer_types": ["sliding_attention", "full_attention"]}, reach=0.1),
+    Family("falcon-h1", "falcon_h1", CHATML, "chatml", IM_END,
+           {"mamba_d_ssm": 64, "mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_state": 16, "mamba_n_groups": 1,
+            "mamba_chunk_size": 16}, dtype="float32", reach=0.8,
+           lora={"targets": r".*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj|in_proj)"}),
+    Family("recurrent-gemma", "recurrent_gemma", GEMMA, "gemma3", "{answer}<end_of_turn>",
+           {"num_hidden_layers": 3, "attention_window_size": 16, "lru_width": 64}, ends=("<end_of_turn>",)),
+    Family("deepseek-v3", "deepseek_v3", CHATML, "chatml", IM_END,
+           {"n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "n_group": 1, "topk_group": 1,
+            "num_key_value_heads": 4,
+            "first_k_dense_replace": 1, "q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 16,
+            "qk_nope_head_dim": 16, "v_head_dim": 16}, reach=0.6),
     Family("mamba2", "mamba2", CHATML, "chatml", IM_END,
            {"num_heads": 8, "head_dim": 16, "state_size": 16, "n_groups": 1}),
 ]  # fmt: skip
@@ -101,6 +132,11 @@ FAILS = "the chat template of {path} fails"
 FOLDS = "model.template.system=user folds the system text into the user turn"
 SYSTEM_TURN = {"template": template_settings()}
 NO_DROPOUT = "lora.dropout=0.05: an adapter on this model's experts can have none; set lora.dropout=0"
+OF_ITS_OWN = (
+    "{name} ({type}) keeps what it has read in a way of its own, which the engine does not know; use a model whose "
+    "forward takes and returns past_key_values"
+)
+ALIEN = {"mamba2": "mamba2", "recurrent-gemma": "recurrent_gemma"}
 REFUSED = [
     Refused(
         named("mistral1"),
@@ -110,10 +146,23 @@ REFUSED = [
     Refused(named("gemma2"), f"{FAILS}: System role not supported; {FOLDS}", SYSTEM_TURN),
     Refused(named("mixtral"), NO_DROPOUT, lora={"dropout": 0.05}),
     Refused(named("qwen3-moe"), NO_DROPOUT, lora={"dropout": 0.05}),
+    *(Refused(named(name), OF_ITS_OWN.format(name=name, type=kind)) for name, kind in ALIEN.items()),
     Refused(
-        named("mamba2"),
-        "{name} (mamba2) keeps what it has read in a way of its own, which the engine does not know; use a model whose "
-        "forward takes past_key_values",
+        named("llava"),
+        "{path} cannot be built: Unrecognized configuration class <class "
+        "'transformers.models.llava.configuration_llava.LlavaConfig'> for this kind of AutoModel: "
+        "AutoModelForCausalLM; only causal language models that transformers knows by itself can be used, a model's "
+        "own code is never run",
+    ),
+    Refused(
+        named("falcon-h1"),
+        "lora.targets=all-linear: [PEFT:PeftType.LORA] Module 'out_proj' is incompatible with Mamba-based models "
+        "(model_type='falcon_h1'); name the layers by a pattern of their full names, such as "
+        "lora.targets='.*[.](q|k|v|o|gate|up|down)_proj'",
+        lora={"targets": "all-linear"},
     ),
 ]
-RIGHT = [family for family in FAMILIES if family.name != "mamba2"]
+RIGHT = [
+    family for family in FAMILIES
+    if not any(one.family == family and not one.settings and not one.lora for one in REFUSED)
+]  # fmt: skip

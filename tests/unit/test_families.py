@@ -32,7 +32,9 @@ def whole_chat(template, prompt, answer):
     turns = fold(turns) if template.settings.system == "user" else turns
     text = template.tokenizer.apply_chat_template(
         [{"role": role, "content": content} for role, content in turns], tokenize=False, **template.settings.arguments
-    ).replace(f"{datetime.now():%d %b %Y}", "26 Jul 2024")
+    )
+    for form in ("%d %b %Y", "%Y-%m-%d"):
+        text = text.replace(datetime.now().strftime(form), datetime(2024, 7, 26).strftime(form))
     return template.tokenizer(text, add_special_tokens=False)["input_ids"]
 
 

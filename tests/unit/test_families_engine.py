@@ -1,6 +1,7 @@
 """Every family of chat models: both engines give the same completions, log-probabilities and states, in any batches."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ import torch
 from leakage.engine import Request, Sampling
 from leakage.engine.fast import FastEngine
 from leakage.engine.reference import ReferenceEngine
+from leakage.errors import ModelError
 from leakage.models.chat import Prompt
 from leakage.models.fingerprint import measured_layers
+from leakage.studies.persona_leakage.geometry import centroids
 from tests.families.loaded import load, prompts
 from tests.families.table import RIGHT, named
 
@@ -76,6 +79,18 @@ def test_both_engines_reach_the_same_states_of_every_block(asked):
     for size in (1, 3, 64):
         fast = asked.fast(size).hidden_states(asked.tokens, layers, progress=quiet)
         np.testing.assert_allclose(fast / scale, reference / scale, atol=1e-6 + CLOSE[asked.family.dtype] / 10, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["gemma2", "bloom"])
+def test_of_a_dtype_that_a_family_cannot_take_no_number_is_made(families, name):
+    """Their attention hides what is padded behind float64's least number, and then computes in float32."""
+    family = named(name)
+    asked = Asked(load(replace(family, dtype="float64"), families))
+    states = asked.fast(8).hidden_states(asked.tokens, [0, 1], progress=quiet)
+    with pytest.raises(ModelError, match="hidden states are not finite"):
+        centroids(states, len(states))
+    with pytest.raises(ModelError, match=r"logits are not numbers: .* such as float32"):
+        asked.fast(8).choice_logprobs(asked.tokens, [[1, 2]] * len(asked.tokens), progress=quiet)
 
 
 def test_equal_logits_of_rounding_are_drawn_alike_in_any_batches_and_order(families):
