@@ -23,7 +23,7 @@ from tests.families.checkpoints import (
 from tests.unit.helpers import template_settings
 
 HYBRID = {
-    "num_hidden_layers": 4, "layer_types": ["linear_attention", "full_attention"] * 2, "head_dim": 16,
+    "num_hidden_layers": 2, "layer_types": ["linear_attention", "full_attention"], "head_dim": 16,
     "linear_num_value_heads": 4, "linear_num_key_heads": 2, "linear_key_head_dim": 16, "linear_value_head_dim": 16,
 }  # fmt: skip
 MIXTURE = {
@@ -99,9 +99,8 @@ FAMILIES = [
            {"num_hidden_layers": 3, "attention_window_size": 16, "lru_width": 64}, ends=("<end_of_turn>",)),
     Family("deepseek-v3", "deepseek_v3", CHATML, "chatml", IM_END,
            {"n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "n_group": 1, "topk_group": 1,
-            "num_key_value_heads": 4,
-            "first_k_dense_replace": 1, "q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 16,
-            "qk_nope_head_dim": 16, "v_head_dim": 16}, reach=0.6),
+            "num_key_value_heads": 4, "first_k_dense_replace": 1, "q_lora_rank": 16, "kv_lora_rank": 16,
+            "qk_rope_head_dim": 16, "qk_nope_head_dim": 16, "v_head_dim": 16}, reach=0.6),
     Family("mamba2", "mamba2", CHATML, "chatml", IM_END,
            {"num_heads": 8, "head_dim": 16, "state_size": 16, "n_groups": 1}),
 ]  # fmt: skip

@@ -38,7 +38,7 @@ class Asked:
         self.family, self.settings = loaded.family, loaded.settings
         self.model, self.template, self.tokenizer = loaded.model(), loaded.template, loaded.template.tokenizer
         self.stop = loaded.template.stops | frozenset(range(300, len(self.tokenizer), 9))
-        self.tokens = loaded.template.prompts(prompts()[2:])
+        self.tokens = loaded.template.prompts(prompts()[3:])
         self.reference = ReferenceEngine(self.model, self.tokenizer, self.stop)
 
     def fast(self, batch_size):
@@ -50,9 +50,8 @@ def asked(request, families):
     return Asked(load(request.param, families))
 
 
-@pytest.mark.parametrize("sampling", [SAMPLED, GREEDY], ids=["sampled", "greedy"])
-def test_both_engines_complete_alike_in_any_batches(asked, sampling):
-    samples = 2 if sampling.temperature else 1
+@pytest.mark.parametrize(("sampling", "samples"), [(SAMPLED, 2), (GREEDY, 1)], ids=["sampled", "greedy"])
+def test_both_engines_complete_alike_in_any_batches(asked, sampling, samples):
     requests = [Request(ids, tuple(f"{i}/{n}" for n in range(samples))) for i, ids in enumerate(asked.tokens)]
     reference = asked.reference.generate(requests, sampling, progress=quiet)
     for size in (1, 3, 64):
@@ -95,11 +94,12 @@ def test_of_a_dtype_that_a_family_cannot_take_no_number_is_made(families, name):
 
 def test_equal_logits_of_rounding_are_drawn_alike_in_any_batches_and_order(families):
     """In bfloat16 many logits are equal: 31 of 120 completions once differed between batches of 2 and of 64."""
-    asked = Asked(load(named("gpt2"), families))
+    small = replace(named("gpt2"), name="gpt2-of-one-block", config=named("gpt2").config | {"n_layer": 1})
+    asked = Asked(load(small, families))
     rounded = asked.model.register_forward_hook(lambda *inputs: _round(inputs[-1]))
     prompts = asked.template.prompts([Prompt(None, "Hello" + " there" * i) for i in range(8)])
     keys = [(i, f"tie/{i}/{sample}") for i in range(8) for sample in range(60)]
-    short, seen = Sampling(temperature=1.0, top_p=0.95, max_new_tokens=4), []
+    short, seen = Sampling(temperature=1.0, top_p=0.95, max_new_tokens=3), []
     for size in (64, 1, 2, 32):
         random.Random(size).shuffle(keys)
         requests = [Request(prompts[i], (key,)) for i, key in keys]
