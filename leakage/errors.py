@@ -47,4 +47,4 @@ def nearest(name: str, options: Iterable[str]) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of an error of somebody else's, ready to stand in a message; its kind where it says nothing."""
     lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".;") if lines else type(error).__name__
+    return lines[0].rstrip(" .;") if lines else type(error).__name__

@@ -131,6 +131,14 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
 
 
 @pytest.fixture(scope="session")
+def families(made_once: Any) -> Callable[[Any], Path]:
+    """From a family of chat models (tests/families) to the folder of its checkpoint."""
+    from tests.families.checkpoints import write
+
+    return lambda family: Path(made_once(f"family-{family.name}", lambda folder: write(family, folder)))
+
+
+@pytest.fixture(scope="session")
 def panel(made_once: Any) -> str:
     """The override that asks 23 personas in place of 112."""
     return few_personas(made_once("panel", Path.mkdir))

@@ -41,7 +41,10 @@ def read_completion(tokenizer: Any, tokens: list[int], stop: Collection[int]) ->
 def refuse_nan(logits: "Tensor") -> None:
     """A model whose logits are not numbers answers all the same, with nonsense."""
     if bool(logits.isnan().any()):
-        raise ModelError("the model's logits are not numbers; its weights or its dtype (model.dtype) are wrong")
+        raise ModelError(
+            "the model's logits are not numbers: its weights are damaged, or it cannot be used in its dtype; set "
+            "model.inference_dtype to another one, such as float32"
+        )
 
 
 class Engine(Protocol):

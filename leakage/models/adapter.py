@@ -1,6 +1,8 @@
 """LoRA adapters: their configuration, whether a model can hold one, and a saved one on its base."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,14 +32,21 @@ def fresh(base: Any, lora: "LoraSettings", new_tokens: Sequence[int] = ()) -> An
     from peft import get_peft_model
 
     try:
-        return get_peft_model(base, lora_config(lora, new_tokens))
+        with _without_remarks():
+            return get_peft_model(base, lora_config(lora, new_tokens))
     except ValueError as error:
         cause = first_line(error).partition(". ")[0]
         if "dropout" in cause:  # peft trains whole parameters, such as a mixture's experts, without it alone
             raise ConfigError(
                 f"lora.dropout={lora.dropout}: an adapter on this model's experts can have none; set lora.dropout=0"
             ) from error
-        raise ConfigError(f"lora.targets={lora.targets}: {cause}; all-linear fits most models") from error
+        raise ConfigError(f"lora.targets={lora.targets}: {cause}; {_other_targets(lora.targets)}") from error
+
+
+def _other_targets(targets: str) -> str:
+    if targets != "all-linear":
+        return "all-linear fits most models"
+    return "name the layers by a pattern of their full names, such as lora.targets='.*[.](q|k|v|o|gate|up|down)_proj'"
 
 
 def attach(base: Any, adapter: Path) -> Any:
@@ -45,6 +54,18 @@ def attach(base: Any, adapter: Path) -> Any:
     from peft import PeftModel
 
     try:
-        return PeftModel.from_pretrained(base, str(adapter)).eval()
+        with _without_remarks():
+            return PeftModel.from_pretrained(base, str(adapter)).eval()
     except Exception as error:  # a damaged file raises whatever its reader raises
         raise ModelError(f"cannot load the adapter in {adapter}: {first_line(error)}") from error
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """What peft says of choices of its own, without effect on the adapter: a GPT-2 turns its matrices around, and of a
+    mixture's experts, whose rank it sets by name, it looks for the names among modules alone.
+    """
+    with warnings.catch_warnings():
+        for remark in ("fan_in_fan_out is set to False", "The following (rank|alpha)_pattern keys did not match"):
+            warnings.filterwarnings("ignore", message=remark, module="peft")
+        yield

@@ -4,14 +4,16 @@ What a model reads, what it learns, where a label stands and what ends a turn: t
 geometry and the second study all ask here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from leakage.errors import DataError, ModelError, first_line
+from leakage.models.dated import dated
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -171,20 +173,33 @@ class ChatTemplate:
         return start, whole[len(start) :]
 
     def _apply(self, turns: Sequence[Message], *, is_open: bool) -> str:
-        messages = as_messages(fold(turns) if self.settings.system == "user" else turns)
+        turns = fold(turns) if self.settings.system == "user" else turns
         try:
-            text = self.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=is_open, strftime_now=self._today,
-                **self.settings.arguments,
-            )  # fmt: skip
+            return self._render(turns, is_open=is_open)
         except Exception as error:  # a template is a program: it raises what it likes
-            raise ModelError(f"{self._named} fails: {first_line(error)}; {_mend(error, messages)}") from error
-        return str(text)
+            mend = self._mend(turns, is_open=is_open)
+            raise ModelError(f"{self._named} fails: {first_line(error)}; {mend}") from error
 
-    @property
-    def _today(self) -> Callable[[str], str]:
-        """The settings' date in the place of the day's, which would make every day another experiment."""
-        return date.fromisoformat(self.settings.date).strftime
+    def _render(self, turns: Sequence[Message], *, is_open: bool) -> str:
+        arguments = self.settings.arguments | {"chat_template": self._jinja}
+        return str(
+            self.tokenizer.apply_chat_template(
+                as_messages(turns), tokenize=False, add_generation_prompt=is_open, **arguments
+            )
+        )
+
+    @cached_property
+    def _jinja(self) -> str:
+        """The template itself, of several the one that the settings name, with the settings' date."""
+        template = self.tokenizer.get_chat_template(self.settings.arguments.get("chat_template"))
+        return dated(template, date.fromisoformat(self.settings.date))
+
+    def _mend(self, turns: Sequence[Message], *, is_open: bool) -> str:
+        if turns[0][0] == "system":
+            with suppress(Exception):
+                self._render(fold(turns), is_open=is_open)
+                return "model.template.system=user folds the system text into the user turn"
+        return "mend it there, or give it what it lacks with model.template.arguments"
 
     @property
     def _named(self) -> str:
@@ -227,10 +242,3 @@ def render_text(prompt: Prompt) -> str:
 def _shared(rows: Sequence[Sequence[int]]) -> int:
     """How many ids all rows begin with."""
     return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*rows, strict=False)))
-
-
-def _mend(error: Exception, messages: list[dict[str, Any]]) -> str:
-    has_system = messages[0]["role"] == "system"
-    if has_system and "system" in str(error).lower():
-        return "model.template.system=user folds the system text into the user turn"
-    return "mend it there, or give it what it lacks with model.template.arguments"

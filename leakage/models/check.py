@@ -1,15 +1,16 @@
 """Whether a model and its chat template are fit to be taught and asked: seconds, without the weights."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
-from inspect import signature
-from typing import TYPE_CHECKING, Any
+from inspect import signature, unwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from leakage.errors import LeakageError, ModelError, first_line
 from leakage.models.adapter import fresh
 from leakage.models.chat import SPOKEN, ChatTemplate, Prompt
-from leakage.models.fingerprint import locate, text_config
+from leakage.models.fingerprint import locate, refuse_adapter_beside, text_config
 
 if TYPE_CHECKING:
     from leakage.settings.config import LoraSettings, ModelSettings
@@ -45,11 +46,14 @@ def template_findings(template: ChatTemplate, settings: "ModelSettings", probes:
         partial(_prompts_render_apart, template, probes.prompts),
         *(partial(template.labels, labels) for labels in probes.labels),
     ]  # fmt: skip
+    said = set()
     for check in checks:
         try:
             check()
         except LeakageError as error:
-            yield str(error)
+            if str(error) not in said:  # a template that always fails, fails them all
+                yield str(error)
+            said.add(str(error))
 
 
 def _vocabulary_fits(template: ChatTemplate, settings: "ModelSettings") -> None:
@@ -86,13 +90,26 @@ def _short(text: str | None) -> str:
 
 def refuse_unknown(settings: "ModelSettings", lora: "LoraSettings") -> None:
     """An error where the model cannot be built, read from a cache or given the adapter; told from its config alone."""
+    refuse_adapter_beside(Path(locate(settings.path)))
     model = _skeleton(settings)
-    if "past_key_values" not in signature(model.forward).parameters:
+    if not _hands_over_what_it_read(type(model).forward):
         raise ModelError(
             f"{settings.name} ({model.config.model_type}) keeps what it has read in a way of its own, which the engine "
-            "does not know; use a model whose forward takes past_key_values"
+            "does not know; use a model whose forward takes and returns past_key_values"
         )
     fresh(model, lora)
+
+
+def _hands_over_what_it_read(forward: Callable[..., Any]) -> bool:
+    """Whether a forward takes a cache and returns it: some take one, and keep half of it to themselves."""
+    if "past_key_values" not in signature(forward).parameters:
+        return False
+    try:
+        returned = get_type_hints(unwrap(forward)).get("return")
+    except Exception:  # a hint that only a type checker can read
+        return True
+    outputs = [kind for kind in get_args(returned) or [returned] if is_dataclass(kind)]
+    return not outputs or any("past_key_values" in {one.name for one in fields(kind)} for kind in outputs)
 
 
 def _skeleton(settings: "ModelSettings") -> Any:

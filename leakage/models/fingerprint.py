@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.errors import ConfigError, ModelError, first_line
+from leakage.models.dated import WRITES_DATE
 from leakage.store.files import digest, file_digest
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def model_identity(settings: "ModelSettings") -> dict[str, Any]:
 def _writes_date(path: str) -> bool:
     folder = Path(locate(path))
     files = [*folder.glob("*.jinja"), folder / "tokenizer_config.json"]
-    return any("strftime_now" in file.read_text(errors="replace") for file in files if file.is_file())
+    return any(WRITES_DATE in file.read_text(errors="replace") for file in files if file.is_file())
 
 
 @lru_cache(maxsize=32)
@@ -73,16 +74,21 @@ def fingerprint(path: str, revision: str | None) -> str:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError(f"{folder} holds no *.safetensors; convert the weights (only safetensors are loaded)")
-    if (folder / "adapter_config.json").exists():
-        raise ModelError(
-            f"{folder} holds an adapter_config.json, which would be loaded on top of the weights; "
-            "move the adapter elsewhere, or merge it into the weights"
-        )
+    refuse_adapter_beside(folder)
     config = {name: value for name, value in read_config(folder).items() if name != "transformers_version"}
     parts = {name: file_digest(folder / name) for name in _TOKENIZER if (folder / name).is_file()}
     parts |= {file.name: _weights_digest(file) for file in weights}
     parts |= _more_stops(folder, config)
     return digest({"config": config, "files": parts})
+
+
+def refuse_adapter_beside(folder: Path) -> None:
+    """An error where transformers would load an adapter along with the weights, unasked."""
+    if (folder / "adapter_config.json").exists():
+        raise ModelError(
+            f"{folder} holds an adapter_config.json, which would be loaded on top of the weights; "
+            "move the adapter elsewhere, or merge it into the weights"
+        )
 
 
 def _more_stops(folder: Path, config: dict[str, Any]) -> dict[str, str]:

@@ -37,7 +37,7 @@ def load_tokenizer(settings: "ModelSettings") -> "PreTrainedTokenizerBase":
         raise ModelError(
             f"cannot load the tokenizer of {located}: {first_line(error)}; copy its files again"
         ) from error
-    _refuse_no_template(tokenizer, located)
+    _refuse_no_template(tokenizer, located, settings.template.arguments.get("chat_template"))
     if not tokenizer("Hello", add_special_tokens=False)["input_ids"]:
         raise ModelError(
             f"the tokenizer of {located} turns text into nothing: its files are incomplete; copy them again"
@@ -47,14 +47,15 @@ def load_tokenizer(settings: "ModelSettings") -> "PreTrainedTokenizerBase":
     return tokenizer
 
 
-def _refuse_no_template(tokenizer: "PreTrainedTokenizerBase", located: str) -> None:
+def _refuse_no_template(tokenizer: "PreTrainedTokenizerBase", located: str, chosen: object) -> None:
     templates = tokenizer.chat_template
     if templates is None:
         raise ModelError(f"the tokenizer of {located} has no chat template; use a chat model")
-    if isinstance(templates, dict) and "default" not in templates:
+    if isinstance(templates, dict) and (chosen or "default") not in templates:
         names = ", ".join(sorted(templates))
+        lacks = f"for {chosen}" if chosen else "by default"
         raise ModelError(
-            f"the tokenizer of {located} has chat templates for {names} and none by default; choose one with "
+            f"the tokenizer of {located} has chat templates for {names} and none {lacks}; choose one with "
             f"+model.template.arguments.chat_template={min(templates)}"
         )
 
@@ -63,12 +64,13 @@ def stop_tokens(settings: "ModelSettings", tokenizer: "PreTrainedTokenizerBase")
     """Every token that ends a turn: the tokenizer's, those of the generation config, and those the settings add."""
     configured = generation_config(settings).eos_token_id
     listed = configured if isinstance(configured, list) else [configured]
-    added = {name: tokenizer.convert_tokens_to_ids(name) for name in settings.template.stops}
-    if unknown := [name for name, id in added.items() if id is None or id == tokenizer.unk_token_id]:
+    known = tokenizer.get_vocab() if settings.template.stops else {}
+    if unknown := [name for name in settings.template.stops if name not in known]:
         raise ModelError(
             f"model.template.stops: {settings.name} has no token {unknown[0]!r}; name one of its tokens, as written"
         )
-    return frozenset(token for token in (*listed, tokenizer.eos_token_id, *added.values()) if token is not None)
+    added = [known[name] for name in settings.template.stops]
+    return frozenset(token for token in (*listed, tokenizer.eos_token_id, *added) if token is not None)
 
 
 def generation_config(settings: "ModelSettings") -> Any:
@@ -187,6 +189,8 @@ def for_inference(model: Any, settings: "ModelSettings") -> Any:
     import torch
 
     model = model.to(getattr(torch, settings.inference_dtype))
+    if settings.inference_dtype == "float64":  # which the grouped product of a mixture's experts does not take
+        model.set_experts_implementation("eager")
     mergeable = settings.inference_dtype == "float64" and hasattr(model, "merge_and_unload")
     return model.merge_and_unload() if mergeable else model
 

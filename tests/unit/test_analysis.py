@@ -30,6 +30,13 @@ def test_centroids_average_the_questions_of_each_persona():
     assert centroids(states, 2).tolist() == [[[2.0, 3.0]], [[8.0, 9.0]]]
 
 
+def test_where_all_prompts_are_one_a_centred_cosine_is_none_and_not_one_of_rounding():
+    """The first block of a hybrid that looks a few tokens back reads the same end of every prompt."""
+    same = np.tile(np.random.default_rng(0).normal(size=48).astype(np.float32), (23, 1))
+    assert np.isnan(cosines(same, centred=True)).all()
+    assert cosines(same, centred=False) == pytest.approx(1.0)
+
+
 def test_cosines_raw_and_centred():
     points = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
     assert cosines(points, centred=False).round(9).tolist() == [[1, 0, -1], [0, 1, 0], [-1, 0, 1]]

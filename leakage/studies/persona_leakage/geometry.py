@@ -10,6 +10,8 @@ from leakage.errors import ModelError
 if TYPE_CHECKING:
     import pandas as pd
 
+_NO_LENGTH = 1e-12  # of float64 means, in parts of what they were taken of: what is shorter is rounding
+
 
 def centroids(states: np.ndarray, n_personas: int) -> np.ndarray:
     """Mean over the questions. states: (n_personas * n_questions, n_layers, d_model), persona by persona.
@@ -24,10 +26,14 @@ def centroids(states: np.ndarray, n_personas: int) -> np.ndarray:
 
 
 def cosines(points: np.ndarray, *, centred: bool) -> np.ndarray:
-    """Cosine of every pair. points: (n, d) -> (n, n) in [-1, 1]; centred subtracts the mean point first."""
+    """Cosine of every pair. points: (n, d) -> (n, n) in [-1, 1]; centred subtracts the mean point first.
+
+    A point with no direction has none, NaN: in a first block that looks a few tokens back (LFM2's) all prompts are one.
+    """
     exact = points.astype(np.float64)
     exact = exact - exact.mean(axis=0) if centred else exact
-    unit = exact / np.linalg.norm(exact, axis=1, keepdims=True)
+    length, scale = np.linalg.norm(exact, axis=1, keepdims=True), np.linalg.norm(points, axis=1).max()
+    unit = np.divide(exact, length, out=np.full_like(exact, np.nan), where=length > _NO_LENGTH * scale)
     pairs: np.ndarray = np.clip(unit @ unit.T, -1.0, 1.0)
     return pairs
 
