@@ -187,14 +187,13 @@ def test_ctrl_c_during_training_keeps_what_was_finished(panel, tmp_path):
 
 
 def test_a_killed_cell_is_made_again_to_the_same_scores(panel, tiny, tmp_path):
-    """With starts of their own: no import is left out."""
     command = ["run.py", *TINY, panel, f"paths.multirun={tmp_path}"]
     quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    running = programs.start(*command, cold=True, **quiet)
+    running = programs.start(*command, **quiet)
     wait_for(lambda: next(tmp_path.glob("nano/refusal/villain/*/manifest.json"), None))
     running.kill()
     assert running.wait(timeout=30) == -signal.SIGKILL
-    programs.run(*command, cold=True, check=True)
+    programs.run(*command, check=True)
     undisturbed = results(tiny).query("source == 'villain'").reset_index(drop=True)
     pd.testing.assert_frame_equal(results(tmp_path), undisturbed)
 

@@ -2,13 +2,13 @@
 
 import random
 import subprocess
-import sys
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from leakage.errors import ConfigError
 from leakage.settings.overrides import override
+from tests import programs
 from tests.conftest import ROOT
 from tests.unit.helpers import jobs_composer
 from tests.unit.programs import put_in_path
@@ -60,8 +60,7 @@ def test_the_one_text_that_omegaconf_cannot_hold_is_refused():
 def test_commands_that_judge_take_any_folder(name, tmp_path):
     folder = tmp_path / name
     for command in (["rejudge", "judge=rules"], ["validate", "labels.jsonl"]):
-        whole = [sys.executable, "-m", "leakage", *command, "--multirun", str(folder)]
-        done = subprocess.run(whole, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        done = programs.run("-m", "leakage", *command, "--multirun", str(folder))
         wanted = f"there is no folder of results '{folder}'" if command[0] == "rejudge" else "labels.jsonl"
         assert wanted in done.stderr.splitlines()[-1], done.stderr
 
