@@ -54,8 +54,15 @@ def test_every_subject_composes_into_a_trial(compose, queries, subject):
     assert re.fullmatch(r"[\w.+-]+ in two_tiers, seed 42", trial.label)
 
 
-@pytest.mark.parametrize("scenario", options("scenario"))
-@pytest.mark.parametrize("subject", ["nano", "gpt-4o", "base_text"])
+def pairs_of_subject_and_scenario():
+    """All of them; every scenario for the embedded model, every third for the others too, the rest in test-long."""
+    for subject in ("nano", "gpt-4o", "base_text"):
+        for i, scenario in enumerate(options("scenario")):
+            short = subject == "nano" or i % 3 == 0
+            yield pytest.param(subject, scenario, marks=[] if short else pytest.mark.long)
+
+
+@pytest.mark.parametrize(("subject", "scenario"), pairs_of_subject_and_scenario())
 def test_every_scenario_composes_for_local_and_api_subjects(compose, queries, subject, scenario):
     trial = trial_of(compose, queries, f"scenario={scenario}", subject=subject)
     assert work_of(trial, "transcripts") == len(trial.data.scenario.tags) * len(trial.data.queries)

@@ -123,6 +123,7 @@ def test_q_counts_all_cells_of_a_model_whichever_figure_shows_them() -> None:
 
 def test_files_are_written_for_print_and_screen_and_are_the_same_every_time(tmp_path: Path) -> None:
     frame = tidy(("refusal",), ("villain",))
+    frame = frame[frame["is_source"] | (frame.index % 4 == 0)]  # fewer names to be placed
     first, again = (list(draw_all(drawings(frame), tmp_path / run)) for run in ("a", "b"))
     assert {path.name for path in first} == {
         f"{name}.{end}" for name in FEW | {"nano-layers"} for end in ("png", "pdf")
