@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 
 import pytest
 
@@ -96,12 +97,23 @@ def test_no_field_of_the_second_study_is_part_of_the_first_ones_identities():
     assert set(added.values()) == {()}
 
 
+@pytest.fixture(scope="module")
+def plan_of(composer, queries, tmp_path_factory):
+    """The plan of an experiment by its name, made once."""
+    multirun = tmp_path_factory.mktemp("plans") / "multirun"
+
+    @cache
+    def made(name):
+        through = composer("faking")
+        given = [f"paths.multirun={multirun}", *([queries] if name == "faking_models" else [])]
+        return make_plan(grid_of(name), lambda overrides: through([*overrides, *given]))
+
+    return made
+
+
 @pytest.mark.parametrize(("name", "count"), TRIALS.items())
-def test_an_experiment_composes_into_the_trials_it_promises(composer, queries, tmp_path, name, count):
-    through = composer("faking")
-    given = [f"paths.multirun={tmp_path}", *([queries] if name == "faking_models" else [])]
-    plan = make_plan(grid_of(name), lambda overrides: through([*overrides, *given]))
-    assert [job.kind for job in plan.jobs] == ["trial"] * count
+def test_an_experiment_composes_into_the_trials_it_promises(plan_of, name, count):
+    assert [job.kind for job in plan_of(name).jobs] == ["trial"] * count
 
 
 def test_there_is_a_count_for_every_experiment_of_this_study():
@@ -141,10 +153,8 @@ def test_an_experiments_study_is_read_off_what_it_holds_and_not_off_its_name(mon
     assert second == {"my_gap", "chosen", "planted"}
 
 
-def test_the_plan_of_25_models_tells_tokens_and_dollars(composer, queries, tmp_path):
-    through = composer("faking")
-    given = [f"paths.multirun={tmp_path}", queries]
-    plan = make_plan(grid_of("faking_models"), lambda overrides: through([*overrides, *given]))
+def test_the_plan_of_25_models_tells_tokens_and_dollars(plan_of):
+    plan = plan_of("faking_models")
     told = estimate(plan)
     subject, judge, total = (
         re.search(rf"^{name}.*$", told, re.MULTILINE)[0] for name in ("subject", "judge", "in all")
