@@ -61,12 +61,13 @@ def test_one_depth_gives_no_figure_of_depths() -> None:
     assert set(drawings(tidy(("refusal",), ("villain",)).drop(columns="cosine_0_raw"))) == FEW
 
 
+@pytest.mark.long
 def test_published_points_give_every_figure_they_have_data_for(published: dict[str, Figure]) -> None:
     names = ("scatter", "rho", "detail-villain", "heatmap", "categories", "mismatched")
     assert set(published) == {f"points-{name}" for name in names}
 
 
-@pytest.mark.parametrize("data", ["whole", "single", "published"])
+@pytest.mark.parametrize("data", ["whole", "single", pytest.param("published", marks=pytest.mark.long)])
 def test_no_text_lies_on_another_or_beyond_the_edge(data: str, request: pytest.FixtureRequest) -> None:
     for name, figure in request.getfixturevalue(data).items():
         assert (name, *unreadable(figure)) == (name, [], [])

@@ -32,14 +32,20 @@ def test_what_hydra_composes_is_the_very_text(compose, text):
     assert compose(override("paths.multirun", text)).paths.multirun == text
 
 
+@pytest.fixture(scope="module")
+def jobs_of(compose):  # noqa: ARG001  # it keeps Hydra initialised
+    """Plans as a sweep composes them, which asks Hydra once for all the texts."""
+    return jobs_composer()
+
+
 @pytest.mark.parametrize("text", NASTY)
-def test_a_sweep_hands_the_very_text_on_to_its_jobs(compose, text):
+def test_a_sweep_hands_the_very_text_on_to_its_jobs(compose, jobs_of, text):
     """The sweeper writes overrides anew, and plans compose without Hydra what differs in values alone."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     parsed = OverridesParser.create().parse_overrides([override("paths.multirun", text), "seed=1,2"])
     ((job, _),) = BasicSweeper.split_arguments(parsed, None)
-    assert jobs_composer()(job).config.paths.multirun == compose(*job).paths.multirun == text
+    assert jobs_of(job).config.paths.multirun == compose(*job).paths.multirun == text
 
 
 def test_any_text_of_the_signs_that_mean_something_comes_back():
