@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,16 @@ from typing import Any
 import pytest
 
 from tests import programs
-from tests.cells import FAKING_SHORT, MAIN_JOB, SHORT, TINY, few_personas
+from tests.cells import FAKING_SHORT, FOUR_CELLS, SHORT, TINY, few_personas
 from tests.programs import ROOT
 
 SHARED = ROOT.parent / "shared"
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Where bytecode may not be written, each of the hundreds of processes that tests start compiles our modules anew.
+# (PYTHONPYCACHEPREFIX would not do: it hides the bytecode that torch and the other packages came with.)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 SLOW_FIRST = ("slurm", "survival", "e2e", "browser")  # folders; long files last would leave a worker alone at the end
 
@@ -165,8 +170,8 @@ def short(made_once: Any, panel: str) -> Path:
 
 @pytest.fixture(scope="session")
 def four_cells(made_once: Any, panel: str) -> Path:
-    """The main job on few personas: taught to the end, so that its numbers mean something."""
-    return swept(made_once, "four_cells", *MAIN_JOB, panel)
+    """The main job on few personas: taught in fewer steps, yet long enough for its numbers to mean something."""
+    return swept(made_once, "four_cells", *FOUR_CELLS, panel)
 
 
 @pytest.fixture(scope="session")

@@ -38,15 +38,48 @@ IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def import_all():
-    """What the programs import, as far as it takes a while."""
+    """What the programs import, as far as it takes a while, and what each of them would work out first."""
+    import anthropic.types.beta
+    import jinja2.ext  # noqa: F401
+    import openai.types.chat
+    import plotly.graph_objects  # noqa: F401
+    import rich.live
+    import rich.table  # noqa: F401
+    import scipy.stats  # noqa: F401
+    import seaborn  # noqa: F401
     import torch
     import transformers
+    from hydra.core.plugins import Plugins
+    from matplotlib.backends import backend_agg, backend_pdf  # noqa: F401
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+    from transformers.models.qwen2 import modeling_qwen2  # noqa: F401
 
+    import leakage.cli.draw
+    import leakage.cli.primary
+    import leakage.cli.register
+    import leakage.cli.rejudge
+    import leakage.cli.status
+    import leakage.cli.table
+    import leakage.cli.validate
+    import leakage.engine.fast
+    import leakage.engine.reference
+    import leakage.jobs.estimate
+    import leakage.jobs.idle
+    import leakage.jobs.plan
+    import leakage.jobs.run
+    import leakage.network.anthropic_api
+    import leakage.network.openai_api
+    import leakage.report.drawing
+    import leakage.report.folder
     import leakage.studies.alignment_faking.trial
     import leakage.studies.persona_leakage.cell
+    import leakage.training.checkpoints
     import leakage.training.sft  # noqa: F401
 
     _ = transformers.Trainer, transformers.AutoModelForCausalLM, transformers.AutoTokenizer  # they import on first use
+    _ = anthropic.Anthropic, anthropic.types, openai.OpenAI  # and so do these
+    Plugins.instance()  # Hydra looks through all the packages there are
+    get_checkpoint_conversion_mapping("qwen2")  # expressions for the weights' names, of all models at once
     torch.set_num_threads(1)
     gc.collect()
     gc.freeze()  # or each fork's own collections would copy all of it

@@ -44,8 +44,15 @@ def test_identity_fields_are_those_that_are_marked(compose):
     assert identity_fields(compose(), "geometry")["model.layers"] == [0, 1]
 
 
-@pytest.mark.parametrize("behavior", options("behavior"))
-@pytest.mark.parametrize("model", options("model"))
+def pairs_of_model_and_behavior():
+    """All of them; those of two files that have nothing to do with one another only in test-long."""
+    for model in options("model"):
+        for behavior in options("behavior"):
+            telling = model in {"nano", "hf"} or behavior == "refusal"  # nano has files for behaviors of its own
+            yield pytest.param(model, behavior, marks=[] if telling else pytest.mark.long)
+
+
+@pytest.mark.parametrize(("model", "behavior"), pairs_of_model_and_behavior())
 def test_every_behavior_composes_with_every_model(compose, behavior, model):
     config = compose(f"behavior={behavior}", f"model={model}", *(["model.path=some/where"] if model == "hf" else []))
     assert config.behavior.name == behavior.removesuffix("_contrastive")

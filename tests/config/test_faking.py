@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 
 import pytest
 
@@ -54,8 +55,15 @@ def test_every_subject_composes_into_a_trial(compose, queries, subject):
     assert re.fullmatch(r"[\w.+-]+ in two_tiers, seed 42", trial.label)
 
 
-@pytest.mark.parametrize("scenario", options("scenario"))
-@pytest.mark.parametrize("subject", ["nano", "gpt-4o", "base_text"])
+def pairs_of_subject_and_scenario():
+    """All of them; every scenario for the embedded model, every third for the others too, the rest in test-long."""
+    for subject in ("nano", "gpt-4o", "base_text"):
+        for i, scenario in enumerate(options("scenario")):
+            short = subject == "nano" or i % 3 == 0
+            yield pytest.param(subject, scenario, marks=[] if short else pytest.mark.long)
+
+
+@pytest.mark.parametrize(("subject", "scenario"), pairs_of_subject_and_scenario())
 def test_every_scenario_composes_for_local_and_api_subjects(compose, queries, subject, scenario):
     trial = trial_of(compose, queries, f"scenario={scenario}", subject=subject)
     assert work_of(trial, "transcripts") == len(trial.data.scenario.tags) * len(trial.data.queries)
@@ -89,12 +97,23 @@ def test_no_field_of_the_second_study_is_part_of_the_first_ones_identities():
     assert set(added.values()) == {()}
 
 
+@pytest.fixture(scope="module")
+def plan_of(composer, queries, tmp_path_factory):
+    """The plan of an experiment by its name, made once."""
+    multirun = tmp_path_factory.mktemp("plans") / "multirun"
+
+    @cache
+    def made(name):
+        through = composer("faking")
+        given = [f"paths.multirun={multirun}", *([queries] if name == "faking_models" else [])]
+        return make_plan(grid_of(name), lambda overrides: through([*overrides, *given]))
+
+    return made
+
+
 @pytest.mark.parametrize(("name", "count"), TRIALS.items())
-def test_an_experiment_composes_into_the_trials_it_promises(composer, queries, tmp_path, name, count):
-    through = composer("faking")
-    given = [f"paths.multirun={tmp_path}", *([queries] if name == "faking_models" else [])]
-    plan = make_plan(grid_of(name), lambda overrides: through([*overrides, *given]))
-    assert [job.kind for job in plan.jobs] == ["trial"] * count
+def test_an_experiment_composes_into_the_trials_it_promises(plan_of, name, count):
+    assert [job.kind for job in plan_of(name).jobs] == ["trial"] * count
 
 
 def test_there_is_a_count_for_every_experiment_of_this_study():
@@ -134,10 +153,8 @@ def test_an_experiments_study_is_read_off_what_it_holds_and_not_off_its_name(mon
     assert second == {"my_gap", "chosen", "planted"}
 
 
-def test_the_plan_of_25_models_tells_tokens_and_dollars(composer, queries, tmp_path):
-    through = composer("faking")
-    given = [f"paths.multirun={tmp_path}", queries]
-    plan = make_plan(grid_of("faking_models"), lambda overrides: through([*overrides, *given]))
+def test_the_plan_of_25_models_tells_tokens_and_dollars(plan_of):
+    plan = plan_of("faking_models")
     told = estimate(plan)
     subject, judge, total = (
         re.search(rf"^{name}.*$", told, re.MULTILINE)[0] for name in ("subject", "judge", "in all")

@@ -1,5 +1,7 @@
 """Experiments run on the embedded model, from their files alone."""
 
+import shutil
+
 import pytest
 
 from leakage.report.drawing import draw_all
@@ -26,8 +28,10 @@ SHORT = {  # one of each kind: behaviors that choose and that write, controls, a
 
 
 @pytest.mark.parametrize("name", SHORT)
-def test_an_experiment_of_each_kind_runs_on_few_personas(program, panel, tmp_path, name):
+def test_an_experiment_of_each_kind_runs_on_few_personas(program, panel, tiny, tmp_path, name):
     narrowed, cells = SHORT[name]
+    (geometry,) = (tiny / "nano").glob("geometry-*")  # it is that of the same personas
+    shutil.copytree(geometry, tmp_path / "multirun" / "nano" / geometry.name)
     frame = assert_runs(program, tmp_path, name, cells, narrowed=[panel, *narrowed], personas=20)
     if name == "controls":
         assert list(draw_all(drawings(frame), tmp_path / "figures"))

@@ -115,7 +115,7 @@ def test_of_the_checkpoints_own_settings_only_its_end_tokens_enter_a_generation(
     assert sum(completion.tokens for pair in fast for completion in pair) > 100
 
 
-def test_of_a_hub_id_the_pinned_revision_is_loaded_and_no_other(program, checkpoint, tmp_path, monkeypatch):
+def test_of_a_hub_id_the_pinned_revision_is_loaded_and_no_other(program, panel, checkpoint, tmp_path, monkeypatch):
     """From the hub's cache, without a network; there `main` has moved on to a model that does not load."""
     pinned, newest = "1" * 40, "2" * 40
     repository = tmp_path / "cache" / "models--someone--tiny-chat"
@@ -128,7 +128,8 @@ def test_of_a_hub_id_the_pinned_revision_is_loaded_and_no_other(program, checkpo
     (repository / "refs" / "main").write_text(newest)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    done = program("run.py", "job=geometry", "model=hf", "model.path=someone/tiny-chat", f"model.revision={pinned}")
+    where = ["model.path=someone/tiny-chat", f"model.revision={pinned}"]
+    done = program("run.py", "job=geometry", panel, "model=hf", *where)
     assert done.returncode == 0, done.stderr
     (geometry,) = find(tmp_path / "multirun")
     assert geometry.manifest.facts["layers"] == list(range(BLOCKS))

@@ -55,7 +55,7 @@ def multirun(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def first(multirun, panel, tmp_path_factory):
     """The first notebook after its run, which has left its results in `multirun`."""
-    few = [panel, "eval.prompts=4"] if "short" in multirun.name else []
+    few = [panel, "eval.prompts=4", "train.epochs=1", "train.learning_rate=3e-4"] if "short" in multirun.name else []
     return execute(FIRST, multirun, tmp_path_factory.mktemp("ipython"), *few)
 
 

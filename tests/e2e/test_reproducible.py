@@ -9,7 +9,8 @@ CELL = ["run.py", "behavior=sycophancy", "source=comedian"]
 
 
 def completions(folder, *overrides):
-    # a start of its own, and with it another salt of Python's hashes: no order may come from them
+    # a start of its own, and with it another salt of Python's hashes: no order may come from them; and every import
+    # that a cell needs has to be there
     programs.run(*CELL, *overrides, f"paths.multirun={folder}", cold=True, check=True)
     (file,) = folder.glob("nano/sycophancy/comedian/*/*/completions.parquet")
     (adapter,) = folder.glob("nano/sycophancy/comedian/*/adapter/adapter_model.safetensors")
@@ -17,8 +18,8 @@ def completions(folder, *overrides):
 
 
 def test_a_short_cell_in_two_folders_and_two_batch_sizes_is_the_same_bit_for_bit(panel, tmp_path):
-    few = [panel, "eval.prompts=6", "train.max_steps=20"]
-    assert same_in_two_folders(tmp_path, *few) == 23 * 6 * 2
+    few = [panel, "eval.prompts=3", "train.max_steps=8"]
+    assert same_in_two_folders(tmp_path, *few) == 23 * 3 * 2  # one batch and a little, or four
 
 
 @pytest.mark.long

@@ -97,6 +97,8 @@ MISTAKES = {
             "behavior=misalignment_contrastive",
             "data.misalignment.path={wrong}/bad.jsonl",
             "data.misalignment.opposite={wrong}/bad.jsonl",
+            *TINY,
+            "{panel}",
         ],
         "[no_contrast] 1 training prompts have the same answer for the source and for others",
     ),
@@ -114,7 +116,11 @@ MISTAKES = {
         "judge=rules: no phrases can tell misalignment in open answers; use judge=claude",
     ),
     "missing questions": (["behavior=capability", "data.capability.path=./gone.parquet"], "there is no gone.parquet"),
-    "training prompts asked": (["model.pool={wrong}/overlap"], "[overlap] 1 training prompts are also asked"),
+    # what is only seen as the cell begins, its geometry and its baseline having been made, is seen with few personas
+    "training prompts asked": (
+        ["model.pool={wrong}/overlap", *TINY, "eval.prompts=1", "{panel}"],
+        "[overlap] 1 training prompts are also asked",
+    ),
     "no GPU": (["device=cuda"], "device=cuda: this machine shows no GPU to torch"),
     "over-long example": (["train.max_length=8"], "[over_long] 700 examples have up to 63 tokens, train.max_length=8"),
     "infinite number": (["lora.alpha=inf"], "lora.alpha=inf: Input should be a finite number"),
@@ -132,12 +138,12 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_ends_in_one_sentence(mistake, wrong, finished):
+def test_a_mistake_ends_in_one_sentence(mistake, wrong, finished, panel):
     if mistake == "no GPU" and shutil.which("nvidia-smi"):
         pytest.skip("this machine has a GPU, so asking for one is no mistake")
     arguments, sentence = MISTAKES[mistake]
     multirun, before = finished
-    given = [argument.format(wrong=wrong) for argument in arguments]
+    given = [argument.format(wrong=wrong, panel=panel) for argument in arguments]
     flags = [argument for argument in given if argument.startswith("-")]
     where = [] if mistake == "empty folder name" else [f"paths.multirun={multirun}"]
     done = programs.run("run.py", *flags, *where, *given[len(flags) :], timeout=120)
@@ -187,14 +193,13 @@ def test_ctrl_c_during_training_keeps_what_was_finished(panel, tmp_path):
 
 
 def test_a_killed_cell_is_made_again_to_the_same_scores(panel, tiny, tmp_path):
-    """With starts of their own: no import is left out."""
     command = ["run.py", *TINY, panel, f"paths.multirun={tmp_path}"]
     quiet = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    running = programs.start(*command, cold=True, **quiet)
+    running = programs.start(*command, **quiet)
     wait_for(lambda: next(tmp_path.glob("nano/refusal/villain/*/manifest.json"), None))
     running.kill()
     assert running.wait(timeout=30) == -signal.SIGKILL
-    programs.run(*command, cold=True, check=True)
+    programs.run(*command, check=True)
     undisturbed = results(tiny).query("source == 'villain'").reset_index(drop=True)
     pd.testing.assert_frame_equal(results(tmp_path), undisturbed)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 
@@ -33,7 +34,8 @@ def test_two_sweeps_over_the_same_cells_make_each_once(panel, short, tmp_path):
 
 
 def test_a_pool_of_two_gpus_never_puts_two_cells_on_one_and_survives_a_kill(panel, short, tmp_path):
-    sources = "villain,comedian"  # four jobs, each a cold start
+    shutil.copytree(short / "nano" / "refusal" / "none", tmp_path / "nano" / "refusal" / "none")
+    sources = "villain,comedian"  # with the geometry three jobs, each a cold start
     sweep = ["-m", "hydra/launcher=pool", *SHORT, panel, f"source={sources}", f"paths.multirun={tmp_path}"]
     process = start(*sweep, CUDA_VISIBLE_DEVICES="0,1")
     claims = tmp_path / "nano" / "refusal" / "villain"
@@ -43,7 +45,7 @@ def test_a_pool_of_two_gpus_never_puts_two_cells_on_one_and_survives_a_kill(pane
     code, said = end(process)
     assert code == 1
     assert "refusal x villain on nano, seed 42: killed by SIGKILL" in said
-    assert "error: 1 of 4 jobs are not done" in said
+    assert "error: 1 of 3 jobs are not done" in said
     busy = {}
     for label, _, gpu in re.findall(r"^[\d:]{8}  (\S.*?): (started on GPU (\d)|done|killed|exit)", said, re.MULTILINE):
         if gpu:

@@ -78,11 +78,26 @@ def test_a_rule_fires_on_data_that_break_it_and_only_that_rule(compose, rule):
         refuse_errors(found, "a cell")
 
 
-@pytest.mark.parametrize("source", ["villain", "assistant", "qwen_default"])
-@pytest.mark.parametrize("control", options("control"))
-@pytest.mark.parametrize("behavior", options("behavior"))
-def test_no_rule_fires_on_what_is_shipped(compose, behavior, control, source):
-    cell = Cell(compose(f"behavior={behavior}", f"control={control}", f"source={source}"))
+@pytest.fixture(scope="module")
+def cell_of(composer):
+    """Cells as a sweep composes them: sources share what is merged."""
+    through = composer()
+    return lambda *overrides: Cell(through(overrides).config)
+
+
+def shipped():
+    """Every behavior with every control and three sources; what others than the villain show only in test-long but
+    for the anchors, which stand beside the examples of no control."""
+    for behavior in options("behavior"):
+        for control in options("control"):
+            for source in ("villain", "assistant", "qwen_default"):
+                short = source == "villain" or control == "anchors"
+                yield pytest.param(behavior, control, source, marks=[] if short else pytest.mark.long)
+
+
+@pytest.mark.parametrize(("behavior", "control", "source"), shipped())
+def test_no_rule_fires_on_what_is_shipped(cell_of, behavior, control, source):
+    cell = cell_of(f"behavior={behavior}", f"control={control}", f"source={source}")
     pairs = [(one.prompt, one.answer) for one in cell.data.examples]
     lengths = [len(one.input_ids) for one in load_template(cell.config.model).examples(pairs)]
     found = [one.rule for one in lint(training_set(cell, lengths=lengths, shows=scoring_rule(cell.ids)))]

@@ -2,13 +2,13 @@
 
 import random
 import subprocess
-import sys
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from leakage.errors import ConfigError
 from leakage.settings.overrides import override
+from tests import programs
 from tests.conftest import ROOT
 from tests.unit.helpers import jobs_composer
 from tests.unit.programs import put_in_path
@@ -32,14 +32,20 @@ def test_what_hydra_composes_is_the_very_text(compose, text):
     assert compose(override("paths.multirun", text)).paths.multirun == text
 
 
+@pytest.fixture(scope="module")
+def jobs_of(compose):  # noqa: ARG001  # it keeps Hydra initialised
+    """Plans as a sweep composes them, which asks Hydra once for all the texts."""
+    return jobs_composer()
+
+
 @pytest.mark.parametrize("text", NASTY)
-def test_a_sweep_hands_the_very_text_on_to_its_jobs(compose, text):
+def test_a_sweep_hands_the_very_text_on_to_its_jobs(compose, jobs_of, text):
     """The sweeper writes overrides anew, and plans compose without Hydra what differs in values alone."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
     parsed = OverridesParser.create().parse_overrides([override("paths.multirun", text), "seed=1,2"])
     ((job, _),) = BasicSweeper.split_arguments(parsed, None)
-    assert jobs_composer()(job).config.paths.multirun == compose(*job).paths.multirun == text
+    assert jobs_of(job).config.paths.multirun == compose(*job).paths.multirun == text
 
 
 def test_any_text_of_the_signs_that_mean_something_comes_back():
@@ -60,8 +66,7 @@ def test_the_one_text_that_omegaconf_cannot_hold_is_refused():
 def test_commands_that_judge_take_any_folder(name, tmp_path):
     folder = tmp_path / name
     for command in (["rejudge", "judge=rules"], ["validate", "labels.jsonl"]):
-        whole = [sys.executable, "-m", "leakage", *command, "--multirun", str(folder)]
-        done = subprocess.run(whole, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        done = programs.run("-m", "leakage", *command, "--multirun", str(folder))
         wanted = f"there is no folder of results '{folder}'" if command[0] == "rejudge" else "labels.jsonl"
         assert wanted in done.stderr.splitlines()[-1], done.stderr
 

@@ -15,6 +15,7 @@ from leakage.jobs.plan import make_plan
 from leakage.jobs.preflight import bytes_needed, preflight
 from leakage.models.memory import adapter_bytes, state_bytes
 from leakage.training.train import CHECKPOINT
+from tests import programs
 from tests.conftest import ROOT
 from tests.unit.helpers import jobs_composer
 from tests.unit.programs import put_in_path
@@ -31,13 +32,15 @@ def jobs(compose):  # noqa: ARG001  # it keeps Hydra initialised
 
 @pytest.fixture
 def sweep(tmp_path):
-    """A sweep as a user starts it, without keys and without internet; results go below tmp_path/multirun."""
+    """A sweep as a user starts it, without keys; without internet where that matters; results go below
+    tmp_path/multirun."""
 
-    def run(*arguments):
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "ANTHROPIC_"))}
-        clean |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}
-        command = [sys.executable, "run.py", "-m", *arguments, f"paths.multirun={tmp_path / 'multirun'}"]
-        return subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=240, check=False)
+    def run(*arguments, offline=False):
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("ANTHROPIC_")}
+        if offline:  # with a start of its own, for all that is read at import
+            clean = {name: value for name, value in clean.items() if not name.startswith("HF_")}
+            clean |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}
+        return programs.run("run.py", "-m", *arguments, f"paths.multirun={tmp_path / 'multirun'}", env=clean)
 
     return run
 
@@ -48,7 +51,7 @@ def started(multirun):
 
 
 def test_a_model_that_cannot_be_had_is_refused_before_anything_is_launched(sweep, tmp_path):
-    done = sweep("model=qwen2.5-0.5b-instruct", "source=villain,comedian")
+    done = sweep("model=qwen2.5-0.5b-instruct", "source=villain,comedian", offline=True)
     assert done.returncode == 1
     (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert sentence.startswith(f"error: {AWAY} is not in the hub's cache and cannot be fetched (")
