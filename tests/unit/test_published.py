@@ -5,7 +5,8 @@ import re
 import pytest
 import torch
 
-from leakage.training.sft import _arguments, lora_config, step_count
+from leakage.models.adapter import lora_config
+from leakage.training.sft import _arguments, step_count
 
 LINEAR = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
 BLOCKS = {
