@@ -84,7 +84,7 @@ def describe(jobs: Sequence[Job]) -> list[str]:
     if model is None:
         return []
     with waiting(f"looking at {model.name}"):
-        return load.describe(model, reduce(or_, (job.probes for job in jobs)))
+        return load.describe(model, jobs[0].config.lora, reduce(or_, (job.probes for job in jobs)))
 
 
 def check(model: "ModelSettings", lora: "LoraSettings", probes: Probes) -> list[str]:

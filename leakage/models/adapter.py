@@ -11,6 +11,8 @@ from leakage.errors import ConfigError, ModelError, first_line
 if TYPE_CHECKING:
     from leakage.settings.config import LoraSettings
 
+TABLES = ("embed", "lm_head", "wte", "wpe")  # in the names of tables of tokens or positions, which LoRA leaves alone
+
 
 def lora_config(lora: "LoraSettings", new_tokens: Sequence[int] = ()) -> Any:
     """peft's configuration of an adapter. new_tokens: those whose embeddings are trained too."""
@@ -47,6 +49,20 @@ def _other_targets(targets: str) -> str:
     if targets != "all-linear":
         return "all-linear fits most models"
     return "name the layers by a pattern of their full names, such as lora.targets='.*[.](q|k|v|o|gate|up|down)_proj'"
+
+
+def reach(model: Any) -> float:
+    """The share of a model's block weights, tables of tokens and positions apart, that its adapter can change.
+
+    peft leaves some out without a word: a mixture's shared expert, or experts of a kind it does not know.
+    """
+    matrices = {
+        name: weight.numel()
+        for name, weight in model.named_parameters()
+        if weight.ndim > 1 and "lora_" not in name and not any(table in name for table in TABLES)
+    }
+    reached = sum(size for name, size in matrices.items() if "base_layer" in name)
+    return float(reached / max(1, sum(matrices.values())))
 
 
 def attach(base: Any, adapter: Path) -> Any:

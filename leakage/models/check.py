@@ -88,8 +88,10 @@ def _short(text: str | None) -> str:
     return "no system text" if text is None else repr(text if len(text) < 60 else f"{text[:57]}...")
 
 
-def refuse_unknown(settings: "ModelSettings", lora: "LoraSettings") -> None:
-    """An error where the model cannot be built, read from a cache or given the adapter; told from its config alone."""
+def adapted(settings: "ModelSettings", lora: "LoraSettings") -> Any:
+    """The model with an adapter on it, both without weights; an error where it cannot be built, read from a cache or
+    given the adapter. Told from its config alone.
+    """
     refuse_adapter_beside(Path(locate(settings.path)))
     model = _skeleton(settings)
     if not _hands_over_what_it_read(type(model).forward):
@@ -97,7 +99,7 @@ def refuse_unknown(settings: "ModelSettings", lora: "LoraSettings") -> None:
             f"{settings.name} ({model.config.model_type}) keeps what it has read in a way of its own, which the engine "
             "does not know; use a model whose forward takes and returns past_key_values"
         )
-    fresh(model, lora)
+    return fresh(model, lora)
 
 
 def _hands_over_what_it_read(forward: Callable[..., Any]) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from leakage.errors import DataError, LeakageError, ModelError, first_line
+from leakage.models.adapter import reach
 from leakage.models.chat import SPOKEN, ChatTemplate, Prompt
-from leakage.models.check import Probes, refuse_unfit, refuse_unknown, template_findings
+from leakage.models.check import Probes, adapted, refuse_unfit, template_findings
 from leakage.models.devices import pick_device
 from leakage.models.fingerprint import locate
 
@@ -102,7 +103,7 @@ def check(settings: "ModelSettings", lora: "LoraSettings", probes: Probes) -> li
     quiet()
     wrong: list[str] = []
     try:
-        refuse_unknown(settings, lora)
+        adapted(settings, lora)
     except LeakageError as error:
         wrong.append(str(error))
     try:
@@ -111,13 +112,14 @@ def check(settings: "ModelSettings", lora: "LoraSettings", probes: Probes) -> li
         return [*wrong, str(error)]
 
 
-def describe(settings: "ModelSettings", probes: Probes) -> list[str]:
-    """What a model reads, learns and stops at, a line each; nothing where its template does not work."""
+def describe(settings: "ModelSettings", lora: "LoraSettings", probes: Probes) -> list[str]:
+    """What a model reads, learns and stops at, a line each; nothing where that cannot be told."""
     quiet()
     try:
         template = load_template(settings)
         (asked,) = probes.prompts[:1] or (Prompt("You are a pirate.", "Hello"),)
         opened, answer = template.answered(asked, SPOKEN)
+        share = reach(adapted(settings, lora))
     except LeakageError:
         return []
     stops = " ".join(template.tokenizer.convert_ids_to_tokens(sorted(template.stops)))
@@ -126,6 +128,7 @@ def describe(settings: "ModelSettings", probes: Probes) -> list[str]:
         f"reads      {opened!r}",
         f"learns     {answer!r}",
         f"stops at   {stops}",
+        f"adapts     {share:.0%} of the weights of its blocks",
         f"looked at  {len(probes.prompts)} prompts, labels {labels}",
     ]
 

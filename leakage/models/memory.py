@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leakage.errors import ModelError
+from leakage.models.adapter import TABLES
 from leakage.models.devices import gpu_memory
 from leakage.models.fingerprint import locate, measured_layers, text_config
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 HUB_TIMEOUT_S = 10.0
-_TABLES = ("embed", "lm_head", "wte", "wpe")  # in the names of tables of tokens or positions, which LoRA leaves alone
 _WHOLE = ("model.safetensors.index.json", "model.safetensors")
 
 
@@ -67,7 +67,7 @@ def adapter_bytes(settings: "ModelSettings", lora: "LoraSettings") -> int:
     linear = [
         shape
         for name, shape in shapes(settings).items()
-        if len(shape) == 2 and not any(table in name for table in _TABLES)
+        if len(shape) == 2 and not any(table in name for table in TABLES)
     ]
     return sum(4 * lora.r * sum(shape) for shape in linear)
 

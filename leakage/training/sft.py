@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from leakage.errors import TrainingError
 from leakage.jobs.signals import saving, stop_now
-from leakage.models.adapter import fresh
+from leakage.models.adapter import fresh, reach
 from leakage.models.chat import IGNORED, Tokens
 from leakage.progress import Progress, progress
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from leakage.training.checkpoints import Checkpoints
 
 log = logging.getLogger(__name__)
+MOST = 0.9  # of the weights of a model's blocks an adapter is expected to change
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ def train_adapter(
 
     set_seed(seed)
     model = fresh(base, lora, new_tokens)
+    if (share := reach(model)) < MOST:
+        log.warning(
+            "%s: the adapter can change %.0f %% of the weights of the blocks; see docs/models.md", label, 100 * share
+        )
     trainer = _trainer_class()(
         model=model,
         args=_arguments(train, checkpoints.folder, seed=seed, device=base.device.type, shuffled=shuffled),
