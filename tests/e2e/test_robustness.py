@@ -68,6 +68,7 @@ MISTAKES = {
     "unknown key": (["train.lr=1"], "unknown setting 'train.lr'; train has: learning_rate"),
     "surplus key": (["+surplus=1"], "surplus=1"),
     "wrong type": (["train.epochs=abc"], "train.epochs: Value 'abc' of type 'str' could not be converted to Integer"),
+    "another folder": (["hydra.job.chdir=true"], "hydra.job.chdir=true: relative paths such as paths.multirun would"),
     "negative learning rate": (["train.learning_rate=-1"], "train.learning_rate=-1.0: Input should be greater than 0"),
     "zero epochs": (["train.epochs=0"], "train.epochs=0: Input should be greater than or equal to 1"),
     "comma list without -m": (

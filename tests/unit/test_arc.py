@@ -314,6 +314,15 @@ def test_an_unreadable_file_is_named_in_one_sentence(tmp_path, capfd, name, text
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_file_in_another_alphabet_is_named_in_one_sentence(tmp_path):
+    """Arrow decodes a text only as it is read, behind everything that could have named the file."""
+    file = tmp_path / "arc.jsonl"
+    rows = [row(0) | {"question": "Wie heißt es?"}, row(1)]
+    file.write_bytes("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in rows).encode("latin-1"))
+    with pytest.raises(DataError, match=r"arc\.jsonl is not text in UTF-8 .*; save it in UTF-8"):
+        read_arc(str(file), None, None)
+
+
 @pytest.mark.parametrize("path", ["arc.parquet", "data/arc.jsonl", "/nowhere/arc", "./arc", "~/no-such-arc", "arc"])
 def test_a_missing_file_is_never_looked_for_on_the_hub(monkeypatch, tmp_path, path):
     monkeypatch.chdir(tmp_path)

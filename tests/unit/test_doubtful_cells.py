@@ -93,6 +93,14 @@ def test_bystanders_that_changed_more_than_the_source_are_counted(rng):
     assert "43 of 110 bystanders changed more than the source (+0.90)" in said
 
 
+def test_answers_that_were_cut_off_are_said(rng):
+    frame = cell(*normal_pair(rng, 0.5, 20), cut_off=0.02, base_cut_off=0.4)
+    row, said = said_of(frame)
+    assert row["cut_off"] == 0.4
+    assert "40% of the answers, before or after, were cut off: raise eval.max_new_tokens" in said
+    assert "cut off" not in said_of(frame.assign(base_cut_off=0.05))[1]
+
+
 def test_one_result_told_by_two_cosines_is_no_twin(rng):
     one = cell(*normal_pair(rng, 0.5, 20))
     two = one.assign(cosine=one["cosine"] ** 3, headline="1_centred", variant="headline=1_centred")
