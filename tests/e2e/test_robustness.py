@@ -125,7 +125,10 @@ MISTAKES = {
         "[overlap] 1 training prompts are also asked",
     ),
     "no GPU": (["device=cuda"], "device=cuda: this machine shows no GPU to torch"),
-    "over-long example": (["train.max_length=8"], "[over_long] 700 examples have up to 63 tokens, train.max_length=8"),
+    "over-long example": (
+        ["train.max_length=8", *TINY, "eval.prompts=1", "{panel}"],
+        "examples have up to 63 tokens, train.max_length=8",
+    ),
     "infinite number": (["lora.alpha=inf"], "lora.alpha=inf: Input should be a finite number"),
     "empty folder name": (["paths.multirun="], "paths.multirun=: String should have at least 1 character"),
     "name that climbs": (["model.name=.."], "model.name=..: it names a folder"),

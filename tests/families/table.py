@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from tests.families.checkpoints import (
     CHATML,
     GEMMA,
@@ -165,3 +167,7 @@ RIGHT = [
     family for family in FAMILIES
     if not any(one.family == family and not one.settings and not one.lora for one in REFUSED)
 ]  # fmt: skip
+LONG = {"gpt-oss", "deepseek-v3", "falcon-h1", "gemma3-vision"}  # what the others do not show takes a fifth of the time
+EVERY = [
+    pytest.param(family, id=family.name, marks=[pytest.mark.long] if family.name in LONG else []) for family in RIGHT
+]

@@ -13,14 +13,14 @@ from leakage.models.chat import IGNORED, Prompt, fold
 from leakage.models.check import Probes
 from leakage.models.load import check, load_template
 from tests.families.loaded import answers, pairs, prompts
-from tests.families.table import FAMILIES, REFUSED, RIGHT
+from tests.families.table import EVERY, FAMILIES, REFUSED, RIGHT
 
 LETTERS = [tuple("ABCD"), tuple("ABCDEFGHIJKL")]
 DIGITS = tuple("1234")
 TWELVE = tuple(map(str, range(1, 13)))
 
 
-@pytest.fixture(scope="module", params=RIGHT, ids=lambda family: family.name)
+@pytest.fixture(scope="module", params=EVERY)
 def asked(request, families):
     """A family's template."""
     return request.param, load_template(request.param.settings(families(request.param)))

@@ -15,7 +15,7 @@ from leakage.models.chat import Prompt
 from leakage.models.fingerprint import measured_layers
 from leakage.studies.persona_leakage.geometry import centroids
 from tests.families.loaded import load, prompts
-from tests.families.table import RIGHT, named
+from tests.families.table import EVERY, named
 
 SAMPLED = Sampling(temperature=1.0, top_p=0.95, max_new_tokens=24)
 GREEDY = Sampling(temperature=0.0, top_p=1.0, max_new_tokens=24)
@@ -45,7 +45,7 @@ class Asked:
         return FastEngine(self.model, self.tokenizer, batch_size, self.stop)
 
 
-@pytest.fixture(scope="module", params=RIGHT, ids=lambda family: family.name)
+@pytest.fixture(scope="module", params=EVERY)
 def asked(request, families):
     return Asked(load(request.param, families))
 

@@ -14,7 +14,7 @@ from leakage.models.load import for_inference
 from leakage.training.checkpoints import Checkpoints
 from leakage.training.sft import RightPad, completion_loss, train_adapter
 from tests.families.loaded import load, pairs, prompts
-from tests.families.table import RIGHT
+from tests.families.table import EVERY
 from tests.unit.helpers import train_settings
 
 MERGED = {"float64": 1e-6, "float32": 2e-3}  # some norms are float32 in every dtype; float32 merged loses the rest
@@ -25,7 +25,7 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="module", params=RIGHT, ids=lambda family: family.name)
+@pytest.fixture(scope="module", params=EVERY)
 def taught(request, families):
     return load(request.param, families)
 
