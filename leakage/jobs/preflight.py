@@ -3,15 +3,13 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import reduce
-from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leakage.errors import LeakageError, SweepError
+from leakage.errors import ConfigError, LeakageError, ModelError, SweepError
 from leakage.jobs.job import Job
 from leakage.jobs.plan import PlanJob
-from leakage.models.check import Probes
+from leakage.models.check import CHOICES, Probes
 from leakage.models.fingerprint import SHIPPED
 from leakage.models.memory import check_reachable, folder_of, refuse_small_gpus
 from leakage.progress import waiting
@@ -57,16 +55,16 @@ def _models(jobs: Sequence[PlanJob], *, here: bool) -> Iterator[str]:
     yield from unfit([job.job for job in jobs])
 
 
-def unfit(jobs: Sequence[Job], *, shipped: bool = False) -> Iterator[str]:
+def unfit(jobs: Sequence[Job]) -> Iterator[str]:
     """What is wrong with base models that are on this machine, their templates and the adapters on them.
 
-    shipped: the embedded model too, which has been looked at, so that a plan of it need not wait for transformers
+    The embedded one has been looked at: a plan of it need not wait for transformers.
     """
     probes: dict[str, Probes] = {}
     first: dict[str, tuple[ModelSettings, LoraSettings]] = {}
     for job in jobs:
         model, lora = job.base_model, job.config.lora
-        if model is None or (not shipped and model.path.startswith(SHIPPED) and lora.targets == "all-linear"):
+        if model is None or (model.path.startswith(SHIPPED) and lora.targets == "all-linear"):
             continue
         key = digest([model.path, model.revision, model.template.model_dump(mode="json"), lora.model_dump(mode="json")])
         probes[key] = probes.get(key, Probes()) | job.probes
@@ -76,21 +74,23 @@ def unfit(jobs: Sequence[Job], *, shipped: bool = False) -> Iterator[str]:
             yield from check(model, lora, probes[key])
 
 
-def describe(jobs: Sequence[Job]) -> list[str]:
-    """What the model of some jobs reads and learns, a line each; nothing where it cannot be loaded."""
+def describe(job: Job) -> list[str]:
+    """What a job's model reads and learns, a line each; an error that names everything that is wrong with it."""
     from leakage.models import load
 
-    model = jobs[0].base_model
-    if model is None:
-        return []
-    with waiting(f"looking at {model.name}"):
-        return load.describe(model, jobs[0].config.lora, reduce(or_, (job.probes for job in jobs)))
+    if (model := job.base_model) is None:
+        raise ConfigError(f"{job.label} has no model on this machine to look at; name one with model=…")
+    probes = job.probes | CHOICES
+    if wrong := check(model, job.config.lora, probes):
+        raise ModelError("; and ".join(wrong))
+    return load.describe(model, job.config.lora, probes)
 
 
 def check(model: "ModelSettings", lora: "LoraSettings", probes: Probes) -> list[str]:
     """See models.load.check, which takes seconds to import what it looks with."""
     from leakage.models import load
 
+    check_reachable(model)
     with waiting(f"looking at {model.name}"):
         return load.check(model, lora, probes)
 

@@ -32,6 +32,9 @@ class Probes:
         return Probes(tuple(prompts), tuple(labels))
 
 
+CHOICES = Probes(labels=(("A)", "B)", "C)", "D)"),))  # of most multiple-choice questions
+
+
 def refuse_unfit(template: ChatTemplate, settings: "ModelSettings", probes: Probes) -> None:
     """An error that names everything that is wrong with a model's template, each with its mend."""
     if wrong := list(template_findings(template, settings, probes)):

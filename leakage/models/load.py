@@ -113,23 +113,18 @@ def check(settings: "ModelSettings", lora: "LoraSettings", probes: Probes) -> li
 
 
 def describe(settings: "ModelSettings", lora: "LoraSettings", probes: Probes) -> list[str]:
-    """What a model reads, learns and stops at, a line each; nothing where that cannot be told."""
-    quiet()
-    try:
-        template = load_template(settings)
-        (asked,) = probes.prompts[:1] or (Prompt("You are a pirate.", "Hello"),)
-        opened, answer = template.answered(asked, SPOKEN)
-        share = reach(adapted(settings, lora))
-    except LeakageError:
-        return []
+    """What a model that is fit reads, learns and stops at, and how much of it is taught: a line each."""
+    template = load_template(settings)
+    (asked,) = probes.prompts[:1] or (Prompt("You are a pirate.", "Hello"),)
+    opened, answer = template.answered(asked, SPOKEN)
     stops = " ".join(template.tokenizer.convert_ids_to_tokens(sorted(template.stops)))
-    labels = "; ".join(" ".join(wanted) for wanted in probes.labels) or "none"
+    labels = "; ".join(" ".join(wanted) for wanted in probes.labels)
     return [
         f"reads      {opened!r}",
         f"learns     {answer!r}",
         f"stops at   {stops}",
-        f"adapts     {share:.0%} of the weights of its blocks",
-        f"looked at  {len(probes.prompts)} prompts, labels {labels}",
+        f"adapts     {reach(adapted(settings, lora)):.0%} of the weights of its blocks",
+        f"told apart {len(probes.prompts)} prompts, labels {labels}",
     ]
 
 

@@ -57,7 +57,6 @@ class Study:
     name: as --study calls it; config: its primary config in conf/; one: what one result is called
     kinds: of the records that hold its results; more_kinds: of records that only its figures are drawn from
     first: a command that makes a first result
-    looks: overrides of the jobs that `check` looks at a model for, one job each
     """
 
     name: str
@@ -78,7 +77,6 @@ class Study:
     agreer: Name | None = None
     validator: Name | None = None
     more_kinds: frozenset[str] = frozenset()
-    looks: tuple[tuple[str, ...], ...] = ((),)
 
     @property
     def schema(self) -> str:

@@ -5,7 +5,7 @@ import pytest
 from leakage.store.find import find
 from leakage.store.record import Status
 from leakage.studies.persona_leakage.results import results
-from tests.families.table import REFUSED, RIGHT
+from tests.families.table import REFUSED, RIGHT, named
 
 SHORT = ("gemma2", "lfm2")  # folded system turns under capped logits; a hybrid with a state
 CELL = [
@@ -49,3 +49,20 @@ def test_a_family_that_cannot_be_used_is_refused_before_anything_is_computed(pro
     assert refused.sentence.format(path=folder, name=refused.family.name) in done.stderr
     assert "Traceback" not in done.stderr
     assert not find(tmp_path / "multirun")
+
+
+def test_check_shows_what_is_read_and_learnt_and_says_what_is_wrong(program, families):
+    family = named("llama3.2")
+    look = ["-m", "leakage", "check", "model=hf", f"model.path={families(family)}", "lora.dropout=0"]
+    done = program(*look)
+    assert done.returncode == 0, done.stderr
+    read, learnt, stops, adapted, apart, verdict = done.stdout.splitlines()
+    assert "Today Date: 26 Jul 2024" in read
+    assert learnt.endswith("<|eot_id|>'")
+    assert "<|eot_id|>" in stops
+    assert adapted.startswith("adapts     100%")
+    assert apart == "told apart 112 prompts, labels A) B) C) D)"
+    assert verdict == "nothing is wrong with it"
+    wrong = program(*look, "lora.targets=foo")
+    assert wrong.returncode == 1
+    assert "error: lora.targets=foo: Target modules foo not found" in wrong.stderr

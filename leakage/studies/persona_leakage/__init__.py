@@ -43,5 +43,4 @@ STUDY = Study(
     points_reader=f"{_HERE}.points:read_points",
     rejudger=f"{_HERE}.rejudge:rejudge",
     agreer=f"{_TABLES}.agreement:agreement_below",
-    looks=((), ("behavior=capability",)),
 )  # fmt: skip
