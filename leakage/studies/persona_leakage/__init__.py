@@ -18,6 +18,7 @@ STUDY = Study(
     views={
         "cell": View(f"{_TABLES}.tables:headline", "rho of each cell"),
         "category": View(f"{_TABLES}.tables:by_category", "mean delta and rho of each kind of persona"),
+        "pooled": View(f"{_TABLES}.pooled:pooled", "rho over all pairs of source and bystander"),
         "layer": View(
             f"{_TABLES}.tables:by_layer", "rho with every cosine measured (exploratory)",
             "one cosine is known, or none",
