@@ -63,6 +63,7 @@ def test_the_mismatched_matrix_tells_the_two_apart(shared, own):
         assert (table.loc[table["matched"], "rho"] > 0.5).all()
         assert ((table.loc[~table["matched"], "rho"].abs() > 0.5) == high).all()
         assert ((between_sources(frame)["rho"] > 0.5) == high).all()
+        assert ((between_sources(frame)["p"] < 1e-6) >= high).all()
 
 
 def test_no_source_is_among_the_personas_of_a_mismatched_comparison(own):
@@ -163,7 +164,13 @@ def test_seeds_are_taken_together_and_their_agreement_told(rng):
     x, y = normal_pair(rng, 0.6, 110)
     noisy = [y + rng.normal(scale=0.3, size=110) for _ in range(3)]
     frame = pd.concat([cell(x, one, seed=seed) for seed, one in zip((42, 43, 44), noisy, strict=True)])
+    frame.loc[frame["is_source"], "delta"] = [0.7, 0.8, 0.9]
     (told,) = by_seed(frame).to_dict("records")
+    assert (told["source_delta"], told["sd_source_delta"]) == pytest.approx((0.8, 0.1))
+    means = [one.mean() for one in noisy]
+    assert (told["mean_bystander_delta"], told["sd_bystander_delta"]) == pytest.approx(
+        (np.mean(means), np.std(means, ddof=1))
+    )
     assert told["seeds"] == 3
     assert told["rho_low"] < told["mean_rho"] < told["rho_high"]
     assert told["agreement"] == pytest.approx(

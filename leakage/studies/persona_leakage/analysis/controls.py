@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MISMATCHED = (*GRID, "cosine_to", "delta_of", "n", "rho", "p", "matched")
-BETWEEN = (*GRID, "source", "other", "n", "rho")
+BETWEEN = (*GRID, "source", "other", "n", "rho", "p")
 SPECIFIC = (*GRID, "source", "n_partial", "partial_rho", "p_partial", "matched_rho", "rival", "rival_rho")
 DESIGNS = (
     *CELL, "unit", "design", "source_delta", "control_source_delta", "mean_bystander_delta", "control_bystander_delta",
