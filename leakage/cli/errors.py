@@ -136,6 +136,8 @@ def _settings_near(key: str) -> str:
     from leakage.studies.registry import studies
 
     group = key.rpartition(".")[0]
+    if group.endswith(".arguments"):
+        return f"; what a template is given anew is written with a plus: +{key}=…"
     known = dict.fromkeys(name for study in studies() for name in classified_fields(study.settings()))
     siblings = [name for name in known if group and name.startswith(f"{group}.")]
     if siblings:

@@ -4,6 +4,7 @@ What a model reads, what it learns, where a label stands and what ends a turn: t
 geometry and the second study all ask here.
 """
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -134,7 +135,8 @@ class ChatTemplate:
         answer = whole[start:]
         end = next((i + 1 for i, token in enumerate(answer) if token in self.stops), None)
         if end is None:
-            last = repr(self.tokenizer.decode(answer[-1:]))
+            written = [self.tokenizer.decode([token]) for token in answer]
+            last = repr(next((text for text in reversed(written) if text.strip()), ""))
             raise ModelError(
                 f"{self._named} closes an answer with {last}, which ends no turn: no answer would ever stop; name the "
                 "token that does in model.template.stops, or mend eos_token_id in the model's generation_config.json"
@@ -194,12 +196,17 @@ class ChatTemplate:
         template = self.tokenizer.get_chat_template(self.settings.arguments.get("chat_template"))
         return dated(template, date.fromisoformat(self.settings.date))
 
+    def unused(self) -> list[str]:
+        """The arguments of the settings that the template never asks for."""
+        names = set(re.findall(r"\w+", self._jinja))
+        return [name for name in self.settings.arguments if name not in names | {"chat_template"}]
+
     def _mend(self, turns: Sequence[Message], *, is_open: bool) -> str:
         if turns[0][0] == "system":
             with suppress(Exception):
                 self._render(fold(turns), is_open=is_open)
                 return "model.template.system=user folds the system text into the user turn"
-        return "mend it there, or give it what it lacks with model.template.arguments"
+        return "mend it there, or give it what it asks for: +model.template.arguments.NAME=…"
 
     @property
     def _named(self) -> str:

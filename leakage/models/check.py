@@ -32,6 +32,7 @@ class Probes:
         return Probes(tuple(prompts), tuple(labels))
 
 
+OWN = {"messages", "conversation", "tokenize", "add_generation_prompt", "strftime_now"}  # what no user may set
 CHOICES = Probes(labels=(("A)", "B)", "C)", "D)"),))  # of most multiple-choice questions
 
 
@@ -43,8 +44,12 @@ def refuse_unfit(template: ChatTemplate, settings: "ModelSettings", probes: Prob
 
 def template_findings(template: ChatTemplate, settings: "ModelSettings", probes: Probes) -> Iterator[str]:
     """What would make plausible numbers of the wrong text, a sentence each."""
+    if own := sorted(set(template.settings.arguments) & OWN):
+        yield f"model.template.arguments.{own[0]} is set by the project itself; leave it out"
+        return  # nothing works with it
     checks: list[Callable[[], object]] = [
         partial(_vocabulary_fits, template, settings),
+        partial(_arguments_are_asked_for, template),
         partial(_answers_are_learnt_as_they_are, template),
         partial(_prompts_render_apart, template, probes.prompts),
         *(partial(template.labels, labels) for labels in probes.labels),
@@ -66,6 +71,14 @@ def _vocabulary_fits(template: ChatTemplate, settings: "ModelSettings") -> None:
         raise ModelError(
             f"the tokenizer of {settings.name} has tokens up to {largest}, and the model knows {rows}; copy both of "
             "one model"
+        )
+
+
+def _arguments_are_asked_for(template: ChatTemplate) -> None:
+    if unused := template.unused():
+        raise ModelError(
+            f"the chat template of {template.tokenizer.name_or_path} never asks for {unused[0]}, so that "
+            f"model.template.arguments.{unused[0]} changes nothing; mind its spelling, or leave it out"
         )
 
 

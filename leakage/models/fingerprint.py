@@ -77,7 +77,10 @@ def fingerprint(path: str, revision: str | None) -> str:
     refuse_adapter_beside(folder)
     config = {name: value for name, value in read_config(folder).items() if name != "transformers_version"}
     parts = {name: file_digest(folder / name) for name in _TOKENIZER if (folder / name).is_file()}
-    parts |= {file.name: _weights_digest(file) for file in weights}
+    try:
+        parts |= {file.name: _weights_digest(file) for file in weights}
+    except OSError as error:
+        raise ModelError(f"cannot read {error.filename}: {error.strerror}; make it readable for you") from error
     parts |= _more_stops(folder, config)
     return digest({"config": config, "files": parts})
 

@@ -10,7 +10,8 @@ from leakage.models.adapter import reach
 from leakage.models.chat import SPOKEN, ChatTemplate, Prompt
 from leakage.models.check import Probes, adapted, refuse_unfit, template_findings
 from leakage.models.devices import pick_device
-from leakage.models.fingerprint import locate
+from leakage.models.fingerprint import fingerprint, locate
+from leakage.models.memory import shapes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -103,6 +104,8 @@ def check(settings: "ModelSettings", lora: "LoraSettings", probes: Probes) -> li
     quiet()
     wrong: list[str] = []
     try:
+        fingerprint(settings.path, settings.revision)
+        shapes(settings)
         adapted(settings, lora)
     except LeakageError as error:
         wrong.append(str(error))
@@ -117,7 +120,7 @@ def describe(settings: "ModelSettings", lora: "LoraSettings", probes: Probes) ->
     template = load_template(settings)
     (asked,) = probes.prompts[:1] or (Prompt("You are a pirate.", "Hello"),)
     opened, answer = template.answered(asked, SPOKEN)
-    stops = " ".join(template.tokenizer.convert_ids_to_tokens(sorted(template.stops)))
+    stops = " ".join(template.tokenizer.convert_ids_to_tokens(id) or f"({id})" for id in sorted(template.stops))
     labels = "; ".join(" ".join(wanted) for wanted in probes.labels)
     return [
         f"reads      {opened!r}",
@@ -164,6 +167,12 @@ def load_base(settings: "ModelSettings", device: str) -> Any:
     if report["missing_keys"]:
         lost = sorted(report["missing_keys"])
         raise ModelError(f"the weights of {located} lack {len(lost)} tensors, {lost[0]} first; copy the model again")
+    if report["unexpected_keys"]:
+        strange = sorted(report["unexpected_keys"])
+        raise ModelError(
+            f"config.json of {located} has no place for {len(strange)} tensors of its weights, {strange[0]} first: "
+            "they are of two models; copy both of one"
+        )
     if getattr(model, "_hf_peft_config_loaded", False):
         raise ModelError(f"{located} holds an adapter beside its weights; give model.path a copy of the model alone")
     # its sampling fields (Qwen2.5: repetition_penalty 1.05) would otherwise enter every generate unasked
@@ -171,11 +180,11 @@ def load_base(settings: "ModelSettings", device: str) -> Any:
     return model.to(pick_device(device)).eval()
 
 
-def check_context(model: Any, tokens: int, what: str) -> None:
+def check_context(model: Any, tokens: int, what: str, mend: str = "shorten it") -> None:
     """Refuse texts that the model's positions cannot hold."""
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if context is not None and tokens > context:
-        raise DataError(f"{what} takes {tokens} tokens, but the model has {context} positions; shorten it")
+        raise DataError(f"{what} takes {tokens} tokens, but the model has {context} positions; {mend}")
 
 
 def for_inference(model: Any, settings: "ModelSettings") -> Any:

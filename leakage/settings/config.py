@@ -39,7 +39,10 @@ def _device(name: str) -> str:
 
 
 def _iso_date(day: str) -> str:
-    return date.fromisoformat(day).isoformat()
+    try:
+        return date.fromisoformat(day).isoformat()
+    except ValueError:
+        raise ValueError("it is no date; write it as 2024-07-26") from None
 
 
 class Settings(BaseModel):

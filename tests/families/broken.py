@@ -103,7 +103,7 @@ BROKEN = [
     Broken(
         "closes with another token",
         of_answers("'<|im_start|>assistant\\n' + message.content + '<|endoftext|>\\n'"),
-        _TEMPLATE + f" closes an answer with '\\n', {_NO_STOP}",
+        _TEMPLATE + f" closes an answer with '<|endoftext|>', {_NO_STOP}",
     ),
     Broken(
         "closes with nothing",
@@ -121,7 +121,7 @@ BROKEN = [
         "the tokenizer of {path} has chat templates for rag, tool_use and none by default; choose one with "
         "+model.template.arguments.chat_template=rag",
     ),
-    Broken("ends are null", lose_the_ends, _TEMPLATE + f" closes an answer with '\\n', {_NO_STOP}"),
+    Broken("ends are null", lose_the_ends, _TEMPLATE + f" closes an answer with '<|im_end|>', {_NO_STOP}"),
     Broken(
         "tokenizer too large", configure(vocab_size=700),
         "the tokenizer of {name} has tokens up to 799, and the model knows 700; copy both of one model",
@@ -141,7 +141,7 @@ BROKEN = [
            f"load the model. You can inspect the repository content at {{path}}; {_UNKNOWN}"),
     Broken(
         "raises a TypeError", rewrite("message.content +", "message.content + none +"),
-        _TEMPLATE + ' fails: can only concatenate str (not "NoneType") to str; mend it there, or give it what it lacks '
-        "with model.template.arguments",
+        _TEMPLATE + ' fails: can only concatenate str (not "NoneType") to str; mend it there, or give it what it asks '
+        "for: +model.template.arguments.NAME=…",
     ),
 ]  # fmt: skip

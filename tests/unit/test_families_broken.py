@@ -2,10 +2,11 @@
 
 import pytest
 
+from leakage.errors import ModelError
 from leakage.models.chat import Prompt
 from leakage.models.check import Probes
-from leakage.models.load import check, load_base
-from tests.families.broken import BROKEN, Broken, bring_code
+from leakage.models.load import check, describe, load_base
+from tests.families.broken import BROKEN, Broken, bring_code, configure, edit
 from tests.families.table import named
 from tests.unit.helpers import template_settings
 
@@ -62,3 +63,28 @@ def test_a_template_that_has_a_name_can_be_chosen(whole, tmp_path):
     assert found(folder, template=template_settings(arguments={"chat_template": "rag"})) == []
     (sentence,) = found(folder, template=template_settings(arguments={"chat_template": "rga"}))
     assert "has chat templates for rag, tool_use and none for rga; choose one with" in sentence
+
+
+def test_an_argument_that_the_template_never_asks_for_is_named(whole):
+    """Thinking would go on, while its user believes it is off."""
+    (sentence,) = found(whole, template=template_settings(arguments={"enable_thinkng": False}))
+    assert "never asks for enable_thinkng, so that model.template.arguments.enable_thinkng changes nothing" in sentence
+    (sentence,) = found(whole, template=template_settings(arguments={"add_generation_prompt": True}))
+    assert sentence == "model.template.arguments.add_generation_prompt is set by the project itself; leave it out"
+
+
+def test_weights_that_the_config_has_no_place_for_are_refused(whole, tmp_path):
+    """A Qwen2 that calls itself a Llama would be loaded without its biases, and answer all the same."""
+    folder = Broken("", configure(model_type="llama", architectures=["LlamaForCausalLM"]), "").copy(
+        whole, tmp_path / "model"
+    )
+    with pytest.raises(ModelError, match=r"has no place for \d+ tensors of its weights, .*bias first"):
+        load_base(named("qwen2").settings(folder), "cpu")
+
+
+def test_an_end_that_is_no_token_is_shown_as_a_number(whole, tmp_path):
+    folder = Broken("", lambda folder: edit(folder / "generation_config.json", {"eos_token_id": 99_999}), "").copy(
+        whole, tmp_path / "model"
+    )
+    family = named("qwen2")
+    assert "(99999)" in describe(family.settings(folder), family.adapter(), PROBES)[2]

@@ -129,9 +129,17 @@ def test_a_frame_of_ones_own_results_gives_the_same_tables_through_a_csv(tmp_pat
 
 
 def test_columns_that_mean_nothing_are_named_once(points, caplog):
-    read_points(points(HEAD.strip() + ",colour,cosine_best\n" + "".join(f"{row},red,1\n" for row in ROWS.splitlines())))
+    rows = [*ROWS.splitlines(), "refusal,villain,villain,1,0.9"]
+    read_points(points(HEAD.strip() + ",colour,cosine_best\n" + "".join(f"{row},red,1\n" for row in rows)))
     (said,) = caplog.messages
     assert said.endswith("columns that mean nothing here are left out: colour, cosine_best")
+
+
+def test_a_source_that_is_spelt_otherwise_than_its_own_row_is_named(points, caplog):
+    read_points(points(HEAD + ROWS + "refusal,villain,Villain,1,0.9\n"))
+    assert caplog.messages == [
+        "no row is the source's own in refusal x villain; personas and sources must be spelt alike"
+    ]
 
 
 def test_every_persona_that_the_file_gives_is_counted(points):

@@ -51,7 +51,9 @@ def ask_local(trial: TrialData, engine: Engine, model: Any, template: ChatTempla
     tokens = _prompts(trial, template, asked)
     longest = max(range(len(tokens)), key=lambda i: len(tokens[i]))
     what = f"scenario {trial.config.scenario.name} with the query {asked[longest].query[:40]!r} and room for the reply"
-    check_context(model, len(tokens[longest]) + settings.max_new_tokens, what)
+    check_context(
+        model, len(tokens[longest]) + settings.max_new_tokens, what, "shorten it, or lower eval.max_new_tokens"
+    )
     sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
     size, frames = BLOCK * settings.batch_size, []
     key = f"{trial.train_id}/{trial.eval_id}"

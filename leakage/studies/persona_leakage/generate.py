@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BLOCK = 4  # batches in a block of personas: few enough files, little enough lost by a kill
+LESS = "shorten it, or lower eval.max_new_tokens"
 Asked = list[tuple[Persona, int, Item]]
 
 
@@ -41,7 +42,7 @@ def ask(cell: CellIdentity, engine: Engine, model: Any, template: ChatTemplate, 
         make, room, what = partial(choose, labels), 1, "question"
     else:
         make, room, what = partial(complete, cell), cell.config.eval.max_new_tokens, "answer"
-    check_context(model, max(map(len, tokens)) + room, f"the longest prompt with room for its {what}")
+    check_context(model, max(map(len, tokens)) + room, f"the longest prompt with room for its {what}", LESS)
     samples = 1 if choices else cell.config.eval.samples
     size = len(cell.data.prompts) * ceil(BLOCK * cell.config.eval.batch_size / (len(cell.data.prompts) * samples))
     frames = []

@@ -58,6 +58,7 @@ def read_points(*paths: Path) -> "pd.DataFrame":
     _refuse_wrong_units(frame)
     mend = "remove one, or tell the two apart with a column seed, model or variant"
     _refuse(frame.duplicated(KEY), frame, "persona '{persona}' stands twice under {behavior} x {source}; " + mend)
+    _name_cells_without_source(frame)
     return frame.reindex(columns=[*COLUMNS, *_cosines(frame)])
 
 
@@ -160,6 +161,14 @@ def _refuse_wrong_units(frame: "pd.DataFrame") -> None:
                 f"{rows['where'].iloc[0]}: the deltas of {name} all lie between -1 and 1, as shares do, while its unit "
                 f"is {unit}, of 100; multiply them by 100, or add a column unit with {unit} if they are meant so"
             )
+
+
+def _name_cells_without_source(frame: "pd.DataFrame") -> None:
+    """Of these the source's own change is not known; its name may be spelt otherwise among the personas."""
+    cells = frame.groupby(KEY[:-1])["is_source"].any().reset_index()
+    lost = cells[~cells["is_source"]]
+    if names := sorted({f"{one} x {other}" for one, other in zip(lost["behavior"], lost["source"], strict=True)}):
+        log.warning("no row is the source's own in %s; personas and sources must be spelt alike", ", ".join(names))
 
 
 def _of_personas(frame: "pd.DataFrame") -> dict[str, Any]:
