@@ -51,7 +51,6 @@ def _models(jobs: Sequence[PlanJob], *, here: bool) -> Iterator[str]:
                 refuse_small_gpus(model)
         except LeakageError as error:
             yield str(error)
-            return
     yield from unfit([job.job for job in jobs])
 
 
@@ -80,6 +79,7 @@ def describe(job: Job) -> list[str]:
 
     if (model := job.base_model) is None:
         raise ConfigError(f"{job.label} has no model on this machine to look at; name one with model=…")
+    check_reachable(model)
     probes = job.probes | CHOICES
     if wrong := check(model, job.config.lora, probes):
         raise ModelError("; and ".join(wrong))
@@ -90,7 +90,6 @@ def check(model: "ModelSettings", lora: "LoraSettings", probes: Probes) -> list[
     """See models.load.check, which takes seconds to import what it looks with."""
     from leakage.models import load
 
-    check_reachable(model)
     with waiting(f"looking at {model.name}"):
         return load.check(model, lora, probes)
 

@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from inspect import signature, unwrap
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from leakage.errors import LeakageError, ModelError, first_line
 from leakage.models.adapter import fresh
 from leakage.models.chat import SPOKEN, ChatTemplate, Prompt
-from leakage.models.fingerprint import locate, refuse_adapter_beside, text_config
+from leakage.models.fingerprint import locate, text_config
 
 if TYPE_CHECKING:
     from leakage.settings.config import LoraSettings, ModelSettings
@@ -108,7 +107,6 @@ def adapted(settings: "ModelSettings", lora: "LoraSettings") -> Any:
     """The model with an adapter on it, both without weights; an error where it cannot be built, read from a cache or
     given the adapter. Told from its config alone.
     """
-    refuse_adapter_beside(Path(locate(settings.path)))
     model = _skeleton(settings)
     if not _hands_over_what_it_read(type(model).forward):
         raise ModelError(

@@ -200,6 +200,6 @@ def test_the_wider_of_the_two_number_formats_must_fit(nvidia_smi, large):
 def test_nothing_is_refused_where_no_gpu_or_no_configuration_is_seen(nvidia_smi, large, monkeypatch, tmp_path):
     nvidia_smi("0, 1\\n")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    refuse_small_gpus(model_settings(path="someone/some-model-that-nobody-has"))
+    assert refuse_small_gpus(model_settings(path="someone/some-model-that-nobody-has")) is None
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    refuse_small_gpus(large())
+    assert refuse_small_gpus(large()) is None
