@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAMED = 16
 PIECES = 6
-READ = "named: first the outliers of the cell (far off the line of delta on cosine), then the largest changes"
+READ = "named: first the outliers of the cell (far off the monotone fit of delta on cosine), then the largest changes"
 GUIDE = "grey line: medians of six equal groups of bystanders by cosine, a guide to the eye"
 INTERVAL = "95 %: bootstrap over bystanders"
 

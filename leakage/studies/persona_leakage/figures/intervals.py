@@ -29,7 +29,7 @@ FINDINGS: dict[str, dict[str, Any]] = {
     "no gradient": {"marker": "v", "color": style.GREY, "label": "no gradient: q >= .05"},
 }
 PARTIAL: dict[str, Any] = {"marker": "o", "facecolors": "white", "edgecolors": "black", "s": 16, "linewidths": 0.8}
-READ = "mark: Spearman's rho over bystanders, with its 95 % bootstrap interval; q: Benjamini-Hochberg over all cells"
+READ = "mark: Spearman's rho over bystanders, with its 95 % bootstrap interval; q: Benjamini-Hochberg over its family"
 GIVEN = "ring: partial rho given the mean delta under the other sources, over personas that are no source"
 
 

@@ -103,7 +103,8 @@ def _who(cell: dict[Any, Any], *, seeded: bool, mixed: bool) -> str:
 def _rho(cell: dict[Any, Any], *, interval: bool) -> str:
     if pd.isna(cell["rho"]):
         return f"rho undefined, n = {cell['n']:.0f}"
-    reach = f" (95 % {cell['rho_low']:+.2f} to {cell['rho_high']:+.2f})" if interval else ""
+    known = interval and not pd.isna(cell["rho_low"])
+    reach = f" (95 % {cell['rho_low']:+.2f} to {cell['rho_high']:+.2f})" if known else ""
     worth = stars(cell["p"]).replace("n.s.", " n.s.")
     return f"rho = {cell['rho']:+.2f}{worth}{reach}, n = {cell['n']:.0f}"
 
