@@ -1,5 +1,6 @@
 """Experiments run on the embedded model, from their files alone."""
 
+import json
 import shutil
 
 import pytest
@@ -55,7 +56,15 @@ def assert_runs(program, folder, name, cells, *, narrowed, personas):
     assert table["source_delta"].notna().all()
     assert (table["missing"] == 0).all()
     assert not list((folder / "multirun").rglob("failed.json"))
-    assert all(path.read_text() == "[]\n" for path in (folder / "multirun").rglob("lint.json"))
+    assert_lint_is_clean(folder / "multirun")
     assert len(by_layer(frame)) == 4 * cells
     assert by_category(frame)["n"].sum() >= personas * cells
     return frame
+
+
+def assert_lint_is_clean(root):
+    """But of sources that the template writes for a chat without a persona: those negatives are left out."""
+    for path in root.rglob("lint.json"):
+        rules = [finding["rule"] for finding in json.loads(path.read_text())]
+        assert rules in ([], ["left_out"]), path
+        assert not rules or path.parents[1].name == "qwen_default"
