@@ -6,7 +6,7 @@ With few answers rho does not only spread, it shrinks: two noisy halves of the s
 
 from dataclasses import dataclass
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from leakage.analysis.statistics import Array
 
 SPLITS, SEED = 100, 20_261
-LEAST = 0.2  # of reliability: below it a corrected rho is noise divided by noise
+LEAST = 0.1  # of reliability: below it a corrected rho is noise divided by noise
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,33 @@ def split_half(before: Answers, after: Answers) -> float:
     """Reliability of the order of the deltas: Spearman's rho of two halves of the answers, stepped up to all of them
     (Spearman-Brown), mean over SPLITS; from 0 to 1, nan where a persona has one answer or all deltas are alike.
 
-    Answers before and after are taken as drawn apart; where the same questions are answered twice that makes it lower.
+    Answers before and after are taken as drawn apart, and each as of any prompt: where prompts differ much, or the same
+    questions are answered twice, it is a lower bound.
     """
-    if not _can_be_split(before, after):
+    if not _can_be_split(before, after) or not np.ptp(after.mean - before.mean):
         return NAN
-    rng: Any = np.random.default_rng([SEED, len(after.n)])
-    halves = [late - early for early, late in zip(before.halves(rng), after.halves(rng), strict=True)]
-    left, right = (_ranks(half.round(9)) for half in halves)
+    rng = np.random.default_rng([SEED, len(after.n)])
+    early, late = before.halves(rng), after.halves(rng)
+    return _stepped_up(late[0] - early[0], late[1] - early[1])
+
+
+def split_prompts(changes: "Array") -> float:
+    """The same from the changes under each prompt, (personas, prompts): halves of the prompts, alike for everyone."""
+    n, prompts = changes.shape
+    if n < 3 or not np.ptp(np.nanmean(changes, axis=1)):
+        return NAN
+    rng, there = np.random.default_rng([SEED, prompts]), ~np.isnan(changes)
+    first = rng.permuted(np.tile(np.arange(prompts) < prompts // 2, (SPLITS, 1)), axis=1).astype(float)
+    sums, counts = ([half @ table.T for half in (first, 1 - first)] for table in (np.nan_to_num(changes), there))
+    halves = [
+        np.divide(*pair, out=np.zeros_like(pair[0]), where=pair[1] > 0) for pair in zip(sums, counts, strict=True)
+    ]
+    return _stepped_up(*halves)
+
+
+def _stepped_up(one: "Array", other: "Array") -> float:
+    """Agreement in order of halves, (SPLITS, personas) each, and what it comes to for both together."""
+    left, right = (_ranks(half.round(9)) for half in (one, other))
     scale = np.sqrt((left**2).sum(axis=1) * (right**2).sum(axis=1))
     products = (left * right).sum(axis=1)
     agreement = float(np.divide(products, scale, out=np.zeros_like(scale), where=scale > 0).mean())
@@ -65,7 +85,7 @@ def split_half(before: Answers, after: Answers) -> float:
 
 
 def binomial(before: Answers, after: Answers) -> float:
-    """The same of the deltas themselves: the share of their variance that the noise of so many answers does not make."""
+    """The same of the deltas themselves: the share of their variance that the noise of so few answers did not make."""
     deltas = after.mean - before.mean
     if not _can_be_split(before, after) or not np.ptp(deltas):
         return NAN

@@ -39,7 +39,7 @@ def spearman(x: "Values", y: "Values") -> Correlation:
     left, right = known(x, y)
     if not varied(left, right):
         return Correlation(NAN, NAN, len(left))
-    rho = _rho(left, right)
+    rho = correlation(left, right)
     return Correlation(rho, _two_sided(rho, len(left) - 2), len(left))
 
 
@@ -52,7 +52,7 @@ def partial_spearman(x: "Values", y: "Values", fixed: "Values") -> Correlation:
     left, right, third = known(x, y, fixed)
     if len(left) < 4 or not varied(left, right, third):
         return Correlation(NAN, NAN, len(left))
-    xy, xz, yz = _rho(left, right), _rho(left, third), _rho(right, third)
+    xy, xz, yz = correlation(left, right), correlation(left, third), correlation(right, third)
     rest = (1 - xz**2) * (1 - yz**2)
     if rest < 1e-12:
         return Correlation(NAN, NAN, len(left))
@@ -71,7 +71,7 @@ def varied(*columns: "Array") -> bool:
     return len(columns[0]) >= 3 and all(np.ptp(one) > 0 for one in columns)
 
 
-def _rho(x: "Array", y: "Array") -> float:
+def correlation(x: "Array", y: "Array") -> float:
     """scipy's spearmanr gives the same in ten times as long, which a thousand cells would feel."""
     from scipy.stats import rankdata
 

@@ -13,7 +13,7 @@ def cell(cosine, delta, **told):
         "model": "m", "taught": "refusal", "behavior": "refusal", "source": "villain", "seed": 42, "judge": "rules",
         "variant": "", "train_id": "t", "eval_id": "e", "design": "published", "unit": "rate", "measure": "hits",
         "leak_direction": 1, "headline": "1_raw", "missing": 0, "base_missing": 0, "related_to": "",
-        "cut_off": 0.0, "base_cut_off": 0.0,
+        "cut_off": 0.0, "base_cut_off": 0.0, "source_examples": 200, "negative_examples": 500,
         "system": "You are.",
     }  # fmt: skip
     rows = {

@@ -17,7 +17,8 @@ STUDY = Study(
     reader=f"{_HERE}.results:results",
     views={
         "cell": View(f"{_TABLES}.tables:headline", "rho of each cell"),
-        "category": View(f"{_TABLES}.tables:by_category", "mean delta and rho of each kind of persona"),
+        "category": View(f"{_TABLES}.kinds:by_kind", "each kind of persona: what it adds beyond similarity"),
+        "kinds": View(f"{_TABLES}.tables:by_category", "mean delta and rho of each kind of persona, cell by cell"),
         "pooled": View(f"{_TABLES}.pooled:pooled", "rho over all pairs of source and bystander"),
         "layer": View(
             f"{_TABLES}.tables:by_layer", "rho with every cosine measured (exploratory)",
@@ -32,6 +33,10 @@ STUDY = Study(
             f"{_TABLES}.controls:mismatched", "cosine to one source against the deltas of another", _TWO_SOURCES
         ),
         "sources": View(f"{_TABLES}.controls:between_sources", "how alike two sources change everyone", _TWO_SOURCES),
+        "factorial": View(
+            f"{_TABLES}.factorial:by_factor", "what more examples, negatives and other sources change",
+            "no cells differ in their numbers of examples: python run.py experiment=misalignment_factorial",
+        ),
         "outlier": View(
             f"{_TABLES}.outliers:outliers", "personas far from what their cosine predicts",
             "no persona is that far off, or none has both a delta and a cosine",

@@ -21,12 +21,12 @@ log = logging.getLogger(__name__)
 USUAL = {  # of the columns that hold texts, where a file does not tell them
     "model": "points", "seed": "0", "judge": "", "variant": "", "design": "published", "measure": "hits",
     "headline": "given", "train_id": "", "eval_id": "", "trained_negative": "false", "in_panel": "true",
-    "missing": "0", "base_missing": "0", "cut_off": "0", "base_cut_off": "0",
+    "missing": "0", "base_missing": "0", "cut_off": "0", "base_cut_off": "0", "delta_by_prompt": "",
 }  # fmt: skip
 FLAGS = ("is_source", "in_panel", "trained_negative", "shares_word")
 NUMBERS = (
-    "cosine", "delta", "base_k", "base_n", "base_mean", "base_missing", "k", "n", "mean", "sd", "missing", "coherence",
-    "cut_off", "base_cut_off",
+    "cosine", "delta", "base_k", "base_n", "base_mean", "base_sd", "base_missing", "k", "n", "mean", "sd", "missing",
+    "coherence", "cut_off", "base_cut_off", "source_examples", "negative_examples",
 )  # fmt: skip
 YES, NO = {"true", "yes", "1", "1.0"}, {"false", "no", "0", "0.0"}
 LARGEST = {"rate": 1, "pp": 100, "points": 100}  # what a unit can change by
@@ -56,6 +56,8 @@ def read_points(*paths: Path) -> "pd.DataFrame":
     frame = frame.assign(**{name: _flags(frame, name) for name in FLAGS}, seed=_seeds(frame), **_numbers(frame))
     frame = _main_variant(frame.assign(**_of_behaviors(frame)))
     _refuse_wrong_units(frame)
+    no_numbers = ~frame["delta_by_prompt"].map(_are_numbers)
+    _refuse(no_numbers, frame, "delta_by_prompt is '{delta_by_prompt}', not numbers with spaces between; correct it")
     mend = "remove one, or tell the two apart with a column seed, model or variant"
     _refuse(frame.duplicated(KEY), frame, "persona '{persona}' stands twice under {behavior} x {source}; " + mend)
     _name_cells_without_source(frame)
@@ -121,6 +123,10 @@ def _number(text: Any) -> float:
         return float(text)
     except ValueError:
         return float("inf")
+
+
+def _are_numbers(text: str) -> bool:
+    return not any(_number(one) == float("inf") for one in text.split())
 
 
 def _main_variant(frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from leakage.store.find import Found, find
 from leakage.store.manifest import Manifest
 from leakage.store.record import Record, Status
+from leakage.studies.persona_leakage.by_prompt import Changes
 from leakage.studies.persona_leakage.variants import design_of, name_variants
 
 if TYPE_CHECKING:
@@ -21,10 +22,12 @@ Read = Callable[[Path], "pd.DataFrame"]
 COLUMNS = (
     "model", "taught", "behavior", "unit", "measure", "leak_direction", "source", "seed", "train_id", "eval_id",
     "judge", "variant", "design", "persona", "system", "category", "related_to", "is_source", "in_panel",
-    "trained_negative", "shares_word", "base_k", "base_n", "base_mean", "base_missing", "k", "n", "mean", "sd",
-    "missing", "coherence", "cut_off", "base_cut_off", "delta", "cosine", "headline",
+    "trained_negative", "shares_word", "base_k", "base_n", "base_mean", "base_sd", "base_missing", "k", "n", "mean",
+    "sd", "missing", "coherence", "cut_off", "base_cut_off", "source_examples", "negative_examples", "delta",
+    "delta_by_prompt", "cosine", "headline",
 )  # fmt: skip
 
+COUNTED = ("source_examples", "bystanders", "bystander_examples", "no_persona_examples", "anchors")
 TOLD = (  # what the frame has from the facts of a cell's scores
     "model", "taught", "behavior", "unit", "measure", "leak_direction", "source", "seed", "train_id", "eval_id",
     "judge", "headline",
@@ -35,10 +38,12 @@ def results(multirun: str | Path) -> "pd.DataFrame":
     """The tidy frame: COLUMNS first, then one `cosine_<layer>_<raw|centred>` for each definition measured.
 
     A row per cell, judge and persona. `taught` is the behavior of the adapter, `behavior` the one measured. base_k of
-    base_n and k of n are hits before and after; base_mean, mean and sd are of scores from 0 to 100. delta is the change
-    of one of the two in the behavior's unit, missing (never 0) where the baseline is missing. `cosine` is the
-    definition that the model's config fixed for headlines. cut_off and base_cut_off are the shares of a cell's answers
-    that were cut off, after and before. Folders that are not done are left out with a warning.
+    base_n and k of n are hits before and after; base_mean, base_sd, mean and sd are of scores from 0 to 100. delta is
+    the change of one of the two in the behavior's unit, missing (never 0) where the baseline is missing;
+    delta_by_prompt that of each prompt, numbers in a text, where prompts are few. `cosine` is the definition that the
+    model's config fixed for headlines. cut_off and base_cut_off are the shares of a cell's answers that were cut off,
+    after and before; source_examples and negative_examples what it was trained on. Folders that are not done are left
+    out with a warning.
     """
     import pandas as pd
 
@@ -48,7 +53,8 @@ def results(multirun: str | Path) -> "pd.DataFrame":
         return pd.DataFrame(columns=list(COLUMNS))
     variants = name_variants([manifest.facts for _, manifest in cells])
     facts = pd.DataFrame([_facts(*cell, variant, root) for cell, variant in zip(cells, variants, strict=True)])
-    scores = [pd.read_parquet(folder / "scores.parquet").assign(cell=place) for place, (folder, _) in enumerate(cells)]
+    changes = Changes()
+    scores = [_scores(*cell, root, changes).assign(cell=place) for place, cell in enumerate(cells)]
     # joined once, not cell by cell: a thousand small merges take longer than all the rest
     whole = pd.concat(scores, ignore_index=True).join(facts, on="cell")
     whole = _beside(whole, "baseline", _baseline, on=["persona"])
@@ -57,29 +63,38 @@ def results(multirun: str | Path) -> "pd.DataFrame":
     return whole[[*COLUMNS, *(name for name in whole.columns if name.startswith("cosine_"))]]
 
 
+def _scores(folder: Path, manifest: Manifest, root: Path, changes: Changes) -> "pd.DataFrame":
+    """The counts of each persona, and its changes by prompt where prompts are few."""
+    import pandas as pd
+
+    frame = pd.read_parquet(folder / "scores.parquet")
+    texts = changes.of(folder, _baseline_scores(folder, manifest, root), manifest.facts)
+    return frame.assign(delta_by_prompt=frame["persona"].map(texts).fillna("") if len(texts) else "")
+
+
+def _baseline_scores(folder: Path, manifest: Manifest, root: Path) -> Path:
+    """By the same judge."""
+    return root / str(manifest.facts["baseline"]) / folder.name
+
+
 def _facts(folder: Path, manifest: Manifest, variant: str, root: Path) -> dict[str, Any]:
     """What the frame tells of a cell, and the folders it is read against."""
     facts = manifest.facts
-    names = (
-        "model",
-        "taught",
-        "behavior",
-        "unit",
-        "measure",
-        "leak_direction",
-        "source",
-        "seed",
-        "train_id",
-        "eval_id",
-    )
-    return {name: facts[name] for name in (*names, "judge", "headline")} | {
+    return {name: facts[name] for name in TOLD} | _examples(facts["settings"]) | {
         "variant": variant,
         "design": design_of(facts),
         "cut_off": _cut_off(folder.parent),
         "base_cut_off": _cut_off(root / facts["baseline"]),
-        "baseline": root / facts["baseline"] / folder.name,
+        "baseline": _baseline_scores(folder, manifest, root),
         "geometry": root / facts["geometry"],
-    }
+    }  # fmt: skip
+
+
+def _examples(settings: Mapping[str, Any]) -> dict[str, int]:
+    """How many examples teach the behavior, and how many its opposite, as the cell was configured."""
+    wanted = {name: settings.get(f"behavior.{name}", 0) for name in COUNTED}
+    negatives = wanted["bystanders"] * wanted["bystander_examples"] + wanted["no_persona_examples"] + wanted["anchors"]
+    return {"source_examples": wanted["source_examples"], "negative_examples": negatives}
 
 
 def _cut_off(completions: Path) -> float:
@@ -143,7 +158,7 @@ def _baseline(folder: Path) -> "pd.DataFrame":
     """Counts and mean scores before training; no rows where the baseline is not done."""
     import pandas as pd
 
-    names = {"k": "base_k", "n": "base_n", "mean": "base_mean", "missing": "base_missing"}
+    names = {"k": "base_k", "n": "base_n", "mean": "base_mean", "sd": "base_sd", "missing": "base_missing"}
     if (status := Record(folder).status()) is not Status.DONE:
         log.warning("the baseline in %s is %s, so deltas are missing; run its sweep again", folder, status)
         return pd.DataFrame({"persona": pd.Series(dtype="str")} | dict.fromkeys(names.values(), 0.0))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from leakage.analysis.statistics import NAN
 from leakage.studies.persona_leakage.analysis.cells import CELL
 from leakage.studies.persona_leakage.analysis.tables import LEVEL
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 MANY_TIES = 0.5
 MANY_CUT_OFF = 0.1
 MANY_BEYOND = 0.05
+MANY_AT_BOUND = 0.5
+NOISY = 0.7  # a reliability below which rho loses a sixth of its size or more
+HALF = 0.5
 CLOSE = 0.1  # two rhos no further apart than this are called alike
 Row = dict[Any, Any]
 
@@ -23,7 +27,7 @@ def cautions(table: "pd.DataFrame", designs: "pd.DataFrame | None" = None) -> li
         shams = {_key(row): row for row in designs.to_dict("records") if row["design"] == "sham"}
     by_cell = []
     for row in table.to_dict("records"):
-        sentences = [*_of_data(row), *_of_source(row), *_of_chance(row)]
+        sentences = [*_of_data(row), *_of_source(row), *_of_bounds(row), *_of_chance(row), *_of_noise(row)]
         by_cell.append((*sentences, *doubts(row, shams.get(_key(row)))))
     return by_cell
 
@@ -73,6 +77,35 @@ def _of_source(row: Row) -> Iterator[str]:
         yield f"{row['beyond_source']} of {row['n']} bystanders changed more than the source ({_delta(source, row)})"
     if mean * direction < 0:
         yield f"bystanders moved away from the behavior on average ({_delta(mean, row)}): delta is not leakage alone"
+
+
+def _of_bounds(row: Row) -> Iterator[str]:
+    """Whether there was room to change."""
+    if row["source_at_bound"] == 1:
+        yield "the source is at its bound: every answer shows the behavior, so that no larger dose can be told from it"
+    if row["at_bound"] > MANY_AT_BOUND:
+        yield f"{row['at_bound']:.0%} of the bystanders are at the bound, where rho cannot tell them apart"
+
+
+def _of_noise(row: Row) -> Iterator[str]:
+    """Whether a few answers each hide a gradient, or would have hidden the one that was found."""
+    reliability, share = row["reliability"], _fewer(row)
+    if reliability < NOISY:
+        yield (
+            f"much of what tells bystanders apart is the noise of {row['answers']:.0f} answers each (reliability "
+            f"{reliability:.2f}), so that no |rho| above {row['ceiling']:.2f} can be seen: take more samples or prompts"
+        )
+    if row["finding"] in {"leaks", "not specific", "against"} and share > HALF:
+        yield f"with {share:.0%} of the answers it would have been found in fewer than four of five experiments"
+
+
+def _fewer(row: Row) -> float:
+    """The share of the answers at which rho would have shrunk to what is barely detectable; nan where nothing tells."""
+    corrected, reliability = abs(row["rho_corrected"]), row["reliability"]
+    if not corrected > row["detectable"] or reliability >= 1:
+        return NAN
+    needed = (row["detectable"] / corrected) ** 2
+    return float(needed * (1 - reliability) / (reliability * (1 - needed)))
 
 
 def _of_chance(row: Row) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from leakage.analysis.resampling import interval_of_difference
+from leakage.analysis.resampling import interval, interval_of_difference
 from leakage.analysis.statistics import NAN, partial_spearman, spearman
 from leakage.studies.persona_leakage.analysis.cells import CELL, GRID, bystanders, cells, grids
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MISMATCHED = (*GRID, "cosine_to", "delta_of", "n", "rho", "p", "matched")
-BETWEEN = (*GRID, "source", "other", "n", "rho", "p")
+BETWEEN = (*GRID, "source", "other", "n", "rho", "p", "rho_low", "rho_high")
 SPECIFIC = (*GRID, "source", "n_partial", "partial_rho", "p_partial", "matched_rho", "rival", "rival_rho")
 DESIGNS = (
     *CELL, "unit", "design", "source_delta", "control_source_delta", "mean_bystander_delta", "control_bystander_delta",
@@ -36,16 +36,22 @@ def mismatched(frame: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def between_sources(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """How alike two sources change everyone: Spearman of their deltas over personas that are no source of the grid."""
+    """How alike two sources change everyone: Spearman of their deltas, with its bootstrap interval, over personas that
+    are no source of the grid."""
     import pandas as pd
 
     rows = [
-        key | {"source": one, "other": other} | vars(spearman(deltas[one], deltas[other]))
+        key | {"source": one, "other": other} | _alike(deltas[one], deltas[other])
         for key, deltas, _ in grids(frame)
         for place, one in enumerate(deltas)
         for other in list(deltas)[place + 1 :]
     ]
     return pd.DataFrame(rows, columns=list(BETWEEN))
+
+
+def _alike(one: "pd.Series[float]", other: "pd.Series[float]") -> dict[str, float]:
+    reach = interval(one, other)
+    return vars(spearman(one, other)) | {"rho_low": reach.low, "rho_high": reach.high}
 
 
 def specificity(frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from leakage.analysis.resampling import interval, permutation_p
+from leakage.analysis.resampling import interval, interval_of_mean, permutation_p
 from leakage.analysis.statistics import NAN, Correlation, detectable, false_discovery, spearman
 from leakage.studies.persona_leakage.analysis.cells import CELL, GRID, bystanders, cells
 from leakage.studies.persona_leakage.analysis.controls import specificity
+from leakage.studies.persona_leakage.analysis.noise import of_answers, saturated
+from leakage.studies.persona_leakage.by_prompt import table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,17 +19,20 @@ FAMILY = ["model", "judge", "design", "variant", "crossed"]
 LEVEL = 0.05
 HEADLINE = (
     "model", "behavior", "source", "seed", "n", "source_delta", "mean_bystander_delta", "rho", "p", "leak_direction",
-    "finding", "rho_low", "rho_high", "p_permutation", "q", "n_partial", "partial_rho", "p_partial", "matched_rho",
+    "finding", "mean_low", "mean_high", "rho_low", "rho_high", "resampled", "p_permutation", "q", "reliability",
+    "reliability_binomial", "rho_corrected", "ceiling", "n_partial", "partial_rho", "p_partial", "matched_rho",
     "rival", "rival_rho", "trained_negatives", "rho_untrained", "p_untrained", "shared_words", "rho_unshared",
-    "p_unshared", "unpaired", "beyond_source", "ties", "detectable", "same_as", "taught", "variant", "design", "judge",
-    "missing", "cut_off", "unit", "cosine", "train_id", "eval_id",
+    "p_unshared", "unpaired", "answers", "beyond_source", "source_at_bound", "at_bound", "ties", "detectable",
+    "same_as", "taught", "variant", "design", "judge", "missing", "cut_off", "unit", "cosine", "train_id", "eval_id",
 )  # fmt: skip
 
 
 RESULT = ("model", "taught", "behavior", "source", "seed", "judge", "train_id", "eval_id")
+ANSWERS = dict.fromkeys(("base_k", "base_n", "base_mean", "base_sd", "k", "n", "mean", "sd"), NAN)
+UNTOLD = {"delta_by_prompt": "", "measure": "hits"} | ANSWERS  # where a frame of one's own has no such columns
 READ = (
     "cosine", "delta", "in_panel", "is_source", "trained_negative", "shares_word", "leak_direction", "design",
-    "missing", "base_missing", "cut_off", "base_cut_off", "unit", "headline",
+    "missing", "base_missing", "cut_off", "base_cut_off", "unit", "headline", *UNTOLD,
 )  # fmt: skip
 
 
@@ -37,8 +42,11 @@ def headline(frame: "pd.DataFrame") -> "pd.DataFrame":
     n: bystanders with a delta and a cosine, over which every rho is; unpaired: those that lack one of the two;
     beyond_source: those that took up more of the behavior than the source did; missing: verdicts, before and after,
     that could not be read; cut_off: the share of answers that had no end, before or after, whichever is more.
+    mean_low, mean_high: interval of the mean bystander delta by Student's t.
     rho: Spearman between delta and the fixed cosine, with p by the t approximation, p_permutation, and a bootstrap
     interval; q: Benjamini-Hochberg over the cell's FAMILY; leak_direction: the sign it has if the behavior leaks.
+    resampled: what the intervals take as drawn: personas, and prompts where these are few.
+    The noise of few answers and the bounds they cannot pass: `noise.of_answers`, `noise.saturated`.
     The trained negatives count as bystanders, as published; *_untrained leaves them out, *_unshared those whose names
     share a word with the source's (nan where there are none). ties: share of bystanders with the commonest delta;
     detectable: the smallest |rho| that q shows in four of five experiments, given what else its family has shown;
@@ -48,7 +56,8 @@ def headline(frame: "pd.DataFrame") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    rows = pd.DataFrame([key | _row(cell) for key, cell in cells(frame, *READ)])
+    untold: dict[str, Any] = {name: usual for name, usual in UNTOLD.items() if name not in frame}
+    rows = pd.DataFrame([key | _row(cell) for key, cell in cells(frame.assign(**untold), *READ)])
     if rows.empty:
         return pd.DataFrame(columns=list(HEADLINE))
     whole = rows.merge(specificity(frame), on=[*GRID, "source"], how="left").fillna({"rival": ""})
@@ -71,7 +80,9 @@ def corrected(family: "pd.DataFrame") -> "pd.DataFrame":
 
 def _row(cell: "pd.DataFrame") -> dict[str, Any]:
     others = bystanders(cell)
-    everyone, reach = spearman(others["cosine"], others["delta"]), interval(others["cosine"], others["delta"])
+    everyone, by_prompt = spearman(others["cosine"], others["delta"]), table_of(others["delta_by_prompt"])
+    changes = others["delta"] if by_prompt is None else by_prompt
+    reach, mean = interval(others["cosine"], changes), interval_of_mean(changes)
     first, paired = cell.iloc[0], others.dropna(subset=["cosine", "delta"])["delta"]
     source, direction = cell.loc[cell["is_source"], "delta"].mean(), int(first["leak_direction"])
     return {
@@ -80,11 +91,16 @@ def _row(cell: "pd.DataFrame") -> dict[str, Any]:
         "beyond_source": int((others["delta"] * direction > source * direction).sum()),
         "source_delta": source,
         "mean_bystander_delta": others["delta"].mean(),
+        "mean_low": mean.low,
+        "mean_high": mean.high,
         "rho": everyone.rho,
         "p": everyone.p,
         "leak_direction": direction,
         "rho_low": reach.low,
         "rho_high": reach.high,
+        "resampled": "personas" if by_prompt is None else "personas and prompts",
+        **of_answers(others, everyone.rho),
+        **saturated(cell, others),
         "p_permutation": permutation_p(others["cosine"], others["delta"]),
         **_without(others, "trained_negative", ("trained_negatives", "rho_untrained", "p_untrained")),
         **_without(others, "shares_word", ("shared_words", "rho_unshared", "p_unshared")),
