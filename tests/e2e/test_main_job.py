@@ -4,10 +4,13 @@ import os
 import shutil
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from leakage.studies.persona_leakage import STUDY
 from leakage.studies.persona_leakage.analysis.tables import headline
+from leakage.studies.persona_leakage.figures.gallery import drawings
 from leakage.studies.persona_leakage.results import results
 from tests import programs
 from tests.cells import FOUR_CELLS, MAIN_JOB
@@ -104,6 +107,23 @@ def test_the_table_prints_in_every_form(multirun):
         done, _ = run(multirun, "-m", "leakage", "table", "--format", form)
         assert done.returncode == 0, done.stderr
         assert sign in done.stdout
+
+
+def test_a_csv_of_the_results_gives_every_table_and_figure_again(frame, tmp_path):
+    frame.to_csv(tmp_path / "own.csv", index=False)
+    again = STUDY.points(tmp_path / "own.csv")
+    for name, view in STUDY.views.items():
+        pd.testing.assert_frame_equal(view.make(again), view.make(frame), check_dtype=False, obj=name)
+    first, second = drawings(frame), drawings(again)
+    assert list(first) == list(second)
+    pixels = [np.asarray(_drawn(one["nano-rho"]())) for one in (first, second)]
+    assert np.array_equal(*pixels)
+
+
+def _drawn(figure):
+    """What a reader sees of it."""
+    figure.canvas.draw()
+    return figure.canvas.buffer_rgba()
 
 
 def test_figures_are_drawn_without_torch(multirun, tmp_path):

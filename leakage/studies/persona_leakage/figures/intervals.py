@@ -28,8 +28,10 @@ FINDINGS: dict[str, dict[str, Any]] = {
     "against": {"marker": "s", "color": style.BLUE, "label": "against: q < .05 in the other direction"},
     "no gradient": {"marker": "v", "color": style.GREY, "label": "no gradient: q >= .05"},
 }
+CEILING: dict[str, Any] = {"marker": "|", "color": "black", "s": 40, "linewidths": 1.0}
 PARTIAL: dict[str, Any] = {"marker": "o", "facecolors": "white", "edgecolors": "black", "s": 16, "linewidths": 0.8}
 READ = "mark: Spearman's rho over bystanders, with its 95 % bootstrap interval; q: Benjamini-Hochberg over its family"
+ABOVE = "upright: noise ceiling, the largest rho that anything can have with deltas of so few answers"
 GIVEN = "ring: partial rho given the mean delta under the other sources, over personas that are no source"
 
 
@@ -39,7 +41,8 @@ def rho_intervals(cells: pd.DataFrame, *, variant: str = "") -> Figure:
     last = max([*places, *heads.values()], default=0)
     size = (4.2, ROW * (last + 1.2))
     layout = style.Layout(panel=size, heading=0, left=2.0, right=2.0, x_label=0.45, legend_rows=_legend_rows(cells))
-    notes = small_print(cells, READ, GIVEN if cells["partial_rho"].notna().any() else "", variant=variant)
+    limits = ABOVE if cells["ceiling"].notna().any() else "", GIVEN if cells["partial_rho"].notna().any() else ""
+    notes = small_print(cells, READ, *limits, variant=variant)
     with style.theme():
         figure, ((axes,),) = style.sheet(1, 1, layout=layout, notes=notes)
         axes.set(
@@ -61,8 +64,9 @@ def rho_intervals(cells: pd.DataFrame, *, variant: str = "") -> Figure:
 
 def _legend_rows(cells: pd.DataFrame) -> int:
     """Two entries a row."""
-    entries = cells.loc[cells["rho"].notna(), "finding"].nunique() + cells["partial_rho"].notna().any()
-    return max(1, -(-int(entries) // 2))
+    entries = int(cells.loc[cells["rho"].notna(), "finding"].nunique())
+    entries += sum(bool(cells[name].notna().any()) for name in ("partial_rho", "ceiling"))
+    return max(1, -(-entries // 2))
 
 
 def _places(cells: pd.DataFrame) -> tuple[list[float], dict[str, float]]:
@@ -114,8 +118,16 @@ def _marks(axes: Axes, cells: pd.DataFrame) -> None:
         axes.scatter(
             partial["partial_rho"], partial["y"] + BELOW, zorder=4, gid="partial", label="partial rho", **PARTIAL
         )
+    _ceilings(axes, cells[cells["ceiling"].notna() & cells["rho"].notna()])
     for row in cells.to_dict("records"):
         axes.text(1.02, row["y"], _numbers(row), transform=axes.get_yaxis_transform(), va="center", size=7, gid="rho")
+
+
+def _ceilings(axes: Axes, cells: pd.DataFrame) -> None:
+    """On the side of each rho the largest that could have been."""
+    if len(cells):
+        side = cells["ceiling"].where(cells["rho"] >= 0, -cells["ceiling"])
+        axes.scatter(side, cells["y"], zorder=2, gid="ceiling", label="noise ceiling", **CEILING)
 
 
 def _numbers(row: dict[Any, Any]) -> str:

@@ -53,7 +53,7 @@ def index_page(cells: list[Cell], tables: dict[str, pd.DataFrame], pictures: Seq
         root="", cells=cells, keys=keys, models=_values(cells, "model"), summary=_summary(cells),
         filters={name: _values(cells, name) for name in (*keys, "finding")},
         units={cell.row["behavior"]: (cell.row["unit"], wording.leak(cell.row["leak_direction"])) for cell in cells},
-        grids=grids(cells), seeds=seeds, variants=any(row["variant"] for row in seeds),
+        **sections.together(tables), grids=grids(cells), seeds=seeds, variants=any(row["variant"] for row in seeds),
         published=published, published_model=MODEL, same=sum(one["same"] for one in published),
         outliers=far[:MOST_OUTLIERS], outliers_left=max(0, len(far) - MOST_OUTLIERS),
         pictures=[name.removesuffix(".png") for name in pictures if name.endswith(".png")],

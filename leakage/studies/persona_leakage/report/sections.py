@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from leakage.studies.persona_leakage.artifacts import Artifacts
     from leakage.studies.persona_leakage.report.cells import Cell
 
+MOST_KINDS = 8  # of each behavior; `table --by category` has all
 SHOWN = 3  # examples of each role
 ROLES = {  # a sham shuffles the personas, so that a role says what is taught and not to whom
     "source": "Examples of the behavior",
@@ -66,7 +67,9 @@ def _own_first(row: dict[str, Any]) -> bool:
 def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The tables of the analysis that the pages quote, made once for all cells."""
     from leakage.studies.persona_leakage.analysis.controls import against_designs, between_sources, mismatched
+    from leakage.studies.persona_leakage.analysis.kinds import by_kind
     from leakage.studies.persona_leakage.analysis.outliers import outliers
+    from leakage.studies.persona_leakage.analysis.pooled import pooled
     from leakage.studies.persona_leakage.analysis.seeds import by_seed
 
     return {
@@ -75,7 +78,30 @@ def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "designs": against_designs(frame),
         "seeds": by_seed(frame),
         "outliers": outliers(frame),
+        "pooled": pooled(frame),
+        "kinds": by_kind(frame),
     }
+
+
+def together(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """All sources of a behavior together, the kinds of persona that add to similarity, and what tells rows apart."""
+    from leakage.studies.persona_leakage.analysis.cells import GRID
+    from leakage.studies.persona_leakage.analysis.tables import LEVEL
+
+    several = tables["pooled"][tables["pooled"]["sources"] > 1]
+    kinds = tables["kinds"].merge(several[GRID], on=GRID)
+    telling = kinds[kinds["q"] < LEVEL]
+    telling = telling.loc[telling["mean_residual"].abs().sort_values(ascending=False, kind="stable").index]
+    return {
+        "pooled": records(several.merge(kinds[[*GRID, "p_any"]].drop_duplicates(), on=GRID, how="left")),
+        "kinds": records(telling.groupby(GRID, sort=False).head(MOST_KINDS)),
+        "pooled_keys": [name for name in GRID if name != "behavior" and _tells(several, name)],
+    }
+
+
+def _tells(table: pd.DataFrame, name: str) -> bool:
+    """Whether rows differ in a column; what was taught only where another behavior was measured."""
+    return bool((table["taught"] != table["behavior"]).any() if name == "taught" else table[name].nunique() > 1)
 
 
 def _where(table: pd.DataFrame, wanted: dict[str, Any]) -> list[dict[str, Any]]:
