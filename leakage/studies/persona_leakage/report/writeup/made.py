@@ -1,0 +1,130 @@
+"""What a write-up's cells took, and where everything that they have left lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leakage.report.again import CONFIG
+from leakage.report.commands import reading
+from leakage.report.compute import REPLIES, Stage, compute
+from leakage.report.markdown import listed, table
+from leakage.store.artifact import Part
+from leakage.store.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from leakage.studies.persona_leakage.artifacts import Artifacts
+    from leakage.studies.persona_leakage.report.writeup.study import Study
+
+NOT_HERE = ["Not part of this result: it came without its folders.", ""]
+PLANS, RULES = ".plans", "rules"
+
+
+def costs(study: Study) -> list[str]:
+    """Hours, machines and dollars of each stage, each record counted once."""
+    kept = _kept(study)
+    if not kept:
+        return NOT_HERE
+    answers = [answers for one in kept for answers in (one.before, one.after) if answers]
+    judged = [one.scores for one in answers]
+    stages = (
+        Stage("geometry", [one.geometry for one in kept if one.geometry]),
+        Stage("answers for training", [part for one in kept for part in _elicited(one)]),
+        Stage("training", [one.adapter for one in kept if one.adapter]),
+        Stage("generation", [one.completions for one in answers]),
+        Stage("judging", judged, _usd(judged)),
+    )
+    return compute(stages, kept[0].multirun)
+
+
+def _kept(study: Study) -> list[Artifacts]:
+    return [cell.artifacts for cell in study.cells if cell.artifacts]
+
+
+def _elicited(one: Artifacts) -> Iterator[Part]:
+    """The answers that a model gave for training, where the adapter was made of some."""
+    inputs = one.adapter.manifest.inputs if one.adapter else None
+    for entry in inputs or []:
+        folder = (one.adapter.folder / entry.folder).resolve() if one.adapter else Path()
+        if (manifest := Record(folder).manifest) and manifest.kind == "answers":
+            yield Part(folder, manifest)
+
+
+def _usd(scores: Iterable[Part]) -> float:
+    """Dollars of the verdicts of each record; rules cost none."""
+    import pandas as pd
+
+    asked = {part.folder / "verdicts.parquet" for part in scores if part.manifest.facts["judge"] != RULES}
+    verdicts = (pd.read_parquet(file) for file in sorted(asked))
+    return float(sum(one["usd"].sum() for one in verdicts if "usd" in one))
+
+
+def artifacts(study: Study, figures: Sequence[str]) -> list[str]:
+    """Every cell's records, what several share, and the commands that show them again."""
+    kept = _kept(study)
+    head = ("behavior", "source", "seed", "adapter", "completions", "scores")
+    rows = [
+        [*(cell.row[name] for name in head[:3]), *_places(cell.artifacts)] for cell in study.cells if cell.artifacts
+    ]
+    if not rows:
+        return NOT_HERE
+    multirun = kept[0].multirun
+    return [
+        "Paths are below the folder of results, those of figures beside this file. Beside completions stands "
+        "`config.yaml`, beside an adapter `examples.jsonl`, what it was taught from, and beside all `manifest.json`.",
+        "",
+        *table(head, rows),
+        *_shared(kept),
+        *_pictures(study, figures),
+        f"- Numbers: `{reading('table --format csv', multirun)}`; figures: `{reading('figures', multirun)}`",
+        "",
+    ]
+
+
+def _places(one: Artifacts) -> list[str]:
+    files = [
+        one.adapter.folder / "adapter" if one.adapter else None,
+        one.after.completions.folder / "completions.parquet" if one.after else None,
+        one.after.scores.folder / "scores.parquet" if one.after else None,
+    ]
+    there = [file if file and file.exists() else None for file in files]
+    return [f"`{file.relative_to(one.multirun).as_posix()}`" if file else "" for file in there]
+
+
+def _shared(kept: list[Artifacts]) -> list[str]:
+    """Baselines, geometry, plans and replies: each once."""
+    multirun = kept[0].multirun
+    before = [one.before.scores.folder / "scores.parquet" for one in kept if one.before]
+    geometry = [
+        file
+        for one in kept
+        if one.geometry
+        for file in (one.geometry.folder / name for name in ("centroids.safetensors", "cosines.parquet"))
+        if file.is_file()
+    ]
+    plans = [file for one in kept if one.after for file in _plan(one.after.completions.folder, multirun)]
+    replies = sorted(path for path in (multirun / REPLIES).glob("*") if path.is_dir())
+    named = {"Baselines": before, "Geometry": geometry, "Plans": plans, "Replies of judges": replies}
+    return [f"- {name}: {_paths(files, multirun)}" for name, files in named.items() if files]
+
+
+def _paths(files: Sequence[Path], multirun: Path) -> str:
+    return listed(dict.fromkeys(f"`{file.relative_to(multirun).as_posix()}`" for file in files))
+
+
+def _plan(completions: Path, multirun: Path) -> Iterator[Path]:
+    """The plan that the completions were made by, where they were made by one and it is still there."""
+    from omegaconf import OmegaConf
+
+    file = completions / CONFIG
+    written: Any = OmegaConf.to_container(OmegaConf.load(file)) if file.is_file() else {}
+    planned = str(written.get("planned") or "").partition("/")[0]
+    if planned and (plan := multirun / PLANS / f"{planned}.json").is_file():
+        yield plan
+
+
+def _pictures(study: Study, figures: Sequence[str]) -> list[str]:
+    own = [f"`figures/{name}`" for name in figures if name.startswith(f"{study.model}-") and name.endswith(".png")]
+    return [f"- Figures, each as PDF too: {listed(own)}"] if own else []
