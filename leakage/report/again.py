@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from leakage.errors import ConfigError
 from leakage.report.commands import changed, setting
 from leakage.settings.schema import read_config
 
@@ -39,7 +40,7 @@ class Usual:
 
         try:
             return is_right(self.of(overrides))
-        except HydraException:
+        except (HydraException, ConfigError):
             return False
 
     def written(self, folder: Path, chosen: Sequence[str]) -> Config | None:
@@ -52,10 +53,10 @@ class Usual:
 
         but: keys that are chosen
         """
-        model = self._model(written, chosen)
+        model = self.model(written, chosen)
         return (*model, *changed(written, self.of([*chosen, *model]), but=but))
 
-    def _model(self, written: Config, chosen: Sequence[str]) -> tuple[str, ...]:
+    def model(self, written: Config, chosen: Sequence[str]) -> tuple[str, ...]:
         """The model's file, where it is not the usual one; for one without a file its place."""
         name, place = written.model.name, ("model=hf", setting("model.path", written.model.path))
         for model in ((), (f"model={name}",)):

@@ -37,8 +37,10 @@ class NextStep:
     commands: tuple[str, ...]
 
 
-def next_steps(steps: Sequence[NextStep]) -> list[str]:
-    """The first few steps, numbered, each with its commands below it."""
+def next_steps(steps: Sequence[NextStep], compose: object) -> list[str]:
+    """The first few steps, numbered, each with its commands; compose: what they were made with, if anything."""
+    if compose is None:
+        return ["`python -m leakage report` names them: it knows which settings are the usual ones.", ""]
     lines = []
     for number, step in enumerate(steps[:MOST], start=1):
         lines += [f"{number}. {step.why}", "", *(f"{CODE}{one}" for one in step.commands), ""]

@@ -66,3 +66,35 @@ def test_every_path_is_there(written, four_cells):
     assert "nano-scatter.png" in files
     assert any(one.startswith(".plans/") for one in paths)
     assert any("/none/base-" in one for one in paths)
+
+
+@pytest.fixture(scope="module")
+def trials_written(planted, compose, tmp_path_factory):
+    """The second study's write-up, and the folder that it lies in."""
+    study, folder = study_named("faking"), tmp_path_factory.mktemp("trials")
+    index = study.report(
+        study.read(planted), planted, folder / "report", figures=folder, samples=None,
+        compose=lambda overrides: compose(*overrides, study="faking"),
+    )  # fmt: skip
+    return (index.parent / "writeup.md").read_text(), index.parent
+
+
+def test_the_settings_of_a_trials_step_are_its_own(trials_written):
+    text, _ = trials_written
+    (command,) = [one for one in next_commands(text) if one.endswith(" seed=43")]
+    assert "arm.gap=0.6" in command
+    assert "arm.rounds=1" in command
+    done = programs.run(*shlex.split(command.replace("seed=43", "seed=42"))[1:], "plan=true", check=True)
+    assert "2 trials (2 done): nothing to compute" in done.stdout + done.stderr
+
+
+def test_every_command_and_path_of_the_trials_is_good(trials_written, planted):
+    text, report = trials_written
+    commands = [*next_commands(text), *re.findall(r"`(python -m leakage [^`]+)`", text)]
+    assert any("rejudge --study faking" in one for one in commands)
+    for command in commands:
+        last = "plan=true" if command.startswith("python run.py") else "--help"
+        assert programs.run(*shlex.split(command)[1:], last).returncode == 0, command
+    paths = [one for one in re.findall(r"`([^` ]+)`", section(text, "Artifacts")) if "/" in one]
+    assert len(paths) >= 6
+    assert [one for one in paths if not (planted / one).exists() and not (report / one).exists()] == []

@@ -61,9 +61,9 @@ def test_where_results_lie_is_said_where_it_is_not_as_usual():
     assert reading("table", Path("my results")) == "python -m leakage table --multirun 'my results'"
 
 
-def test_a_list_of_steps_is_short_and_its_commands_are_code():
+def test_a_list_of_steps_is_short_and_its_commands_are_code(compose):
     steps = [NextStep(f"Why {number}:", (f"python run.py seed={number} <b>",)) for number in range(MOST + 2)]
-    text = page(next_steps(steps))
+    text = page(next_steps(steps, compose))
     assert text.count("Why") == MOST
     assert "1. Why 0:\n\n       python run.py seed=0 <b>\n" in text  # code, so no tag begins there
-    assert next_steps([]) == ["None: whatever this tool checks has been checked.", ""]
+    assert next_steps([], compose) == ["None: whatever this tool checks has been checked.", ""]

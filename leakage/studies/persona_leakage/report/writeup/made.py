@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from leakage.report.again import CONFIG
+from leakage.report.artifacts import item, paths, pictures, plans, replies
 from leakage.report.commands import reading
-from leakage.report.compute import REPLIES, Stage, compute
-from leakage.report.markdown import listed, table
+from leakage.report.compute import Stage, compute
+from leakage.report.markdown import table
 from leakage.store.artifact import Part
 from leakage.store.record import Record
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from leakage.studies.persona_leakage.report.writeup.study import Study
 
 NOT_HERE = ["Not part of this result: it came without its folders.", ""]
-PLANS, RULES = ".plans", "rules"
+GEOMETRY, RULES = ("centroids.safetensors", "cosines.parquet"), "rules"
 
 
 def costs(study: Study) -> list[str]:
@@ -77,7 +77,7 @@ def artifacts(study: Study, figures: Sequence[str]) -> list[str]:
         "",
         *table(head, rows),
         *_shared(kept),
-        *_pictures(study, figures),
+        *pictures(figures, f"{study.model}-"),
         f"- Numbers: `{reading('table --format csv', multirun)}`; figures: `{reading('figures', multirun)}`",
         "",
     ]
@@ -89,42 +89,18 @@ def _places(one: Artifacts) -> list[str]:
         one.after.completions.folder / "completions.parquet" if one.after else None,
         one.after.scores.folder / "scores.parquet" if one.after else None,
     ]
-    there = [file if file and file.exists() else None for file in files]
-    return [f"`{file.relative_to(one.multirun).as_posix()}`" if file else "" for file in there]
+    return [paths([file], one.multirun) for file in files]
 
 
 def _shared(kept: list[Artifacts]) -> list[str]:
     """Baselines, geometry, plans and replies: each once."""
     multirun = kept[0].multirun
     before = [one.before.scores.folder / "scores.parquet" for one in kept if one.before]
-    geometry = [
-        file
-        for one in kept
-        if one.geometry
-        for file in (one.geometry.folder / name for name in ("centroids.safetensors", "cosines.parquet"))
-        if file.is_file()
+    geometry = [one.geometry.folder / name for one in kept if one.geometry for name in GEOMETRY]
+    completions = [one.after.completions.folder for one in kept if one.after]
+    return [
+        *item("Baselines", before, multirun),
+        *item("Geometry", geometry, multirun),
+        *plans(completions, multirun),
+        *replies(multirun),
     ]
-    plans = [file for one in kept if one.after for file in _plan(one.after.completions.folder, multirun)]
-    replies = sorted(path for path in (multirun / REPLIES).glob("*") if path.is_dir())
-    named = {"Baselines": before, "Geometry": geometry, "Plans": plans, "Replies of judges": replies}
-    return [f"- {name}: {_paths(files, multirun)}" for name, files in named.items() if files]
-
-
-def _paths(files: Sequence[Path], multirun: Path) -> str:
-    return listed(dict.fromkeys(f"`{file.relative_to(multirun).as_posix()}`" for file in files))
-
-
-def _plan(completions: Path, multirun: Path) -> Iterator[Path]:
-    """The plan that the completions were made by, where they were made by one and it is still there."""
-    from omegaconf import OmegaConf
-
-    file = completions / CONFIG
-    written: Any = OmegaConf.to_container(OmegaConf.load(file)) if file.is_file() else {}
-    planned = str(written.get("planned") or "").partition("/")[0]
-    if planned and (plan := multirun / PLANS / f"{planned}.json").is_file():
-        yield plan
-
-
-def _pictures(study: Study, figures: Sequence[str]) -> list[str]:
-    own = [f"`figures/{name}`" for name in figures if name.startswith(f"{study.model}-") and name.endswith(".png")]
-    return [f"- Figures, each as PDF too: {listed(own)}"] if own else []

@@ -66,9 +66,7 @@ def _next(study: Study, compose: Compose | None) -> list[str]:
     """The steps; of a result without its folders nobody knows how it was made."""
     if not any(cell.artifacts for cell in study.main):
         return made.NOT_HERE
-    if compose is None:
-        return ["`python -m leakage report` names them: it knows which settings are the usual ones.", ""]
-    return next_steps(steps(study, compose))
+    return next_steps(steps(study, compose), compose)
 
 
 def _hero(study: Study, figures: Sequence[str]) -> list[str]:
