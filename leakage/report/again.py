@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from leakage.errors import ConfigError
 from leakage.report.commands import changed, setting
 from leakage.settings.schema import read_config
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
@@ -26,6 +29,7 @@ class Usual:
 
     compose: Compose
     _made: dict[tuple[str, ...], Config] = field(default_factory=dict)
+    _read: dict[str, Config | None] = field(default_factory=dict)
 
     def of(self, overrides: Sequence[str]) -> Config:
         """The settings."""
@@ -43,10 +47,22 @@ class Usual:
         except (HydraException, ConfigError):
             return False
 
-    def written(self, folder: Path, chosen: Sequence[str]) -> Config | None:
-        """The settings that a record was made with; None where it does not tell."""
+    def written(self, folder: Path, chosen: Sequence[str], but: re.Pattern[str]) -> Config | None:
+        """The settings that a record was made with; None where it does not tell, or tells what there is no more.
+
+        but: lines in which they may be those of another record, since no override follows from them: reading a file
+        takes .08 s, and a thousand cells differ in little else
+        """
         file = folder / CONFIG
-        return read_config(file, self.of(chosen)) if file.is_file() else None
+        if not file.is_file() or not self.fits(chosen, lambda _: True):
+            return None
+        text = but.sub("", file.read_text())
+        if text not in self._read:
+            try:
+                self._read[text] = read_config(file, self.of(chosen))
+            except ValidationError:
+                self._read[text] = None
+        return self._read[text]
 
     def rest(self, written: Config, chosen: Sequence[str], *, but: Iterable[str]) -> tuple[str, ...]:
         """What has to be said beside the choices for the written settings: the model, and whatever is not as usual.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from leakage.report.again import CONFIG
 from leakage.report.compute import REPLIES
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 PLANS = ".plans"
+PLANNED = re.compile(r"^planned: ([0-9a-f]+)/", re.MULTILINE)
 
 
 def paths(files: Iterable[Path | None], multirun: Path) -> str:
@@ -33,11 +35,8 @@ def plans(folders: Iterable[Path], multirun: Path) -> list[str]:
 
 
 def _plan(config: Path, multirun: Path) -> Path | None:
-    from omegaconf import OmegaConf
-
-    written: Any = OmegaConf.to_container(OmegaConf.load(config)) if config.is_file() else {}
-    name = str(written.get("planned") or "").partition("/")[0]
-    return multirun / PLANS / f"{name}.json" if name else None
+    planned = PLANNED.search(config.read_text()) if config.is_file() else None
+    return multirun / PLANS / f"{planned[1]}.json" if planned else None
 
 
 def replies(multirun: Path) -> list[str]:

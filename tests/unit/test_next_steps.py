@@ -1,5 +1,6 @@
 """Next steps are commands: the very jobs, the very settings, and one thing changed."""
 
+import re
 import shlex
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def test_a_model_is_named_by_its_file_or_by_its_place(compose, tmp_path):
         (["model=hf", "model.path=org/some-chat"], ("model=hf", "model.path=org/some-chat")),
     ):
         write_config(tmp_path / "config.yaml", compose("behavior=refusal", *given))
-        written = usual.written(tmp_path, ["behavior=refusal"])
+        written = usual.written(tmp_path, ["behavior=refusal"], re.compile("^seed: .*", re.MULTILINE))
         assert usual.rest(written, ["behavior=refusal"], but=()) == said
 
 
@@ -67,3 +68,14 @@ def test_a_list_of_steps_is_short_and_its_commands_are_code(compose):
     assert text.count("Why") == MOST
     assert "1. Why 0:\n\n       python run.py seed=0 <b>\n" in text  # code, so no tag begins there
     assert next_steps([], compose) == ["None: whatever this tool checks has been checked.", ""]
+
+
+def test_settings_that_there_are_no_more_are_no_settings(compose, tmp_path):
+    usual = Usual(lambda overrides: compose(*overrides))
+    nothing = re.compile("^$")
+    assert usual.written(tmp_path, [], nothing) is None
+    for text, chosen in (("model: {gone: 1}\n", []), ("lora: {r: -1}\n", []), ("seed: 42\n", ["behavior=gone"])):
+        (tmp_path / "config.yaml").write_text(text)
+        assert usual.written(tmp_path, chosen, nothing) is None
+    (tmp_path / "config.yaml").write_text("seed: 43\n")
+    assert usual.written(tmp_path, [], nothing) == compose("seed=43")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from leakage.studies.study import Compose
 
 CHOSEN = ("arm.name", "seed", "job")
+VARYING = re.compile(r"^(?:seed|planned): .*\n", re.MULTILINE)
 TAUGHT = ("behavior.", "source.", "data.")  # settings of an adapter of the first study alone
 
 
@@ -43,9 +45,7 @@ def runnable(trials: Trials, compose: Compose | None) -> list[Again]:
 
 def _again(page: TrialPage, usual: Usual, where: tuple[str, ...]) -> Again | None:
     scenario = [f"scenario={page.row['scenario']}"]
-    if not usual.fits(scenario, lambda _: True):
-        return None  # a scenario of one's own whose file is gone
-    written = usual.written(page.judged.folder.parent, scenario)
+    written = usual.written(page.judged.folder.parent, scenario, VARYING)
     if written is None:
         return None
     for subject, more in _subjects(written, usual.model(written, scenario)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from leakage.studies.study import Compose
 
 CHOSEN = ("behavior.name", "source.name", "seed", "job")
+VARYING = re.compile(r"^(?:seed|planned): .*\n|^source:\n  name: .*\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def runnable(cells: Iterable[Cell], compose: Compose | None) -> list[Again]:
 def _rest(cell: Cell, usual: Usual) -> tuple[str, ...] | None:
     after = cell.artifacts.after if cell.artifacts else None
     chosen = [f"behavior={cell.row['behavior']}"]
-    written = usual.written(after.completions.folder, chosen) if after else None
+    written = usual.written(after.completions.folder, chosen, VARYING) if after else None
     if written is None or not cell.artifacts:
         return None
     return (*usual.rest(written, chosen, but=CHOSEN), *below(cell.artifacts.multirun))
