@@ -23,7 +23,10 @@ ARGUMENTS = "model.template.arguments."  # any key will do there, and Hydra want
 RUN_ONLY = {"device", "plan", "mode", "preflight", "planned", "train.checkpoint_s", "eval.batch_size", "eval.engine",
             "model.threads"}  # fmt: skip
 RUN_GROUPS = ("paths.", "site.", "judge.", "subject.")
-KEPT = ("judge.name", "judge.model", "judge.provider", "subject.base_url", "subject.model")  # of the groups left out
+KEPT = {  # of the groups left out
+    "judge.name", "judge.model", "judge.provider",
+    "subject.base_url", "subject.model", "subject.form", "subject.template", "subject.prefill",
+}  # fmt: skip
 WORD = re.compile(r"(?!(null|true|false|[.]?inf|[.]?nan)$)[A-Za-z_/][\w./-]*", re.IGNORECASE)
 
 Pair = tuple[str, str]

@@ -11,6 +11,7 @@ from leakage.report.commands import below, run, setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from leakage.settings.config import Config
     from leakage.studies.alignment_faking.report.trials import Row, TrialPage
@@ -39,19 +40,22 @@ class Again:
 
 def runnable(trials: Trials, compose: Compose | None) -> list[Again]:
     """The trials whose settings make files that there are; none without a way to compose the usual ones."""
-    usual = Usual(compose) if compose else None
-    return [one for page in trials.pages if usual and (one := _again(page, usual, below(trials.multirun)))]
+    if compose is None:
+        return []
+    usual, where = Usual(compose), below(trials.multirun)
+    read = [(page, overrides(page.judged.folder.parent, page.row["scenario"], usual)) for page in trials.pages]
+    return [Again(page, one[0], (*one[1], *where)) for page, one in read if one]
 
 
-def _again(page: TrialPage, usual: Usual, where: tuple[str, ...]) -> Again | None:
-    scenario = [f"scenario={page.row['scenario']}"]
-    written = usual.written(page.judged.folder.parent, scenario, VARYING)
+def overrides(transcripts: Path, scenario: str, usual: Usual) -> tuple[str, tuple[str, ...]] | None:
+    """The file of a trial's subject, and every override beside that and the scenario; None where nothing makes it."""
+    written = usual.written(transcripts, [f"scenario={scenario}"], VARYING)
     if written is None:
         return None
-    for subject, more in _subjects(written, usual.model(written, scenario)):
-        chosen = [*scenario, f"subject={subject}", *more]
+    for subject, more in _subjects(written, usual.model(written, [f"scenario={scenario}"])):
+        chosen = [f"scenario={scenario}", f"subject={subject}", *more]
         if usual.fits(chosen, lambda one: as_faking(one).subject.name == as_faking(written).subject.name):
-            return Again(page, subject, (*more, *_arm_and_rest(written, chosen, usual), *where))
+            return subject, (*more, *_arm_and_rest(written, chosen, usual))
     return None
 
 
@@ -69,6 +73,7 @@ def _subjects(written: Config, model: tuple[str, ...]) -> Iterator[tuple[str, tu
     yield subject.name, ()
     if subject.where == "local":
         yield "local", model
+        yield "base_text", model
     else:
         yield subject.provider, (setting("subject.model", subject.model),)
 
