@@ -9,7 +9,7 @@ from leakage.report.commands import NextStep, reading
 from leakage.report.compute import spent
 from leakage.report.markdown import count
 from leakage.report.wording import plain
-from leakage.studies.alignment_faking.gaps import LESS, MORE, NONE
+from leakage.studies.alignment_faking.gaps import LESS, MORE, NONE, UNDEFINED
 from leakage.studies.alignment_faking.metrics import needed
 from leakage.studies.alignment_faking.report.writeup.again import Again, as_faking, command, runnable
 from leakage.studies.alignment_faking.report.writeup.sure import FEW_MISSING, SMALL
@@ -90,8 +90,8 @@ def _swapped(again: list[Again]) -> Iterator[NextStep]:
 
 def _more_queries(again: list[Again]) -> Iterator[NextStep]:
     """As many as would show a gap of SMALL, by the one that takes most."""
-    blind = [(one, row) for one in again for row in one.page.gaps if row["finding"] == NONE and row["n_less"]]
-    blind = [(one, row) for one, row in blind if not row["detectable"] <= SMALL]
+    unseen = [(one, row) for one in again for row in one.page.gaps if row["finding"] in {NONE, UNDEFINED}]
+    blind = [(one, row) for one, row in unseen if row["n_less"] and not row["detectable"] <= SMALL]
     if blind:
         queries = max(needed(SMALL, row["k_less"] / row["n_less"]) for _, row in blind)
         missed = max((row["detectable"] for _, row in blind if row["detectable"] == row["detectable"]), default=1.0)

@@ -109,7 +109,7 @@ def _more_samples(cells: list[Again]) -> Iterator[NextStep]:
     if noisy:
         worst = min(one.row["reliability"] for one in noisy)
         times = RELIABLE * (1 - worst) / (worst * (1 - RELIABLE))
-        samples = ceil(times * max(one.settings[SAMPLED] for one in noisy))
+        samples = ceil(round(times * max(one.settings[SAMPLED] for one in noisy), 6))
         yield NextStep(
             f"In {count(len(noisy), 'cell')} the deltas are reliable to less than .8 (lowest {plain(worst)}), which "
             f"{times:.1f} times the answers would make .8 (Spearman-Brown):",
@@ -146,7 +146,7 @@ def _read_by_rules(names: set[str]) -> list[str]:
 def _answers(study: Study, name: str) -> int:
     """All completions of a behavior, baselines among them, each record once."""
     kept = [cell.artifacts for cell in study.cells if cell.row["behavior"] == name and cell.artifacts]
-    read = [answers.completions for one in kept for answers in (one.before, one.after) if answers]
+    read = [answers.scores for one in kept for answers in (one.before, one.after) if answers]
     return sum({part.folder: part.manifest.facts["completions"] for part in read}.values())
 
 
