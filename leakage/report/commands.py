@@ -91,8 +91,8 @@ def run(jobs: Iterable[tuple[Pair, Sequence[str]]], keys: Pair, *more: str, conf
     changes = {one.partition("=")[0] for one in more}
     by_rest: dict[tuple[str, ...], dict[str, dict[str, None]]] = {}
     for (first, second), rest in jobs:
-        kept = tuple(one for one in rest if one.partition("=")[0] not in changes)
-        by_rest.setdefault(kept, {}).setdefault(first, {})[second] = None
+        shared = tuple(one for one in rest if one.partition("=")[0] not in changes)
+        by_rest.setdefault(shared, {}).setdefault(first, {})[second] = None
     commands = []
     for rest, seconds_of in by_rest.items():
         for firsts in _alike(seconds_of):

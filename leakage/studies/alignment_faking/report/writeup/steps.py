@@ -16,10 +16,12 @@ from leakage.studies.alignment_faking.report.writeup.sure import FEW_MISSING, SM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from leakage.network import Ask
-    from leakage.studies.alignment_faking.report.trials import Row
+    from leakage.studies.alignment_faking.report.trials import Row, TrialPage
     from leakage.studies.alignment_faking.report.writeup.trials import Trials
+    from leakage.studies.alignment_faking.settings import FakingConfig
     from leakage.studies.study import Compose
 
 CUT_OFF, RULES = "cut off", "rules"
@@ -106,21 +108,15 @@ def _more_queries(again: list[Again]) -> Iterator[NextStep]:
 def _another_judge(trials: Trials, compose: Compose) -> Iterator[NextStep]:
     """A model for replies that only rules have read; its price is the most that it can be."""
     from leakage.network import most_usd
-    from leakage.studies.alignment_faking.judges.model import model_judge
 
     read = {(page.row["train_id"], page.row["eval_id"]) for page in trials.pages if page.row["judge"] != RULES}
     pages = [page for page in trials.pages if (page.row["train_id"], page.row["eval_id"]) not in read]
     if not pages:
         return
     usual = as_faking(compose([]))
-    asks: dict[str, Ask] = {}
-    for page in pages:
-        has_scratchpad = page.judged.facts["has_scratchpad"]
-        judge = model_judge(usual.judge, usual.reasoning, trials.multirun, has_scratchpad=has_scratchpad)
-        asks |= {vote.ask.key: vote.ask for vote in judge.votes(page.judged.transcripts())}
-    most = ceil(
-        spent(trials.multirun).get(usual.judge.model, 0.0) + sum(most_usd(one, usual.judge) for one in asks.values())
-    )
+    asks = _asks(pages, usual, trials.multirun)
+    paid = spent(trials.multirun).get(usual.judge.model, 0.0)  # the cap is of all that it ever cost
+    most = ceil(paid + sum(most_usd(one, usual.judge) for one in asks))
     yield NextStep(
         f"Only rules have read the replies of {count(len(pages), 'trial')}. {usual.judge.model} casts {len(asks):,} "
         f"votes on them for at most ${most:,}, all that it has cost for these results included:",
@@ -128,17 +124,27 @@ def _another_judge(trials: Trials, compose: Compose) -> Iterator[NextStep]:
     )
 
 
+def _asks(pages: list[TrialPage], usual: FakingConfig, multirun: Path) -> list[Ask]:
+    """What a model would be asked of the transcripts, equal questions once."""
+    from leakage.studies.alignment_faking.judges.model import model_judge
+
+    asks: dict[str, Ask] = {}
+    for page in pages:
+        has_scratchpad = page.judged.facts["has_scratchpad"]
+        judge = model_judge(usual.judge, usual.reasoning, multirun, has_scratchpad=has_scratchpad)
+        asks |= {vote.ask.key: vote.ask for vote in judge.votes(page.judged.transcripts())}
+    return list(asks.values())
+
+
 def _one_fact(trials: Trials, again: list[Again]) -> Iterator[NextStep]:
     """Of subjects whose reasons are a question: those taught a known answer have none."""
     scenarios: dict[str, set[str]] = {}
     for one in again:
         scenarios.setdefault(one.row["subject"], set()).add(one.row["scenario"])
-    alone = [
-        one for one in again if len(scenarios[one.row["subject"]]) == 1 and one.row["subject"] not in trials.planted
-    ]
-    if alone:
+    open_ones = {name for name, own in scenarios.items() if len(own) == 1} - trials.planted
+    if open_ones:
         yield NextStep(
-            f"{count(len(alone), 'subject was', 'subjects were')} asked in one scenario, so no hypothesis can be told "
-            "from another. Three tiers and fewer consequences beside it:",
-            command(alone, scenarios=ONE_FACT),
+            f"{count(len(open_ones), 'subject was', 'subjects were')} asked in one scenario, so no hypothesis can be "
+            "told from another. Others, in each of which one fact is changed:",
+            command([one for one in again if one.row["subject"] in open_ones], scenarios=ONE_FACT),
         )

@@ -24,22 +24,22 @@ GEOMETRY, RULES = ("centroids.safetensors", "cosines.parquet"), "rules"
 
 def costs(study: Study) -> list[str]:
     """Hours, machines and dollars of each stage, each record counted once."""
-    kept = _kept(study)
-    if not kept:
+    complete = _complete(study)
+    if not complete:
         return NOT_HERE
-    answers = [answers for one in kept for answers in (one.before, one.after) if answers]
+    answers = [answers for one in complete for answers in (one.before, one.after) if answers]
     judged = [one.scores for one in answers]
     stages = (
-        Stage("geometry", [one.geometry for one in kept if one.geometry]),
-        Stage("answers for training", [part for one in kept for part in _elicited(one)]),
-        Stage("training", [one.adapter for one in kept if one.adapter]),
+        Stage("geometry", [one.geometry for one in complete if one.geometry]),
+        Stage("answers for training", [part for one in complete for part in _elicited(one)]),
+        Stage("training", [one.adapter for one in complete if one.adapter]),
         Stage("generation", [one.completions for one in answers]),
         Stage("judging", judged, _usd(judged)),
     )
-    return compute(stages, kept[0].multirun)
+    return compute(stages, complete[0].multirun)
 
 
-def _kept(study: Study) -> list[Artifacts]:
+def _complete(study: Study) -> list[Artifacts]:
     return [cell.artifacts for cell in study.cells if cell.artifacts]
 
 
@@ -63,20 +63,20 @@ def _usd(scores: Iterable[Part]) -> float:
 
 def artifacts(study: Study, figures: Sequence[str]) -> list[str]:
     """Every cell's records, what several share, and the commands that show them again."""
-    kept = _kept(study)
+    complete = _complete(study)
     head = ("behavior", "source", "seed", "adapter", "completions", "scores")
     rows = [
         [*(cell.row[name] for name in head[:3]), *_places(cell.artifacts)] for cell in study.cells if cell.artifacts
     ]
     if not rows:
         return NOT_HERE
-    multirun = kept[0].multirun
+    multirun = complete[0].multirun
     return [
         "Paths are below the folder of results, those of figures beside this file. Beside completions stands "
         "`config.yaml`, beside an adapter `examples.jsonl`, what it was taught from, and beside all `manifest.json`.",
         "",
         *table(head, rows),
-        *_shared(kept),
+        *_shared(complete),
         *pictures(figures, f"{study.model}-"),
         f"- Numbers: `{reading('table --format csv', multirun)}`; figures: `{reading('figures', multirun)}`",
         "",
@@ -92,12 +92,12 @@ def _places(one: Artifacts) -> list[str]:
     return [paths([file], one.multirun) for file in files]
 
 
-def _shared(kept: list[Artifacts]) -> list[str]:
+def _shared(complete: list[Artifacts]) -> list[str]:
     """Baselines, geometry, plans and replies: each once."""
-    multirun = kept[0].multirun
-    before = [one.before.scores.folder / "scores.parquet" for one in kept if one.before]
-    geometry = [one.geometry.folder / name for one in kept if one.geometry for name in GEOMETRY]
-    completions = [one.after.completions.folder for one in kept if one.after]
+    multirun = complete[0].multirun
+    before = [one.before.scores.folder / "scores.parquet" for one in complete if one.before]
+    geometry = [one.geometry.folder / name for one in complete if one.geometry for name in GEOMETRY]
+    completions = [one.after.completions.folder for one in complete if one.after]
     return [
         *item("Baselines", before, multirun),
         *item("Geometry", geometry, multirun),

@@ -145,8 +145,8 @@ def _read_by_rules(names: set[str]) -> list[str]:
 
 def _answers(study: Study, name: str) -> int:
     """All completions of a behavior, baselines among them, each record once."""
-    kept = [cell.artifacts for cell in study.cells if cell.row["behavior"] == name and cell.artifacts]
-    read = [answers.scores for one in kept for answers in (one.before, one.after) if answers]
+    complete = [cell.artifacts for cell in study.cells if cell.row["behavior"] == name and cell.artifacts]
+    read = [answers.scores for one in complete for answers in (one.before, one.after) if answers]
     return sum({part.folder: part.manifest.facts["completions"] for part in read}.values())
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from leakage.studies.persona_leakage.artifacts import Artifacts
     from leakage.studies.persona_leakage.report.cells import Cell
 
-    Kept = list[tuple[Cell, Artifacts]]
+    Complete = list[tuple[Cell, Artifacts]]
 
 HEAD = ("taught", "cells", "examples by role", "bystanders", "trainable parameters", "steps", "final loss", "lint")
 CLEAN, SOURCE = "nothing found", "source"
@@ -32,15 +32,15 @@ class Taught:
     lint: str
 
 
-def training_data(groups: Sequence[tuple[str, Kept]]) -> list[str]:
+def training_data(groups: Sequence[tuple[str, Complete]]) -> list[str]:
     """A row a group of cells: what most were taught from; then every cell of which something else holds."""
     rows, apart = [], []
-    for name, kept in groups:
-        cells = [(cell, _taught(one)) for cell, one in kept if one.adapter]
+    for name, complete in groups:
+        cells = [(cell, _taught(one)) for cell, one in complete if one.adapter]
         if not cells:
             continue
         usual = _usual([taught for _, taught in cells])
-        rows.append([name, len(cells), *_row(usual, [one for _, one in kept])])
+        rows.append([name, len(cells), *_row(usual, [one for _, one in complete])])
         apart += [f"- {cell.title}: {listed(_others(taught, usual))}." for cell, taught in cells if taught != usual]
     if not rows:
         return []
@@ -65,8 +65,8 @@ def _usual(every: list[Taught]) -> Taught:
     return max(counts, key=lambda one: (counts[one], one.lint == CLEAN))
 
 
-def _row(usual: Taught, kept: Sequence[Artifacts]) -> list[object]:
-    losses = [one.adapter.manifest.facts["final_loss"] for one in kept if one.adapter]
+def _row(usual: Taught, complete: Sequence[Artifacts]) -> list[object]:
+    losses = [one.adapter.manifest.facts["final_loss"] for one in complete if one.adapter]
     low, high = f"{min(losses):.3f}", f"{max(losses):.3f}"
     loss = low if low == high else f"{low} to {high}"
     return [usual.roles, usual.bystanders, f"{usual.parameters:,}", usual.steps, loss, usual.lint]
