@@ -109,8 +109,8 @@ def _another_judge(trials: Trials, compose: Compose) -> Iterator[NextStep]:
     """A model for replies that only rules have read; its price is the most that it can be."""
     from leakage.network import most_usd
 
-    read = {(page.row["train_id"], page.row["eval_id"]) for page in trials.pages if page.row["judge"] != RULES}
-    pages = [page for page in trials.pages if (page.row["train_id"], page.row["eval_id"]) not in read]
+    read = {page.judged.folder.parent for page in trials.pages if page.row["judge"] != RULES}
+    pages = [page for page in trials.pages if page.judged.folder.parent not in read]
     if not pages:
         return
     usual = as_faking(compose([]))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from leakage.studies.alignment_faking.report.trials import Row, TrialPage
 
 REPEATED = ("subject", "scenario", "gap_name", "judge", "variant")  # of gaps that differ in their seed alone
-REPLIES = ("train_id", "eval_id", "gap_name")  # of gaps over the same replies
+REPLIES = ("subject", "scenario", "train_id", "eval_id", "gap_name")  # of gaps over the same replies
 TELLING = ("gap_name", "seed", "judge", "variant")  # columns that are shown where they differ
 
 
