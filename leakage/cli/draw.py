@@ -1,6 +1,7 @@
 """`figures` and `report`: results as pictures and pages."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ def draw_figures(arguments: argparse.Namespace) -> None:
 
 def make_report(arguments: argparse.Namespace) -> None:
     """Write the folder of pages, with every figure in it; of each study its own."""
+    from leakage.cli.register import compose
     from leakage.report.drawing import draw_all
     from leakage.report.folder import check_free, mark
 
@@ -54,8 +56,10 @@ def make_report(arguments: argparse.Namespace) -> None:
         frame = frame_of(arguments, study)
         with TemporaryDirectory() as pictures:
             drawn = list(draw_all(_drawings(arguments, study, frame), Path(pictures)))
-            place, samples = Path(pictures), arguments.samples
-            index = study.report(frame, arguments.multirun, folder, figures=place, samples=samples)
+            index = study.report(
+                frame, arguments.multirun, folder, figures=Path(pictures), samples=arguments.samples,
+                compose=partial(compose, config_name=study.config),
+            )  # fmt: skip
         mark(folder)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
         print(f"{size:.0f} MB with {len(drawn) // 2} figures; open it in a browser: {index}")

@@ -121,10 +121,12 @@ class Study:
         return drawings
 
     def report(
-        self, frame: "pd.DataFrame", multirun: Path, folder: Path, *, figures: Path, samples: int | None
-    ) -> Path:
-        """Write its pages into a folder; the first of them."""
-        index: Path = imported(self.reporter)(frame, multirun, folder, figures=figures, samples=samples)
+        self, frame: "pd.DataFrame", multirun: Path, folder: Path, *,
+        figures: Path, samples: int | None, compose: Compose,
+    ) -> Path:  # fmt: skip
+        """Write its pages into a folder; the first of them. compose: from overrides to this study's settings."""
+        more = {"figures": figures, "samples": samples, "compose": compose}
+        index: Path = imported(self.reporter)(frame, multirun, folder, **more)
         return index
 
     def rejudge(self, config: "Config", *, only: str | None) -> "list[Record]":

@@ -16,3 +16,13 @@ def older(tmp_path):
         archive.extractall(tmp_path, filter="data")
     (tmp_path / "results").rename(tmp_path / "multirun")
     return tmp_path / "multirun", f"personas.path={tmp_path / 'personas.jsonl'}"
+
+
+def section(text, title):
+    """One section of a write-up."""
+    return text.split(f"### {title}\n")[1].split("\n### ")[0]
+
+
+def next_commands(text):
+    """The commands of its next steps."""
+    return [line.strip() for line in section(text, "Next steps").splitlines() if line.startswith("       ")]

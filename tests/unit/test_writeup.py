@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from leakage.report.markdown import count, listed, table
 from leakage.studies.persona_leakage.report.cells import read_cells
 from leakage.studies.persona_leakage.report.sections import tables
 from leakage.studies.persona_leakage.report.writeup import write_up
-from leakage.studies.persona_leakage.report.writeup.text import count, listed, table
 from tests.unit.frames import cell, grid, normal_pair
 
 SOURCES = ("villain", "comedian", "assistant")
@@ -87,7 +87,7 @@ def test_seeds_and_shams_are_told_where_they_were_run(written):
 
 def test_what_is_not_part_of_a_result_is_said(written, frame):
     told = written(frame)
-    assert told.count("Not part of this result") == 4
+    assert told.count("Not part of this result") == 6
     assert "drawn by `make figures`" in told
     assert "![Change" in written(frame, ["m-scatter.png"])
 

@@ -12,10 +12,13 @@ from leakage.store.files import write_text
 from leakage.studies.alignment_faking.report import pages
 from leakage.studies.alignment_faking.report.transcripts import write_transcripts
 from leakage.studies.alignment_faking.report.trials import TABLES, read_pages
+from leakage.studies.alignment_faking.report.writeup import write_up
 from leakage.studies.alignment_faking.results import judged_trials
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from leakage.studies.study import Compose
 
 log = logging.getLogger(__name__)
 ASSETS = Path(__file__).parent / "assets"
@@ -24,13 +27,14 @@ LIMIT = 29_000_000  # bytes of a report
 
 def write_report(
     frame: pd.DataFrame, multirun: Path, folder: Path, *,
-    figures: Path | None = None, samples: int | None = None, limit: int = LIMIT,
+    figures: Path | None = None, samples: int | None = None, limit: int = LIMIT, compose: Compose | None = None,
 ) -> Path:  # fmt: skip
     """Write the report of a frame of trials below `multirun` and return its first page; equal results, equal bytes.
 
     folder: replaced as a whole at the end, so that a reader never meets half a report. figures: a folder of pictures to
     put in. samples: a query is asked once a tier, so there are none to leave out. limit: of bytes; what transcripts are
-    too many for it are left out, and their pages say so.
+    too many for it are left out, and their pages say so. compose: from overrides to settings, for the write-up's
+    commands.
     """
     if samples is not None:
         log.warning("--samples=%d: a query is asked once a tier, so all that fit are shown", samples)
@@ -45,6 +49,7 @@ def write_report(
             for place, page in enumerate(trial_pages):
                 write_text(draft / f"trials/{page.slug}.html", pages.trial_page(place, trial_pages, multirun))
                 advance(1)
+        write_text(draft / "writeup.md", write_up(trial_pages, made, pictures, multirun, compose=compose))
         write_text(draft / "index.html", pages.index_page(trial_pages, made, pictures))
         taken = sum(path.stat().st_size for path in draft.rglob("*") if path.is_file())
         write_transcripts(trial_pages, draft, multirun, budget=max(limit - taken, limit // 4))

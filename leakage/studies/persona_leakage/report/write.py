@@ -19,18 +19,21 @@ from leakage.studies.persona_leakage.report.writeup import write_up
 if TYPE_CHECKING:
     import pandas as pd
 
+    from leakage.studies.study import Compose
+
 log = logging.getLogger(__name__)
 ASSETS = Path(__file__).parent / "assets"
 
 
 def write_report(
-    frame: pd.DataFrame, multirun: Path, folder: Path, *, figures: Path | None = None, samples: int | None = None
-) -> Path:
+    frame: pd.DataFrame, multirun: Path, folder: Path, *,
+    figures: Path | None = None, samples: int | None = None, compose: Compose | None = None,
+) -> Path:  # fmt: skip
     """Write the report of a tidy frame and return its first page; the same input gives the same bytes.
 
     multirun: where the cells' folders are; a cell without one gets a page without what is in it. folder: replaced as a
     whole at the end, so that a reader never meets half a report. figures: a folder of pictures to put in. samples: how
-    many a prompt, where not as many as fit.
+    many a prompt, where not as many as fit. compose: from overrides to settings, for the commands of the write-up.
     """
     folder = folder.resolve()  # of a link, what it points to is replaced
     with replacing_folder(folder) as draft:
@@ -47,7 +50,7 @@ def write_report(
                 write_script(draft / f"data/{cell.slug}.js", "cells", cell.slug, pages.cell_data(cell, answers))
                 write_text(draft / f"cells/{cell.slug}.html", pages.cell_page(place, cells, tables))
                 advance(1)
-        write_text(draft / "writeup.md", write_up(cells, tables, pictures))
+        write_text(draft / "writeup.md", write_up(cells, tables, pictures, compose=compose))
         write_text(draft / "index.html", pages.index_page(cells, tables, pictures))
     return folder / "index.html"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from leakage.report.markdown import count, interval, listed
 from leakage.report.wording import is_known, signed, small
 from leakage.studies.persona_leakage.analysis.tables import LEVEL, directions
 from leakage.studies.persona_leakage.report.wording import delta
-from leakage.studies.persona_leakage.report.writeup.text import count, deltas, interval, listed, rhos, verdicts
+from leakage.studies.persona_leakage.report.writeup.text import deltas, rhos, verdicts
 
 if TYPE_CHECKING:
     from leakage.studies.persona_leakage.report.cells import Cell

@@ -5,45 +5,51 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from leakage.report.commands import next_steps
 from leakage.report.drawing import file_name
+from leakage.report.markdown import count, page, table
 from leakage.report.wording import is_known, signed
 from leakage.studies.persona_leakage.report.compare import beside_published
 from leakage.studies.persona_leakage.report.wording import delta
-from leakage.studies.persona_leakage.report.writeup import findings, setup
+from leakage.studies.persona_leakage.report.writeup import findings, made, setup
+from leakage.studies.persona_leakage.report.writeup.steps import steps
 from leakage.studies.persona_leakage.report.writeup.study import Study
-from leakage.studies.persona_leakage.report.writeup.text import count, inline, table
+from leakage.studies.persona_leakage.report.writeup.sure import how_sure
 from leakage.studies.persona_leakage.report.writeup.unsure import unsure
+from leakage.studies.persona_leakage.report.writeup.usual import training_data
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from leakage.studies.persona_leakage.report.cells import Cell
+    from leakage.studies.study import Compose
 
 
-def write_up(cells: Sequence[Cell], tables: dict[str, pd.DataFrame], figures: Sequence[str]) -> str:
+def write_up(
+    cells: Sequence[Cell], tables: dict[str, pd.DataFrame], figures: Sequence[str], *, compose: Compose | None = None
+) -> str:
     """Markdown that tells of all cells, model by model.
 
-    figures: names of the pictures in figures/, beside the text. No sentence is written by a model.
+    figures: names of the pictures in figures/, beside the text; compose: from overrides to settings, without which no
+    cell can be run again. No sentence is written by a model.
     """
     lines = ["# Who else picks it up?", ""]
     for model in dict.fromkeys(cell.row["model"] for cell in cells):
         own = [cell for cell in cells if cell.row["model"] == model]
-        lines += _of_model(Study(model, own, tables), figures)
-    return "\n".join(map(_tagless, lines)).rstrip() + "\n"
+        lines += _of_model(Study(model, own, tables), figures, compose)
+    return page(lines)
 
 
-def _tagless(line: str) -> str:
-    return line if line.startswith("|") else inline(line)  # tables have seen to their own fields
-
-
-def _of_model(study: Study, figures: Sequence[str]) -> Iterator[str]:
+def _of_model(study: Study, figures: Sequence[str], compose: Compose | None) -> Iterator[str]:
     if study.main:
         yield from [f"## {study.model}: what was found", "", *findings.summary(study)]
         yield from ["### Methodology", "", *setup.methodology(study)]
         yield from ["### Sample training data", "", *setup.sample_data(study)]
         yield from ["### Results", "", *_hero(study, figures)]
         yield from ["### Main takeaways", "", *findings.takeaways(study)]
+        yield from ["### How sure", "", *how_sure(study)]
         yield from ["### What the controls cast doubt on", "", *unsure(study)]
+        yield from ["### Next steps", "", *_next(study, compose)]
         yield from ["### Set-up", "", *setup.set_up(study)]
         yield from ["### Headline numbers", "", *table(findings.HEAD, findings.headline_rows(study.main))]
         yield from ["### Beside the published rows", "", *_published(study)]
@@ -51,7 +57,16 @@ def _of_model(study: Study, figures: Sequence[str]) -> Iterator[str]:
     if study.others:
         yield from [f"### {study.model}: other settings", ""]
         yield from table(findings.HEAD, findings.headline_rows(study.others))
-    yield from ["### Artifacts", "", *setup.artifacts(study)]
+        yield from training_data(study.complete_others())
+    yield from ["### Compute", "", *made.costs(study)]
+    yield from ["### Artifacts", "", *made.artifacts(study, figures)]
+
+
+def _next(study: Study, compose: Compose | None) -> list[str]:
+    """The steps; of a result without its folders nobody knows how it was made."""
+    if not any(cell.artifacts for cell in study.main):
+        return made.NOT_HERE
+    return next_steps(steps(study, compose), compose)
 
 
 def _hero(study: Study, figures: Sequence[str]) -> list[str]:

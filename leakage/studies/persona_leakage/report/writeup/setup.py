@@ -1,4 +1,4 @@
-"""How it was done: training data, settings, machines, and where everything lies, read from the cells' records."""
+"""How it was done: training data, settings and caveats, read from the cells' records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from leakage.studies.persona_leakage.report.writeup.text import count, listed, table
+from leakage.report.markdown import count, listed, table
+from leakage.studies.persona_leakage.report.writeup.usual import training_data
 
 if TYPE_CHECKING:
     from leakage.studies.persona_leakage.artifacts import Artifacts
@@ -51,57 +52,14 @@ def sample_data(study: Study) -> list[str]:
 
 
 def set_up(study: Study) -> list[str]:
-    """Settings, data and evaluation of each behavior, and what they took."""
-    pairs = study.of_each_behavior()
-    if not pairs:
+    """Settings and training data of each behavior, and the cells whose data differ from those of most."""
+    behaviors = study.complete()
+    if not behaviors:
         return NOT_HERE
-    settings = [artifacts.facts["settings"] for _, artifacts in pairs]
+    settings = [cells[0][1].facts["settings"] for _, cells in behaviors]
     names = sorted({name for one in settings for name in one if name.partition(".")[0] in {"lora", "train", "eval"}})
     rows = [[name, *(one.get(name, "") for one in settings)] for name in names]
-    return [
-        *table(("setting", *(behavior for behavior, _ in pairs)), rows),
-        *table(DATA, (_data(behavior, artifacts) for behavior, artifacts in pairs)),
-        *_compute(study),
-        "",
-    ]
-
-
-DATA = ("behavior", "examples by role", "bystanders", "trainable parameters", "steps", "final loss", "lint")
-
-
-def _data(behavior: str, artifacts: Artifacts) -> list[str]:
-    facts = artifacts.adapter.manifest.facts if artifacts.adapter else {}
-    if not facts:
-        return [behavior]
-    roles = listed(f"{many} {role}" for role, many in facts["examples"].items())
-    lint = listed(f"{many} {rule}" for rule, many in Counter(facts["lint"]).items()) or "nothing found"
-    numbers = f"{facts['trainable_parameters']:,}", str(facts["steps"]), f"{facts['final_loss']:.3f}"
-    return [behavior, roles, listed(facts["bystanders"]), *numbers, lint]
-
-
-def _compute(study: Study) -> list[str]:
-    """Seconds and machines, each record counted once."""
-    parts = {part.folder: part for cell in study.cells if cell.artifacts for part in cell.artifacts.parts.values()}
-    seconds = sum(part.manifest.provenance["wall_seconds"] for part in parts.values())
-    devices = Counter(part.manifest.provenance["machine"]["device"] for part in parts.values())
-    commits = {part.manifest.provenance["git"]["commit"] for part in parts.values()}
-    return [
-        f"{count(len(parts), 'record')} took {seconds / 3600:.2f} hours on {listed(devices)}, with the code of "
-        f"{count(len(commits), 'commit')}."
-    ]
-
-
-def artifacts(study: Study) -> list[str]:
-    """Where every cell's records lie, and their ids."""
-    rows = [
-        [
-            *(cell.row[name] for name in ("behavior", "source", "seed", "train_id", "eval_id")),
-            f"`{cell.artifacts.after.scores.folder.relative_to(cell.artifacts.multirun).as_posix()}`",
-        ]
-        for cell in study.cells
-        if cell.artifacts and cell.artifacts.after
-    ]
-    return table(("behavior", "source", "seed", "adapter", "evaluation", "folder"), rows) or NOT_HERE
+    return [*table(("setting", *(behavior for behavior, _ in behaviors)), rows), *training_data(behaviors)]
 
 
 def caveats(study: Study) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leakage.studies.persona_leakage.report.writeup.text import count, listed
+from leakage.report.markdown import count, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,13 +45,27 @@ class Study:
         for name in dict.fromkeys(cell.row["behavior"] for cell in self.main):
             yield name, [cell for cell in self.main if cell.row["behavior"] == name]
 
+    def complete(self) -> list[tuple[str, list[tuple[Cell, Artifacts]]]]:
+        """For each behavior the main cells that have kept their folders; no behavior without any."""
+        of_behaviors = [
+            (name, [(cell, cell.artifacts) for cell in cells if cell.artifacts]) for name, cells in self.behaviors()
+        ]
+        return [(name, cells) for name, cells in of_behaviors if cells]
+
+    def complete_others(self) -> list[tuple[str, list[tuple[Cell, Artifacts]]]]:
+        """The same of the other cells, by behavior and settings; each adapter once, and none of a main cell's."""
+        seen = {cell.row["train_id"] for cell in self.main}
+        groups: dict[str, list[tuple[Cell, Artifacts]]] = {}
+        for cell in self.others:
+            if cell.artifacts and cell.row["train_id"] not in seen:
+                seen.add(cell.row["train_id"])
+                name = " ".join(filter(None, (cell.row["taught"], cell.row["variant"])))
+                groups.setdefault(name, []).append((cell, cell.artifacts))
+        return list(groups.items())
+
     def of_each_behavior(self) -> list[tuple[str, Artifacts]]:
         """For each behavior the first cell that has kept its folders."""
-        of_behaviors = []
-        for name, cells in self.behaviors():
-            complete = [cell.artifacts for cell in cells if cell.artifacts]
-            of_behaviors += [(name, complete[0])] if complete else []
-        return of_behaviors
+        return [(name, cells[0][1]) for name, cells in self.complete()]
 
     def rows_of(self, table: str, **wanted: Any) -> list[Row]:
         """Rows of one of the tables that belong to this model's main cells."""
@@ -60,6 +74,11 @@ class Study:
         for name, value in wanted.items():
             plain &= frame[name] == value
         return list(frame[plain].to_dict("records"))
+
+    def shams(self) -> dict[tuple[str, str, str], Row]:
+        """The table's row of every main cell that a sham adapter stands beside, by train_id, eval_id and judge."""
+        rows = self.rows_of("designs", design="sham")
+        return {(row["train_id"], row["eval_id"], row["judge"]): row for row in rows}
 
     @property
     def size(self) -> str:

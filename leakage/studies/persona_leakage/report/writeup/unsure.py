@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from leakage.report.markdown import count, listed
 from leakage.report.wording import is_known, plain, signed
 from leakage.studies.persona_leakage.analysis.cautions import doubts
 from leakage.studies.persona_leakage.analysis.tables import LEVEL
 from leakage.studies.persona_leakage.report.wording import minus
-from leakage.studies.persona_leakage.report.writeup.text import count, listed
 
 if TYPE_CHECKING:
     from leakage.studies.persona_leakage.report.cells import Cell
@@ -24,7 +24,7 @@ CONTROLS = {  # by the column that is known where one could be run
 
 def unsure(study: Study) -> list[str]:
     """What controls say against claims of leakage, cells that point the other way, and what power there was."""
-    shams = {(row["train_id"], row["eval_id"], row["judge"]): row for row in study.rows_of("designs", design="sham")}
+    shams = study.shams()
     claims = [cell for cell in study.main if _claims_leakage(cell)]
     lines = []
     for cell in claims:
