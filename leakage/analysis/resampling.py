@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DRAWS, SHUFFLES, SEED = 1_000, 4_999, 20_251
 TAIL = 0.025
+PARTS = 8  # of the draws, each of which fits into a processor's cache
 FEW = 5  # values that must differ from the commonest one, for draws to say anything
 
 
@@ -81,9 +82,27 @@ def permutation_p(x: "Values", y: "Values") -> float:
     if not varied(left, right):
         return NAN
     ranks, others = (rankdata(one) - (len(left) + 1) / 2 for one in (left, right))
+    return share_as_large(np.abs(others[shuffles(len(left), SHUFFLES)] @ ranks))
+
+
+def _orders(values: "Array") -> "np.ndarray[Any, np.dtype[np.intp]]":
+    """np.argsort along rows of values of nine decimals, in a third of its time: value and place are sorted as one."""
+    bits = values.shape[1].bit_length()
+    keys = (np.rint(values * 1e9).astype(np.int64) << bits) | np.arange(values.shape[1])
+    return np.asarray(np.sort(keys, axis=1) & (2**bits - 1))
+
+
+def share_as_large(statistics: "Array") -> float:
+    """p of the first of them among all, which are of shuffles; at least 1 / len(statistics)."""
     # float noise must not keep a shuffle that restores the order from being as large
-    as_large = np.abs(others[_shuffles(len(left))] @ ranks) >= abs(others @ ranks) * (1 - 1e-9)
-    return float((as_large.sum() + 1) / (SHUFFLES + 1))
+    return float((statistics >= statistics[0] * (1 - 1e-9)).mean())
+
+
+@lru_cache(maxsize=16)
+def shuffles(n: int, many: int) -> "np.ndarray[Any, np.dtype[np.intp]]":
+    """The order of n points as it is, and so many others, (1 + many, n)."""
+    others = np.random.default_rng([SEED, n, 1]).permuted(np.tile(np.arange(n), (many, 1)), axis=1)
+    return np.vstack([np.arange(n), others])
 
 
 def differing(values: "Array") -> int:
@@ -141,7 +160,13 @@ def _drawn_rhos(x: "Array", y: "Array") -> "Array":
 
     Left out instead, such draws would take the low end of the interval with them.
     """
-    weights, middle = _weights(len(x)), (len(x) + 1) / 2
+    weights = np.array_split(_weights(len(x)), PARTS)
+    values = np.array_split(y, PARTS) if len(y) > 1 else [y] * PARTS
+    return np.concatenate([_rhos(x, *part) for part in zip(values, weights, strict=True)])
+
+
+def _rhos(x: "Array", y: "Array", weights: "Array") -> "Array":
+    middle = (len(x) + 1) / 2
     left, right = _ranks(x[None], weights) - middle, _ranks(y, weights) - middle
     weighted = weights * left
     scale = np.sqrt(np.einsum("ij,ij->i", weighted, left) * np.einsum("ij,ij,ij->i", weights, right, right))
@@ -170,7 +195,7 @@ def _ranks_of_one(values: "Array", weights: "Array") -> "Array":
 
 def _ranks_of_each(values: "Array", weights: "Array") -> "Array":
     """Where every draw has values of its own."""
-    flat = np.argsort(values, axis=1) + values.shape[1] * np.arange(len(values))[:, None]
+    flat = _orders(values) + values.shape[1] * np.arange(len(values))[:, None]
     ordered, weight = values.ravel()[flat], weights.ravel()[flat]
     new = np.diff(ordered, axis=1, prepend=-np.inf) > 0  # where a group of equal values begins
     ends = np.hstack([new[:, 1:], np.ones((len(new), 1), dtype=bool)])
@@ -187,9 +212,3 @@ def _weights(n: int, of: int = 0) -> "Array":
     """How often each of n points is in each draw, (DRAWS, n); of: 0 points, 1 prompts, drawn apart."""
     draws = np.random.default_rng([SEED, n, of] if of else [SEED, n]).multinomial(n, np.full(n, 1 / n), size=DRAWS)
     return draws.astype(float)
-
-
-@lru_cache(maxsize=8)
-def _shuffles(n: int) -> "np.ndarray[Any, np.dtype[np.intp]]":
-    """Orders of n points, (SHUFFLES, n)."""
-    return np.random.default_rng([SEED, n, 1]).permuted(np.tile(np.arange(n), (SHUFFLES, 1)), axis=1)

@@ -66,6 +66,12 @@ def known(*columns: "Values") -> "list[Array]":
     return list(values[:, ~np.isnan(values).any(axis=0)])
 
 
+def mean_known(values: "Values") -> float:
+    """The mean of those that are known; nan where none is."""
+    (there,) = known(values)
+    return float(there.mean()) if len(there) else NAN
+
+
 def varied(*columns: "Array") -> bool:
     """Whether there are ranks to correlate: three rows or more, and no column constant."""
     return len(columns[0]) >= 3 and all(np.ptp(one) > 0 for one in columns)

@@ -1,6 +1,6 @@
 """How each prompt changed each persona, for cells with few prompts: eight questions are eight data, not eighty."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ class Changes:
         return pd.Series([_text(row) for row in change.to_numpy(float)], index=change.index)
 
 
-def table_of(texts: "pd.Series[str]") -> "Array | None":
+def table_of(texts: "Iterable[str]") -> "Array | None":
     """Texts of changes as numbers, (personas, prompts); None unless every persona has as many."""
     rows = [text.split() for text in texts]
     if not rows or not rows[0] or any(len(row) != len(rows[0]) for row in rows):

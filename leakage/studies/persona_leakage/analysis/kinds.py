@@ -1,24 +1,24 @@
 """Does the kind of relationship add anything beyond similarity? All sources of a behavior taken together."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leakage.analysis.resampling import interval_of_mean
-from leakage.analysis.statistics import false_discovery, known, varied
-from leakage.studies.persona_leakage.analysis.cells import CELL, GRID, bystanders
+from leakage.analysis.resampling import share_as_large, shuffles
+from leakage.analysis.statistics import false_discovery, varied
+from leakage.studies.persona_leakage.analysis.cells import GRID, bystanders, columns_of_cells
 from leakage.studies.persona_leakage.analysis.outliers import monotone
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leakage.analysis.statistics import Array
 
+KIND = ["category", "related"]
 KINDS = (
     *GRID, "unit", "leak_direction", "category", "related", "personas", "pairs", "mean_delta", "mean_cosine",
     "mean_residual", "residual_low", "residual_high", "p", "q", "p_any",
 )  # fmt: skip
-SHUFFLES, SEED = 999, 20_257
+SHUFFLES = 999
 
 
 def by_kind(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -31,57 +31,52 @@ def by_kind(frame: "pd.DataFrame") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    others = bystanders(frame).assign(residual=np.nan, place=np.arange(len(bystanders(frame))))
-    for _, cell in others.groupby(CELL, sort=False):
-        others.loc[cell.index, "residual"] = residuals(cell)
-    others["related"] = [s in r.split() for s, r in zip(others["source"], others["related_to"], strict=True)]
     order = {name: place for place, name in enumerate(frame["category"].unique())}
-    rows = [
-        dict(zip(GRID, key, strict=True)) | _units(behavior) | row
-        for key, behavior in others.groupby(GRID, sort=False)
-        for row in _kinds(behavior, order)
-    ]
-    return pd.DataFrame(rows, columns=list(KINDS))
+    others = _with_residuals(bystanders(frame))
+    people = others.groupby([*GRID, *KIND, "persona"], sort=False)["residual"].mean().dropna()
+    beyond = people.groupby([*GRID, *KIND], sort=False).agg(personas="count", mean_residual="mean", sd="std")
+    means = {"pairs": ("delta", "count"), "mean_delta": ("delta", "mean"), "mean_cosine": ("cosine", "mean")}
+    units = {"unit": ("unit", "first"), "leak_direction": ("leak_direction", "first")}
+    table = others.groupby([*GRID, *KIND], sort=False).agg(**units, **means).join(beyond).reset_index()
+    table = table.assign(personas=table["personas"].fillna(0).astype(int), **_tested(table))
+    groups = table.groupby(GRID, sort=False)
+    table = table.assign(
+        q=groups["p"].transform(false_discovery), place=table["category"].map(order), grid=groups.ngroup()
+    )
+    anything = pd.Series({key: _p_any(rows) for key, rows in others.groupby(GRID, sort=False)}, dtype=float)
+    table["p_any"] = anything.reindex(pd.MultiIndex.from_frame(table[GRID])).to_numpy()
+    rows = table.sort_values(["grid", "place", "related"], ascending=[True, True, False], kind="stable")
+    return rows.reset_index(drop=True)[list(KINDS)]
 
 
-def residuals(cell: "pd.DataFrame") -> "Array":
-    """What one cell's monotone fit leaves of each delta; nan where delta or cosine is missing."""
-    cosine, delta = cell["cosine"].to_numpy(float), cell["delta"].to_numpy(float)
-    left, there = np.full(len(cell), np.nan), ~(np.isnan(cosine) | np.isnan(delta))
-    if varied(*known(cosine, delta)):
-        left[there] = delta[there] - monotone(cosine[there], delta[there])
-    return left
+def _with_residuals(others: "pd.DataFrame") -> "pd.DataFrame":
+    """What its cell's monotone fit leaves of each delta (nan where delta or cosine is missing), and whether the panel
+    relates the bystander to the source."""
+    others = others.assign(
+        place=np.arange(len(others)),
+        related=[s in r.split() for s, r in zip(others["source"], others["related_to"], strict=True)],
+    )
+    residuals = np.full(len(others), np.nan)
+    for _, cell in columns_of_cells(others, "cosine", "delta", "place"):
+        cosine, delta = cell["cosine"].astype(float), cell["delta"].astype(float)
+        there = ~np.isnan(cosine + delta)
+        if varied(cosine[there], delta[there]):
+            residuals[cell["place"][there]] = delta[there] - monotone(cosine[there], delta[there])
+    return others.assign(residual=residuals)
 
 
-def _units(rows: "pd.DataFrame") -> dict[str, Any]:
-    return {name: rows[name].iloc[0] for name in ("unit", "leak_direction")}
+def _tested(table: "pd.DataFrame") -> "dict[str, pd.Series[float]]":
+    """Interval and p of mean residuals by Student's t; nan where a kind has one persona, or its residuals are alike."""
+    from scipy.stats import t
 
-
-def _kinds(behavior: "pd.DataFrame", order: dict[Any, int]) -> list[dict[str, Any]]:
-    """The rows of one behavior, in the panel's order of categories, the related first."""
-    import pandas as pd
-
-    groups = [
-        {"category": category, "related": related, "pairs": int(rows["delta"].count())}
-        | {"mean_delta": rows["delta"].mean(), "mean_cosine": rows["cosine"].mean()}
-        | _beyond(rows.groupby("persona")["residual"].mean().dropna())
-        for (category, related), rows in behavior.groupby(["category", "related"], sort=False)
-    ]
-    groups.sort(key=lambda row: (order[row["category"]], not row["related"]))
-    corrected, anything = false_discovery(pd.Series([row["p"] for row in groups], dtype=float)), _p_any(behavior)
-    return [row | {"q": q, "p_any": anything} for row, q in zip(groups, corrected, strict=True)]
-
-
-def _beyond(left: "pd.Series[float]") -> dict[str, float]:
-    """Mean residual of a kind's personas, with interval and p."""
-    from scipy.stats import ttest_1samp
-
-    reach = interval_of_mean(left)
-    tested = len(left) > 1 and left.nunique() > 1
+    free, spread = (table["personas"] - 1).clip(lower=1), table["sd"].where(table["sd"] > 0)
+    error = spread / np.sqrt(table["personas"].clip(lower=1))
+    reach = error * t.ppf(0.975, free)
     return {
-        "personas": len(left), "mean_residual": left.mean(), "residual_low": reach.low, "residual_high": reach.high,
-        "p": float(ttest_1samp(left, 0).pvalue) if tested else float("nan"),
-    }  # fmt: skip
+        "residual_low": table["mean_residual"] - reach,
+        "residual_high": table["mean_residual"] + reach,
+        "p": error.where(error.isna(), 2 * t.sf((table["mean_residual"] / error).abs(), free)),
+    }
 
 
 def _p_any(behavior: "pd.DataFrame") -> float:
@@ -92,10 +87,7 @@ def _p_any(behavior: "pd.DataFrame") -> float:
     kinds = np.unique(people["category"], return_inverse=True)[1]
     if kinds.max(initial=0) == 0 or people["residual"].nunique() < 2:
         return float("nan")
-    ranks, sizes = rankdata(people["residual"]) - (len(people) + 1) / 2, np.bincount(kinds)
-
-    def spread(values: "Array") -> float:
-        return float((np.bincount(kinds, weights=values) ** 2 / sizes).sum())
-
-    rng, bound = np.random.default_rng([SEED, len(people)]), spread(ranks) * (1 - 1e-9)
-    return (1 + sum(spread(rng.permutation(ranks)) >= bound for _ in range(SHUFFLES))) / (SHUFFLES + 1)
+    ranks = rankdata(people["residual"]) - (len(people) + 1) / 2
+    members = kinds[:, None] == np.arange(kinds.max() + 1)  # (personas, kinds)
+    spread = ((ranks[shuffles(len(people), SHUFFLES)] @ members) ** 2 / members.sum(axis=0)).sum(axis=1)
+    return share_as_large(spread)

@@ -1,27 +1,26 @@
 """What few answers, and bounds that answers cannot pass, do to a cell's numbers."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from leakage.analysis import reliability
 from leakage.analysis.reliability import Answers
-from leakage.analysis.statistics import NAN
+from leakage.analysis.statistics import NAN, known
+from leakage.studies.persona_leakage.analysis.cells import Columns, those
 from leakage.studies.persona_leakage.by_prompt import table_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 HALVED = 4  # prompts from which halves of them are taken
 NEAR = 1.0  # of 100: a mean score so near to a bound is at it
 
 
-def of_answers(others: "pd.DataFrame", rho: float) -> dict[str, float]:
+def of_answers(others: Columns, rho: float) -> dict[str, float]:
     """answers: so many of each bystander counted, before or after, whichever is fewer (mean); reliability: of the order
     of their deltas, by halves of the prompts where these are few, else of the answers; reliability_binomial: of the
     deltas; rho_corrected: rho without this noise; ceiling: the largest |rho| that anything has with deltas so noisy."""
-    counted = others.dropna(subset=["cosine", "delta", "n", "base_n"])
-    if counted.empty:
+    numbers = np.array([others[name] for name in ("cosine", "delta", "n", "base_n")], dtype=float)
+    counted = those(others, ~np.isnan(numbers).any(axis=0))
+    if not len(counted["n"]):
         return dict.fromkeys(("answers", "reliability", "reliability_binomial", "rho_corrected", "ceiling"), NAN)
     before, after, changes = _answers(counted, "base_"), _answers(counted, ""), table_of(counted["delta_by_prompt"])
     halved = changes if changes is not None and changes.shape[1] >= HALVED else None
@@ -35,23 +34,23 @@ def of_answers(others: "pd.DataFrame", rho: float) -> dict[str, float]:
     }
 
 
-def _answers(rows: "pd.DataFrame", when: str) -> Answers:
-    n = rows[f"{when}n"].to_numpy(float)
-    if rows["measure"].iloc[0] == "hits":
-        return Answers(n, rows[f"{when}k"].to_numpy(float) / n, np.zeros(len(n)), hits=True)
-    return Answers(n, rows[f"{when}mean"].to_numpy(float), rows[f"{when}sd"].to_numpy(float), hits=False)
+def _answers(rows: Columns, when: str) -> Answers:
+    n, k, mean, sd = (rows[f"{when}{name}"].astype(float) for name in ("n", "k", "mean", "sd"))
+    if rows["measure"][0] == "hits":
+        return Answers(n, k / n, np.zeros(len(n)), hits=True)
+    return Answers(n, mean, sd, hits=False)
 
 
-def saturated(cell: "pd.DataFrame", others: "pd.DataFrame") -> dict[str, Any]:
+def saturated(source: Columns, others: Columns) -> dict[str, Any]:
     """source_at_bound: whether the source shows as much of the behavior after training as can be shown; at_bound: the
     share of bystanders that do. nan where nothing tells."""
-    bounds = _at_bound(cell)
-    return {"source_at_bound": bounds[cell["is_source"]].mean(), "at_bound": bounds[others.index].mean()}
+    return {"source_at_bound": _at_bound(source), "at_bound": _at_bound(others)}
 
 
-def _at_bound(cell: "pd.DataFrame") -> "pd.Series[float]":
-    """1 where the level after training is at the bound that leakage points to, 0 where not, nan where not told."""
-    hits = cell["measure"].iloc[0] == "hits"
-    level = 100 * cell["k"] / cell["n"] if hits else cell["mean"]
-    room = 100 - level if cell["leak_direction"].iloc[0] > 0 else level
-    return (room <= (0 if hits else NEAR)).astype(float).where(level.notna())
+def _at_bound(rows: Columns) -> float:
+    """The share whose level after training is at the bound that leakage points to; nan where nothing tells."""
+    hits = bool((rows["measure"] == "hits").all())
+    k, n, mean = (rows[name].astype(float) for name in ("k", "n", "mean"))
+    (level,) = known(100 * k / n if hits else mean)
+    room = 100 - level if (rows["leak_direction"] > 0).all() else level
+    return float((room <= (0 if hits else NEAR)).mean()) if len(room) else NAN

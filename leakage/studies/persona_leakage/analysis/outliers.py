@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leakage.analysis.statistics import spearman, varied
-from leakage.studies.persona_leakage.analysis.cells import CELL, bystanders, cells
+from leakage.studies.persona_leakage.analysis.cells import CELL, Columns, bystanders, columns_of_cells, those
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,15 +26,17 @@ def outliers(frame: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     far = [
-        key | one for key, rows in cells(bystanders(frame), "unit", "persona", "cosine", "delta") for one in _far(rows)
+        key | one
+        for key, rows in columns_of_cells(bystanders(frame), "unit", "persona", "cosine", "delta")
+        for one in _far(rows)
     ]
     return pd.DataFrame(far, columns=list(OUTLIERS))
 
 
-def _far(rows: "pd.DataFrame") -> list[dict[str, Any]]:
+def _far(rows: Columns) -> list[dict[str, Any]]:
     """The outliers of one cell."""
-    both = rows.dropna(subset=["cosine", "delta"])
-    cosine, delta = both["cosine"].to_numpy(float), both["delta"].to_numpy(float)
+    both = those(rows, ~np.isnan(rows["cosine"].astype(float) + rows["delta"].astype(float)))
+    cosine, delta = both["cosine"].astype(float), both["delta"].astype(float)
     if not varied(cosine, delta):
         return []
     expected = monotone(cosine, delta)
@@ -42,7 +44,7 @@ def _far(rows: "pd.DataFrame") -> list[dict[str, Any]]:
     score = (delta - expected) / spread if spread > 1e-9 * np.abs(delta).max() else np.zeros_like(delta)
     order = np.argsort(-np.abs(score), kind="stable")
     return [
-        {"unit": both["unit"].iloc[i], "persona": both["persona"].iloc[i], "cosine": cosine[i], "delta": delta[i]}
+        {"unit": both["unit"][i], "persona": both["persona"][i], "cosine": cosine[i], "delta": delta[i]}
         | {"expected": expected[i], "residual": delta[i] - expected[i], "score": score[i]}
         for i in order[np.abs(score[order]) >= FAR]
     ]

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leakage.analysis.resampling import share_as_large, shuffles
 from leakage.analysis.statistics import NAN, known, spearman, varied
-from leakage.studies.persona_leakage.analysis.cells import GRID, bystanders
+from leakage.studies.persona_leakage.analysis.cells import GRID, bystanders, wide
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 POOLED = (*GRID, "unit", "leak_direction", "sources", "pairs", "rho", "p", "rho_within", "p_within", "rho_double",
           "p_double")  # fmt: skip
-SHUFFLES, SEED = 999, 20_253
+SHUFFLES = 999
 ROUNDS = 50  # of taking away row and column means in turn, which converges where pairs are missing
 
 
@@ -39,8 +40,7 @@ def _units(cell: "pd.DataFrame") -> dict[str, Any]:
 
 
 def _row(cell: "pd.DataFrame") -> dict[str, Any]:
-    wide = cell.pivot_table(index="persona", columns="source", values=["cosine", "delta"], sort=False, dropna=False)
-    cosine, delta = (wide[name].to_numpy(float) for name in ("cosine", "delta"))  # (personas, sources)
+    cosine, delta = (wide(cell, name).to_numpy() for name in ("cosine", "delta"))  # (personas, sources)
     missing = np.isnan(cosine) | np.isnan(delta)
     cosine, delta = np.where(missing, NAN, cosine), np.where(missing, NAN, delta)
     row: dict[str, Any] = {"sources": int((~missing).any(axis=0).sum()), "pairs": int((~missing).sum())}
@@ -52,12 +52,15 @@ def _row(cell: "pd.DataFrame") -> dict[str, Any]:
 
 def without_means(values: "Array", axes: tuple[int, ...]) -> "Array":
     """A table less its means along some axes: 0 takes each column's away, 1 each row's; what is missing stays so."""
-    left = values.copy()
-    for _ in range(ROUNDS if len(axes) > 1 else 1):
+    there, left = ~np.isnan(values), np.nan_to_num(values)
+    for _ in range(ROUNDS):
+        before = left
         for axis in axes:
-            there = ~np.isnan(left)
-            sums, counts = np.nansum(left, axis=axis, keepdims=True), there.sum(axis=axis, keepdims=True)
-            left = left - np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
+            counts = there.sum(axis=axis, keepdims=True).clip(min=1)
+            left = np.where(there, left - left.sum(axis=axis, keepdims=True) / counts, 0.0)
+        if np.abs(left - before).max(initial=0) < 1e-12:
+            break
+    left = np.where(there, left, NAN)
     return np.asarray(left.round(9))  # equal residuals are ties, whatever rounding left of them
 
 
@@ -68,10 +71,8 @@ def _shuffled_p(cosine: "Array", delta: "Array") -> float:
     """
     if not varied(*known(cosine.ravel(), delta.ravel())):
         return NAN
-    left, right = _ranks(cosine), _ranks(delta)
-    rng, bound = np.random.default_rng([SEED, *cosine.shape]), abs(_correlation(left, right)) * (1 - 1e-9)
-    as_large = (abs(_correlation(left, right[rng.permutation(len(right))])) >= bound for _ in range(SHUFFLES))
-    return (1 + sum(as_large)) / (SHUFFLES + 1)
+    orders = shuffles(len(cosine), SHUFFLES)
+    return share_as_large(np.abs(_correlations(_ranks(cosine), _ranks(delta), orders)))
 
 
 def _ranks(values: "Array") -> "Array":
@@ -80,8 +81,20 @@ def _ranks(values: "Array") -> "Array":
     return np.asarray(rankdata(values, nan_policy="omit").reshape(values.shape))
 
 
-def _correlation(left: "Array", right: "Array") -> float:
-    """Pearson's, over the pairs where both are known."""
-    both = ~(np.isnan(left) | np.isnan(right))
-    one, other = left[both] - left[both].mean(), right[both] - right[both].mean()
-    return float(one @ other / np.sqrt((one @ one) * (other @ other)))
+def _correlations(left: "Array", right: "Array", orders: "np.ndarray[Any, np.dtype[np.intp]]") -> "Array":
+    """Pearson's of left with right in each order of its rows, over the entries where both are known.
+
+    Sums over a row of left with any row of right are taken once, (n, n); an order picks n of them.
+    """
+    known_left, known_right = (~np.isnan(left)).astype(float), (~np.isnan(right)).astype(float)
+    one, other = np.nan_to_num(left - np.nanmean(left)), np.nan_to_num(right - np.nanmean(right))
+
+    def sums(first: "Array", second: "Array") -> "Array":
+        return np.asarray((first @ second.T)[np.arange(len(left)), orders].sum(axis=1))
+
+    if known_left.all() and known_right.all():  # then means and spreads are the same in every order
+        return np.asarray(sums(one, other) / np.sqrt((one**2).sum() * (other**2).sum()))
+    many, x, y = sums(known_left, known_right), sums(one, known_right), sums(known_left, other)
+    spread = (sums(one**2, known_right) - x**2 / many) * (sums(known_left, other**2) - y**2 / many)
+    products = sums(one, other) - x * y / many
+    return np.divide(products, np.sqrt(spread), out=np.zeros_like(spread), where=spread > 0)

@@ -2,9 +2,20 @@
 
 from typing import TYPE_CHECKING, Any
 
-from leakage.analysis.resampling import interval, interval_of_mean, permutation_p
-from leakage.analysis.statistics import NAN, Correlation, detectable, false_discovery, spearman
-from leakage.studies.persona_leakage.analysis.cells import CELL, GRID, bystanders, cells
+import numpy as np
+
+from leakage.analysis.resampling import differing, interval, interval_of_mean, permutation_p
+from leakage.analysis.statistics import NAN, Correlation, detectable, false_discovery, known, mean_known, spearman
+from leakage.studies.persona_leakage.analysis.cells import (
+    CELL,
+    GRID,
+    Columns,
+    are_bystanders,
+    bystanders,
+    cells,
+    columns_of_cells,
+    those,
+)  # fmt: skip
 from leakage.studies.persona_leakage.analysis.controls import specificity
 from leakage.studies.persona_leakage.analysis.noise import of_answers, saturated
 from leakage.studies.persona_leakage.by_prompt import table_of
@@ -57,7 +68,7 @@ def headline(frame: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     untold: dict[str, Any] = {name: usual for name, usual in UNTOLD.items() if name not in frame}
-    rows = pd.DataFrame([key | _row(cell) for key, cell in cells(frame.assign(**untold), *READ)])
+    rows = pd.DataFrame([key | _row(cell) for key, cell in columns_of_cells(frame.assign(**untold), *READ)])
     if rows.empty:
         return pd.DataFrame(columns=list(HEADLINE))
     whole = rows.merge(specificity(frame), on=[*GRID, "source"], how="left").fillna({"rival": ""})
@@ -78,19 +89,19 @@ def corrected(family: "pd.DataFrame") -> "pd.DataFrame":
     return family.assign(q=q, detectable=sizes)[["q", "detectable"]]
 
 
-def _row(cell: "pd.DataFrame") -> dict[str, Any]:
-    others = bystanders(cell)
+def _row(cell: Columns) -> dict[str, Any]:
+    others, source = those(cell, are_bystanders(cell)), those(cell, cell["is_source"].astype(bool))
     everyone, by_prompt = spearman(others["cosine"], others["delta"]), table_of(others["delta_by_prompt"])
     changes = others["delta"] if by_prompt is None else by_prompt
     reach, mean = interval(others["cosine"], changes), interval_of_mean(changes)
-    first, paired = cell.iloc[0], others.dropna(subset=["cosine", "delta"])["delta"]
-    source, direction = cell.loc[cell["is_source"], "delta"].mean(), int(first["leak_direction"])
+    _, paired = known(others["cosine"], others["delta"])
+    own, direction = mean_known(source["delta"]), int(cell["leak_direction"][0])
     return {
         "n": everyone.n,
-        "unpaired": len(others) - everyone.n,
-        "beyond_source": int((others["delta"] * direction > source * direction).sum()),
-        "source_delta": source,
-        "mean_bystander_delta": others["delta"].mean(),
+        "unpaired": len(others["delta"]) - everyone.n,
+        "beyond_source": int((others["delta"].astype(float) * direction > own * direction).sum()),
+        "source_delta": own,
+        "mean_bystander_delta": mean_known(others["delta"]),
         "mean_low": mean.low,
         "mean_high": mean.high,
         "rho": everyone.rho,
@@ -100,23 +111,22 @@ def _row(cell: "pd.DataFrame") -> dict[str, Any]:
         "rho_high": reach.high,
         "resampled": "personas" if by_prompt is None else "personas and prompts",
         **of_answers(others, everyone.rho),
-        **saturated(cell, others),
+        **saturated(source, others),
         "p_permutation": permutation_p(others["cosine"], others["delta"]),
         **_without(others, "trained_negative", ("trained_negatives", "rho_untrained", "p_untrained")),
         **_without(others, "shares_word", ("shared_words", "rho_unshared", "p_unshared")),
-        "ties": paired.value_counts(normalize=True).max() if len(paired) else NAN,
-        "design": first["design"],
-        "missing": int(cell["missing"].sum() + cell["base_missing"].sum()),
-        "cut_off": float(max(first["cut_off"], first["base_cut_off"])),
-        "unit": first["unit"],
-        "cosine": first["headline"],
+        "ties": 1 - differing(paired) / len(paired) if len(paired) else NAN,
+        "design": cell["design"][0],
+        "missing": int(np.nansum(cell["missing"].astype(float)) + np.nansum(cell["base_missing"].astype(float))),
+        "cut_off": float(max(cell["cut_off"][0], cell["base_cut_off"][0])),
+        "unit": cell["unit"][0],
+        "cosine": cell["headline"][0],
     }
 
 
-def _without(others: "pd.DataFrame", kind: str, names: tuple[str, str, str]) -> dict[str, float]:
+def _without(others: Columns, kind: str, names: tuple[str, str, str]) -> dict[str, float]:
     """How many bystanders are of a kind; rho and p without them."""
-    many = int(others[kind].sum())
-    rest = others[~others[kind]]
+    rest, many = those(others, ~others[kind].astype(bool)), int(others[kind].sum())
     left = spearman(rest["cosine"], rest["delta"]) if many else Correlation(NAN, NAN, 0)
     return dict(zip(names, (many, left.rho, left.p), strict=True))
 
@@ -126,8 +136,9 @@ def _twins(frame: "pd.DataFrame") -> list[str]:
     identical to the last bit are one condition, run twice by mistake."""
     seen: dict[tuple[float, ...], dict[tuple[Any, ...], str]] = {}
     keys = []
-    for key, cell in cells(frame, "persona", "delta", "in_panel", "is_source"):
-        deltas = tuple(bystanders(cell).sort_values("persona")["delta"])
+    for key, cell in columns_of_cells(frame, "persona", "delta", "in_panel", "is_source"):
+        others = those(cell, are_bystanders(cell))
+        deltas = tuple(others["delta"][np.argsort(others["persona"].astype(str))])
         result = tuple(key[name] for name in RESULT)  # told by two cosines it is still one
         keys.append((deltas, result))
         name = f"{key['behavior']} x {key['source']}, seed {key['seed']} {key['variant']}".strip()
