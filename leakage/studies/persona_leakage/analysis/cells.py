@@ -30,8 +30,8 @@ def columns_of_cells(frame: "pd.DataFrame", *columns: str) -> "Iterator[tuple[di
     places = frame.groupby(CELL, sort=False).ngroup().to_numpy()
     order = np.argsort(places, kind="stable")
     arrays = {name: frame[name].to_numpy()[order] for name in wanted}
-    ends = np.cumsum(np.bincount(places))
-    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+    sizes = np.bincount(places)
+    for start, end in zip(np.cumsum(sizes) - sizes, np.cumsum(sizes), strict=True):
         one = {name: values[start:end] for name, values in arrays.items()}
         yield {name: one[name][0] for name in CELL}, one
 
