@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from leakage.analysis.resampling import interval_of_mean
-from leakage.analysis.statistics import NAN, spearman
-from leakage.studies.persona_leakage.analysis.cells import bystanders, cells
+from leakage.analysis.statistics import NAN, mean_known, spearman
+from leakage.studies.persona_leakage.analysis.cells import Columns, are_bystanders, columns_of_cells, those
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,8 @@ def by_factor(frame: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     own = frame[(frame["taught"] == frame["behavior"]) & (frame["design"] != "sham")]
-    measured = pd.DataFrame([_row(key, cell) for key, cell in cells(own)], columns=[*WITHIN, *FACTORS, "seed", *MEANS])
+    whole = columns_of_cells(own, *FACTORS, "unit", "is_source", "in_panel", "cosine", "delta")
+    measured = pd.DataFrame([_row(key, cell) for key, cell in whole], columns=[*WITHIN, *FACTORS, "seed", *MEANS])
     rows: list[dict[str, Any]] = []
     for key, family in measured.groupby(WITHIN, sort=False):
         differing = [factor for factor in FACTORS if family[factor].nunique() > 1]
@@ -38,10 +39,10 @@ def by_factor(frame: "pd.DataFrame") -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=list(FACTORIAL))
 
 
-def _row(key: dict[str, Any], cell: "pd.DataFrame") -> dict[str, Any]:
-    first, others = cell.iloc[0], bystanders(cell)
-    source, mean = cell.loc[cell["is_source"], "delta"].mean(), others["delta"].mean()
-    return key | {name: first[name] for name in (*FACTORS, "unit")} | {
+def _row(key: dict[str, Any], cell: Columns) -> dict[str, Any]:
+    others = those(cell, are_bystanders(cell))
+    source, mean = mean_known(cell["delta"][cell["is_source"].astype(bool)]), mean_known(others["delta"])
+    return key | {name: cell[name][0] for name in (*FACTORS, "unit")} | {
         "behavior": key["behavior"].removesuffix("_contrastive"),
         "source_delta": source,
         "mean_bystander_delta": mean,

@@ -76,9 +76,12 @@ def _shuffled_p(cosine: "Array", delta: "Array") -> float:
 
 
 def _ranks(values: "Array") -> "Array":
+    """Of all that are known; scipy does the same where it is told to leave nan out, in ten times as long."""
     from scipy.stats import rankdata
 
-    return np.asarray(rankdata(values, nan_policy="omit").reshape(values.shape))
+    ranks, there = np.full(values.shape, NAN), ~np.isnan(values)
+    ranks[there] = rankdata(values[there])
+    return ranks
 
 
 def _correlations(left: "Array", right: "Array", orders: "np.ndarray[Any, np.dtype[np.intp]]") -> "Array":
