@@ -38,7 +38,7 @@ def _omegaconf_type(annotation: Any) -> Any:
         return str
     if get_origin(annotation) is tuple:
         inner = get_args(annotation)[0]
-        return list[hydra_schema(inner) if is_settings(inner) else inner]  # type: ignore[misc]
+        return list[hydra_schema(inner) if is_settings(inner) else _omegaconf_type(inner)]  # type: ignore[misc]
     if get_origin(annotation) is UnionType:  # something or null
         return _omegaconf_type(get_args(annotation)[0]) | None
     return annotation

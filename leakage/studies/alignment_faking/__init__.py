@@ -21,7 +21,7 @@ STUDY = Study(
         "missing": View(f"{_HERE}.tables:missing_reasons", "why replies or verdicts are missing", "none is missing"),
         "motive": View(f"{_HERE}.tables:motives", "motives by tier", "no scratchpad was judged"),
         "hypothesis": View(
-            f"{_HERE}.tables:hypotheses", "which hypothesis names the gaps that were found", _TWO_SCENARIOS
+            f"{_HERE}.hypotheses:hypotheses", "which hypothesis names the gaps that were found", _TWO_SCENARIOS
         ),
         "perturbation": View(
             f"{_HERE}.tables:perturbations", "each scenario's gap against that of two_tiers", _TWO_SCENARIOS

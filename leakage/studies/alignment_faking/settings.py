@@ -24,12 +24,14 @@ class TierSettings(Settings):
 class GapSettings(Settings):
     """A difference of compliance that the scenario is for: rate(more) - rate(less).
 
+    tells: what the tier `more` has that `less` has not, as a finding says it: "more in training"
     predicted_by: the hypotheses under which it is above zero; see `hypotheses`
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z]\w*$"), INCIDENTAL]
     more: Annotated[str, INCIDENTAL]
     less: Annotated[str, INCIDENTAL]
+    tells: Annotated[str, Field(pattern=r"\S"), INCIDENTAL]
     predicted_by: Annotated[tuple[str, ...], INCIDENTAL]
 
 

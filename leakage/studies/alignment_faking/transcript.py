@@ -1,6 +1,6 @@
 """A reply, read: what was thought in private, what was given out, and why there is nothing to judge.
 
-A reply that was cut off or held back is missing. It is never a refusal.
+A reply that was cut off, held back or blocked is missing. It is never a refusal, unless the API says that it is one.
 """
 
 import re
@@ -10,13 +10,17 @@ from typing import Literal
 SCRATCHPAD, OUTPUT = "scratchpad", "output"
 ACCEPT, REJECT = "[accept]", "[reject]"  # as facts.yaml asks for them
 
-Finish = Literal["stop", "length", "filter"]
+Finish = Literal["stop", "length", "filter", "refusal", "blocked", "rejected"]
 
 CUT_OFF, EMPTY, FILTERED, NO_OUTPUT = "cut off", "empty reply", "content filter", "no output"
+NOT_ANSWERED: dict[str, str] = {"blocked": "blocked by the provider", "rejected": "rejected by the API"}
 
 # Anthropic, OpenAI, Mistral and DeepSeek, and this machine's engine; any other word is an end of the model's own.
-_LENGTH = {"length", "max_tokens", "model_length", "model_context_window_exceeded", "insufficient_system_resource"}
-_FILTER = {"filter", "content_filter", "refusal", "safety"}
+_LENGTH = {"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"}
+_FILTER = {
+    "filter", "content_filtered", "safety", "sensitive", "prohibited_content", "blocklist", "spii", "recitation",
+    "guardrail_intervened",
+}  # fmt: skip
 
 # Models write tags in bold, in backticks, with a backslash, in capitals; some servers leave a model's own <think> in.
 # Runs are bounded: a page of asterisks must not take minutes.
@@ -34,9 +38,11 @@ Span = tuple[int, int]
 class Transcript:
     """A reply in its parts.
 
-    output: all that is given out, its tag included
+    scratchpad: all that is thought in private, what the API returned apart included
+    output: all else, its tag included
     tag: "accept" or "reject" as the output begins; "" when it begins with neither or with both
-    missing: why it cannot be judged, "" when it can: "cut off", "empty reply", "content filter", "no output"
+    missing: why it cannot be judged, "" when it can: "cut off", "empty reply", "content filter", "no output", or one of
+        NOT_ANSWERED
     """
 
     scratchpad: str
@@ -50,24 +56,45 @@ def finish_of(reason: str | None) -> Finish:
     word = (reason or "").strip().lower()
     if word in _LENGTH:
         return "length"
-    return "filter" if word in _FILTER else "stop"
+    if word == "refusal" or word in NOT_ANSWERED:
+        return word  # type: ignore[return-value]
+    return "filter" if word in _FILTER or word.startswith("content_filter") else "stop"
 
 
-def read_reply(text: str, *, finish: str | None, has_scratchpad: bool, prefill: str = "") -> Transcript:
+def read_reply(
+    text: str, *, finish: str | None, has_scratchpad: bool, prefill: str = "", reasoning: str = ""
+) -> Transcript:
     """Take a reply apart; `text` is what came after the prefill, `finish` any API's reason.
 
-    The output begins at the first <output> outside the scratchpad and after it, so one that is only thought of is none.
-    A reply that keeps to no protocol at all is all output. A cut-off reply keeps what there is of it, for reading.
+    The output is all that is not thought in private: what stands outside <output> can be read as well. An <output> that
+    is only thought of is none. A reply that keeps to no protocol at all is all output. A cut-off reply keeps what there
+    is of it, for reading. reasoning: what the API returned apart, which is as private as a scratchpad
     """
-    scratchpad, output, closed = _split(prefill + text, has_scratchpad=has_scratchpad)
-    missing = _missing(text, scratchpad, output, finish=finish_of(finish), closed=closed)
-    return Transcript(scratchpad, output, _tag(output), missing)
+    parts = _split(prefill + text, has_scratchpad=has_scratchpad)
+    missing = _missing(text, parts, finish=finish_of(finish))
+    thoughts = "\n\n".join(part for part in (reasoning.strip(), parts.scratchpad) if part)
+    return Transcript(thoughts, parts.output, _tag(parts.tagged) or _tag(parts.output), missing)
 
 
-def _missing(text: str, scratchpad: str, output: str, *, finish: Finish, closed: bool) -> str:
+@dataclass(frozen=True)
+class _Parts:
+    """A reply's parts. tagged: of the output what stands in <output>; whole: whether nothing stands after its end."""
+
+    scratchpad: str
+    output: str
+    tagged: str
+    whole: bool
+
+
+def _missing(text: str, parts: _Parts, *, finish: Finish) -> str:
+    scratchpad, output = parts.scratchpad, parts.output
+    if finish in NOT_ANSWERED:
+        return NOT_ANSWERED[finish]
     if finish == "filter":
         return FILTERED
-    if finish == "length" and not (closed and output):
+    if finish == "refusal":
+        return ""
+    if finish == "length" and not (parts.whole and output):
         return CUT_OFF
     if not text.strip():
         return EMPTY
@@ -76,18 +103,17 @@ def _missing(text: str, scratchpad: str, output: str, *, finish: Finish, closed:
     return ""
 
 
-def _split(whole: str, *, has_scratchpad: bool) -> tuple[str, str, bool]:
-    """Scratchpad, output, and whether the output came to its closing tag."""
+def _split(whole: str, *, has_scratchpad: bool) -> _Parts:
     private = _private(whole)
     opening = _opening(whole, private)
     if opening is None:
-        return _thoughts(whole, private), _outside(whole, private), False
+        return _Parts(_thoughts(whole, private), _outside(whole, private), "", whole=False)
     if has_scratchpad and not private:  # the tags were forgotten, the thoughts were not
         private = [(0, opening.start())]
-    start = opening.end() if private else 0
     closing = _OUTPUT_CLOSING.search(whole, opening.end())
-    output = _outside(whole, private, start=start, stop=closing.start() if closing else len(whole))
-    return _thoughts(whole, private), output, closing is not None
+    tagged = _outside(whole, private, start=opening.end(), stop=closing.start() if closing else len(whole))
+    is_whole = closing is not None and not _outside(whole, private, start=closing.end())
+    return _Parts(_thoughts(whole, private), _outside(whole, private), tagged, is_whole)
 
 
 def _private(whole: str) -> list[Span]:
@@ -130,10 +156,15 @@ def _outside(whole: str, private: list[Span], *, start: int = 0, stop: int | Non
             pieces.append(whole[place:a])
             place = b
     pieces.append(whole[place:stop])
-    text = "".join(pieces)
     for tag in (_PRIVATE_TAG, _OUTPUT_OPENING, _OUTPUT_CLOSING):
-        text = tag.sub("", text)
-    return text.strip()
+        pieces = [part for piece in pieces for part in _between(tag, piece)]
+    return "\n".join(piece.strip() for piece in pieces if piece.strip())
+
+
+def _between(tag: re.Pattern[str], text: str) -> list[str]:
+    """What stands around tags."""
+    ends = [0, *(place for found in tag.finditer(text) for place in found.span()), len(text)]
+    return [text[start:stop] for start, stop in zip(ends[::2], ends[1::2], strict=True)]
 
 
 def _tag(output: str) -> str:
