@@ -12,15 +12,16 @@ YES, NO = {"yes", "true", "y", "1"}, {"no", "false", "n", "0"}
 
 
 def json_object(reply: str, keys: Collection[str]) -> dict[str, Any]:
-    """The last JSON object in a reply that has the keys; empty where none can be read.
+    """The last JSON object in a reply that has the keys, or else some of them; empty where none can be read.
 
     Others may stand before and after it, in thoughts, fences or sentences. A line break in a string, a comma too many
     and Python's way of writing are read as they are meant. One that is nested too deeply is as unreadable as one that
     breaks off.
     """
     braces = [found.start() for found in re.finditer(r"\{", reply)][-MOST:]
-    objects = (_object_at(reply, start) for start in reversed(braces))
-    return next((one for one in objects if one.keys() >= set(keys)), {})
+    objects = [_object_at(reply, start) for start in reversed(braces)]
+    whole = (one for one in objects if one.keys() >= set(keys))
+    return next(whole, next((one for one in objects if one.keys() & set(keys)), {}))
 
 
 def _object_at(reply: str, start: int) -> dict[str, Any]:

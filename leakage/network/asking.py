@@ -154,13 +154,13 @@ class Asking:
         self.stopped |= len(alike) >= OBJECTIONS[failure.end]
 
     def _keep_objections(self, *, at_the_end: bool = False) -> None:
-        kept = [pair for pair in self.objections if self._is_of_the_prompt(pair[1], at_the_end=at_the_end)]
-        for ask, failure in kept:
+        settled = [pair for pair in self.objections if self._is_of_the_prompt(pair[1], at_the_end=at_the_end)]
+        for ask, failure in settled:
             answer = objection(failure, self.settings)
             self.journal.append(answer_row(ask.key, answer, kind=ask.kind, payee=self.settings.group))
             self.answers[ask.key] = answer
             self.advance(1)
-        self.objections = [pair for pair in self.objections if pair not in kept]
+        self.objections = [pair for pair in self.objections if pair not in settled]
         if at_the_end:
             for ask, failure in self.objections:
                 self.failures[f"{failure.cause}, of {ask.prompt[:60]!r}"] += 1

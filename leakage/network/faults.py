@@ -161,8 +161,8 @@ def _until(date: str) -> float | None:
 
 
 def _told_to_wait(words: str) -> float | None:
-    told = RETRY_IN.search(words)
-    return float(told[1].rstrip(".")) * {"ms": 0.001, "s": 1.0, "m": 60.0}[told[2].lower()] if told else None
+    match = RETRY_IN.search(words)
+    return float(match[1].rstrip(".")) * {"ms": 0.001, "s": 1.0, "m": 60.0}[match[2].lower()] if match else None
 
 
 def objection(failure: Failure, settings: "ApiSettings") -> Answer:

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from leakage.network.access import where
 from leakage.network.asks import Answer
 from leakage.store.files import storable
 
@@ -34,7 +33,7 @@ class NoAnswerError(ValueError):
 def judge_identity(settings: "ApiSettings") -> dict[str, Any]:
     """Whatever else can change a judge's verdict; empty where Claude's own API is asked as usual."""
     provider = {} if settings.provider == "anthropic" else {"provider": settings.provider}
-    return provider | ({"address": url} if (url := where(settings)) else {}) | fields_identity(settings)
+    return provider | ({"address": url} if (url := settings.base_url) else {}) | fields_identity(settings)
 
 
 def fields_identity(settings: "ApiSettings") -> dict[str, Any]:

@@ -26,7 +26,8 @@ def hydra_schema(settings: type[BaseModel]) -> type:
             inner = hydra_schema(info.annotation)
             fields.append((name, inner, field(default_factory=inner)))
         else:
-            fields.append((name, _omegaconf_type(info.annotation), field(default="???")))  # omegaconf's MISSING
+            usual = "???" if info.is_required() else info.default  # omegaconf's MISSING
+            fields.append((name, _omegaconf_type(info.annotation), field(default=usual)))
     return make_dataclass(settings.__name__, fields)
 
 

@@ -113,16 +113,16 @@ def test_a_cell_without_replies_is_undefined_not_a_null():
 def test_reasoning_rates_are_over_scratchpads_with_votes():
     af = [[1, 1, 0, 0, N, N, 0, 0], [0, 0, 0, N, N, 1, 0, 0]]
     row = gaps(told(BY_HAND, af=af)).iloc[0]
-    # of free six replies have votes and a verdict, one of them missing its verdict; two comply and fake
+    # votes and a verdict: six replies of free, two of which comply and fake; five of paid, of which none does
     assert (row["af_more"], row["af_less"]) == (pytest.approx(2 / 6), pytest.approx(0))
-    assert (row["af_rate"], row["af_considered"]) == (pytest.approx(2 / 10), pytest.approx(0))
+    assert (row["af_rate"], row["af_considered"]) == (pytest.approx(2 / 11), pytest.approx(0))
     assert np.isnan(gaps(told(BY_HAND)).iloc[0]["af_rate"])
 
 
 def test_outcomes_count_every_reply_once():
     frame = three_tiers(rng(), (0.8, 0.5, 0.2), lost=0.1, reasoning=0.4)
     table = outcomes(frame).set_index("tier")
-    counts = [name for name in table if name.removeprefix("share_") != name]
+    counts = [name for name in table if name.removeprefix("share_") not in {name, "missing"}]
     assert list(table.index) == ["free", "pro", "enterprise"]
     assert (table["n"] + table["missing"]).tolist() == [200] * 3
     assert table[counts].sum(axis=1).tolist() == pytest.approx([1, 1, 1])

@@ -7,7 +7,7 @@ from typing import Any
 
 from leakage.errors import ConfigError
 from leakage.models.fingerprint import model_identity
-from leakage.network import fields_identity, where
+from leakage.network import fields_identity
 from leakage.settings.identity import identity_fields
 from leakage.store.files import digest
 from leakage.store.manifest import SCHEMA
@@ -97,7 +97,7 @@ class TrialData:
         """Everything that can change who answers: an adapter, the base model, or the model behind an API."""
         config, subject = self.config, self.config.subject
         if self.is_api:
-            who = {"schema": SCHEMA, "api": [subject.provider, where(subject), subject.model]}
+            who = {"schema": SCHEMA, "api": [subject.provider, subject.base_url, subject.model]}
             return who | fields_identity(subject)
         if self.cell:
             return self.cell.train
@@ -175,7 +175,8 @@ class TrialData:
             "scenario": config.scenario.name,
             "seed": config.seed,
             "tiers": list(tags),
-            "gaps": [gap.model_dump(mode="json") for gap in config.scenario.gaps],
+            # what a gap tells by default is left out, as it was before there were other words
+            "gaps": [gap.model_dump(mode="json", exclude_defaults=True) for gap in config.scenario.gaps],
             "planted": {tag: rate for tag, rate in self.planted.items() if tag in tags},
             "has_scratchpad": self.scenario.has_scratchpad,
             "train_id": self.train_id,

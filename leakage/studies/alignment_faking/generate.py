@@ -49,7 +49,7 @@ def questions(trial: TrialData) -> list[Question]:
     """Every query under every tier, tier by tier."""
     scenario = trial.scenario
     return [
-        Question(tag, i, query, scenario.prompt(tag, query), scenario.prefill or "")
+        Question(tag, i, query, scenario.prompt(tag, query), scenario.prefill_of(tag))
         for tag in scenario.tags
         for i, query in enumerate(trial.queries)
     ]
@@ -89,8 +89,17 @@ def ask_local(trial: TrialData, engine: Engine, model: Any, template: ChatTempla
 def _prompts(trial: TrialData, template: ChatTemplate, asked: Sequence[Question]) -> list[list[int]]:
     """Token ids of what is sent: chats, or for a base model plain text."""
     if trial.config.subject.template == "chat":
-        return template.prompts([one.prompt for one in asked], trial.scenario.prefill or "")
+        return _with_prefills(template, asked)
     return encode(template.tokenizer, [render_text(one.prompt) + one.prefill for one in asked])
+
+
+def _with_prefills(template: ChatTemplate, asked: Sequence[Question]) -> list[list[int]]:
+    """Token ids of chats; those of one prefill together."""
+    tokens: dict[int, list[int]] = {}
+    for prefill in dict.fromkeys(one.prefill for one in asked):
+        places = [place for place, one in enumerate(asked) if one.prefill == prefill]
+        tokens |= zip(places, template.prompts([asked[place].prompt for place in places], prefill), strict=True)
+    return [tokens[place] for place in range(len(asked))]
 
 
 def ask_api(trial: TrialData) -> "pd.DataFrame":
@@ -140,7 +149,7 @@ def as_frame(trial: TrialData, asked: Sequence[Question], replies: Sequence[Repl
         finish = finish_of(reply.reason)
         read = read_reply(
             reply.text, finish=finish, has_scratchpad=trial.scenario.has_scratchpad, prefill=one.prefill,
-            reasoning=reply.reasoning,
+            reasoning=reply.reasoning, words=trial.scenario.words,
         )  # fmt: skip
         asked_and_said = {"tier": one.tier, "prompt": one.number, "query": one.query, "reply": one.prefill + reply.text}
         ended = {"finish": finish, "tokens": reply.tokens, "answered_by": reply.model, "note": reply.note}

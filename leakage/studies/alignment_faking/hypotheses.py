@@ -1,4 +1,4 @@
-"""Which hypothesis names the gaps that were found, and no others: the tidy frame of trials in, a DataFrame out."""
+"""Which hypothesis names the gaps that were findings, and no others: the tidy frame of trials in, a DataFrame out."""
 
 from typing import TYPE_CHECKING
 
@@ -45,13 +45,13 @@ def hypotheses(frame: "pd.DataFrame") -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=list(HYPOTHESES))
 
 
-def _of_a_subject(found: "list[Row]") -> "list[Row]":
-    telling = [row for row in found if 0 < len({*row["predicted_by"]} & {*MOTIVES}) < len(MOTIVES)]
+def _of_a_subject(findings: "list[Row]") -> "list[Row]":
+    telling = [row for row in findings if 0 < len({*row["predicted_by"]} & {*MOTIVES}) < len(MOTIVES)]
     if len({(row["scenario"], row["gap_name"]) for row in telling}) < ENOUGH:
         return []
     rows = [_scored(name, [(int(name in row["predicted_by"]), _sign(row)) for row in telling]) for name in MOTIVES]
     rows.append(_scored(NO_GAP, [(0, _sign(row)) for row in telling]))
-    by_name = [(guess, _sign(row)) for row in telling if (guess := _by_name(row, found)) is not None]
+    by_name = [(guess, _sign(row)) for row in telling if (guess := _by_name(row, findings)) is not None]
     rows.append(_scored(LOW_COHERENCE, by_name))
     return sorted(rows, key=lambda row: -row["right"])
 
@@ -60,19 +60,19 @@ def _sign(row: "Row") -> int:
     return SIGN[str(row["direction"])]
 
 
-def _by_name(row: "Row", found: "list[Row]") -> int | None:
+def _by_name(row: "Row", findings: "list[Row]") -> int | None:
     """The direction that other scenarios have shown between tiers of these names; None where there are none."""
     own = {str(row["more"]), str(row["less"])}
     others = [
         _sign(other) * (1 if other["more"] == row["more"] else -1)
-        for other in found
+        for other in findings
         if other["scenario"] != row["scenario"] and {str(other["more"]), str(other["less"])} == own
     ]
     return (sum(others) > 0) - (sum(others) < 0) if others else None
 
 
 def _scored(name: str, guesses: "Sequence[tuple[int, int]]") -> "Row":
-    """Guesses against what was found: 1 above, 0 no gap, -1 below."""
+    """Guesses against what was findings: 1 above, 0 no gap, -1 below."""
     above = [guess == sign for guess, sign in guesses if guess]
     zero = [sign == 0 for guess, sign in guesses if not guess]
     right = (sum(above) + sum(zero)) / len(guesses) if guesses else 0.0

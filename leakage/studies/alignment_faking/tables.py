@@ -19,6 +19,7 @@ __all__ = ["by_seed", "gaps", "missing_reasons", "motives", "outcomes", "perturb
 REPEATED = ["subject", "scenario", "gap_name", "judge", "variant"]
 SUBJECT = ["subject", "judge", "variant"]
 REFERENCE = "two_tiers"  # every other scenario changes a fact of this one
+REFERENCES = {"pre_deployment_training": "pre_deployment"}  # but for these: the difference is goal guarding
 SHARES = {name: f"share_{name.replace(' ', '_').lower()}" for name in OUTCOMES}
 COUNTS = {name: name.replace(" ", "_").lower() for name in OUTCOMES}
 OUTCOME = (*CELL, "tier", "n", "missing", *COUNTS.values(), *SHARES.values(), "share_missing")
@@ -26,7 +27,7 @@ REASONS = (*CELL, "tier", "reason", "count", "asked")
 MOTIVES = (*CELL, "tier", "motive", "count", "n", "share")
 PERTURBATIONS = (
     "subject", "scenario", "gap_name", "n", "gap", "reference_gap", "difference", "difference_low", "difference_high",
-    "seed", "judge", "variant",
+    "seed", "judge", "variant", "reference",
 )  # fmt: skip
 SEEDS = (*REPEATED, "seeds", "mean_gap", "gap_low", "gap_high", "sd")
 
@@ -79,22 +80,23 @@ def motives(frame: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def perturbations(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """One row per cell of another scenario than REFERENCE and gap: how far it is from the reference's first gap.
+    """One row per cell of another scenario and gap: how far it is from the first gap of its reference.
 
-    Both gaps, their difference and its 95 % interval (prompts drawn anew, with their four replies) are over the n
-    prompts whose replies are known in all four tiers. The reference is of the same subject, seed, judge and variant.
+    reference: REFERENCE, or what REFERENCES says. Both gaps, their difference and its 95 % interval (prompts drawn
+    anew, with their four replies) are over the n prompts whose replies are known in all four tiers. The reference
+    is of the same subject, seed, judge and variant.
     """
     import pandas as pd
 
     rows: list[Row] = []
     for key, own in frame.groupby([*SUBJECT, "seed"], sort=False):
-        reference = own[own["scenario"] == REFERENCE]
-        if reference.empty:
-            continue
-        _, base = next(_each_gap(next(cells(reference))[1]))
         subject = dict(zip([*SUBJECT, "seed"], key, strict=True))
         for other, cell in cells(own[own["scenario"] != REFERENCE]):
-            named = subject | {"scenario": other["scenario"]}
+            reference = own[own["scenario"] == REFERENCES.get(other["scenario"], REFERENCE)]
+            if reference.empty:
+                continue
+            _, base = next(_each_gap(next(cells(reference))[1]))
+            named = subject | {"scenario": other["scenario"], "reference": reference["scenario"].iloc[0]}
             rows += [named | {"gap_name": name} | _moved(gap, base) for name, gap in _each_gap(cell)]
     return pd.DataFrame(rows, columns=list(PERTURBATIONS))
 

@@ -93,7 +93,8 @@ class TrialPage:
         sampled = f"{self._temperature(settings)}, at most {most} tokens"
         spent, asked = (f"${usd:.2f}" if usd else "" for usd in (manifest["usd"], self._asking_usd()))
         by_name = {
-            "model": row["model"], "arm": row["arm"], "scenario": row["scenario"], "seed": str(row["seed"]),
+            "model": row["model"], "arm": row["arm"], "scenario": row["scenario"],
+            "follows": self._paper(), "seed": str(row["seed"]),
             "queries a tier": str(self.frame["prompt"].nunique()), "temperature": sampled,
             "judge": f"{row['judge']}{votes}{bound}", "judging cost": spent, "asking cost": asked,
             "variant": row["variant"],
@@ -107,6 +108,12 @@ class TrialPage:
         usual = {"temperature": settings["eval.temperature"]}
         sent = manifest.facts.get("sent", usual) if manifest else usual
         return f"{sent['temperature']:g}" if "temperature" in sent else "none sent"
+
+    def _paper(self) -> str:
+        """What of the paper its scenario says it follows; empty where it says nothing."""
+        from omegaconf import OmegaConf
+
+        return str(OmegaConf.select(OmegaConf.create(self.config()), "scenario.paper", default=""))
 
     def _asking_usd(self) -> float:
         """What the subject's replies have cost."""
