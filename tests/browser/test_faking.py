@@ -221,7 +221,7 @@ def test_the_table_says_what_the_frame_says_and_is_filtered_like_the_first_study
     assert page.locator("output").inner_text() == "2 of 5"
     page.get_by_role("button", name="Clear").click()
     page.locator("#gaps th", has_text="gap").nth(1).get_by_role("button").click()
-    shown = page.evaluate("[...document.querySelectorAll('#gaps tbody tr')].map((row) => row.cells[5].dataset.value)")
+    shown = page.evaluate("[...document.querySelectorAll('#gaps tbody tr')].map((row) => row.cells[6].dataset.value)")
     assert [float(one) for one in shown] == sorted(wanted["gap"], reverse=True)
 
 
