@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from leakage.store.files import digest
+from leakage.store.files import as_folder, digest
 
 
 class Reader(Protocol):
@@ -40,7 +40,7 @@ class Named:
     @property
     def folder(self) -> str:
         """As Reader.folder."""
-        return f"{self.name}-{digest(self.identity)[:8]}"
+        return f"{as_folder(self.name)}-{digest(self.identity)[:8]}"
 
     def lacks(self) -> str:
         """As Reader.lacks: rules need nothing."""

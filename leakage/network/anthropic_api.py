@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from leakage.errors import ConfigError
-from leakage.network.asks import Answer, Ask, usd
-from leakage.network.provider import BatchState, NoAnswerError, address, api_key, checked, explain, reading, short
+from leakage.network.access import address, api_key, without_key
+from leakage.network.asks import BLOCKED, Answer, Ask, usd
+from leakage.network.faults import Failure, explain, objection, of_status
+from leakage.network.provider import BatchState
+from leakage.network.reply import NoAnswerError, api_error, checked, fields_sent, reading
 
 if TYPE_CHECKING:
     from anthropic import Anthropic
@@ -36,7 +39,7 @@ class ClaudeApi:
         warnings.filterwarnings("ignore", "The model .* is deprecated", DeprecationWarning)
         self.settings, self.keep_empty = settings, keep_empty
         self.client = Anthropic(
-            api_key=key, base_url=address(settings), max_retries=settings.retries, timeout=settings.timeout_s,
+            api_key=key, base_url=address(settings), max_retries=0, timeout=settings.timeout_s,
             default_headers={"anthropic-version": API_VERSION},
         )  # fmt: skip
         self.batches = ClaudeBatches(self.client, settings, keep_empty)
@@ -47,11 +50,11 @@ class ClaudeApi:
             model=self.settings.model,
             max_tokens=self.settings.max_tokens,
             **turns(ask, self.settings),
-            extra_body=sampling(self.settings.model, ask.temperature),  # anthropic 1 and later have no argument for it
+            extra_body=sent(ask, self.settings),  # anthropic 1 and later have no argument for a temperature
         )
         return read(message, self.settings, batched=False, keep_empty=self.keep_empty)
 
-    def explain(self, error: Exception) -> tuple[str, bool]:
+    def explain(self, error: Exception) -> Failure:
         """See Provider.explain."""
         import anthropic
 
@@ -94,8 +97,12 @@ class ClaudeBatches:
         with reading():
             key, result, ending = str(line.custom_id), line.result, str(line.result.type)
         if ending != "succeeded":
-            message = short(getattr(getattr(result, "error", None), "error", None), self.settings)
-            return key, NoAnswerError(f"{ending} in its batch{message}", billed=False)
+            error = getattr(getattr(result, "error", None), "error", None)
+            failure = of_status(400, error, self.settings)
+            if failure.end == BLOCKED:
+                return key, objection(failure, self.settings)
+            words = without_key(api_error(error)[1], self.settings)
+            return key, NoAnswerError(f"{ending} in its batch{f': {words}' if words else ''}", usd=0.0)
         try:
             with reading():
                 return key, read(result.message, self.settings, batched=True, keep_empty=self.keep_empty)
@@ -103,9 +110,14 @@ class ClaudeBatches:
             return key, error
 
 
-def sampling(model: str, temperature: float) -> dict[str, float]:
-    """The temperature, where the model knows one."""
-    return {"temperature": temperature} if SAMPLED.fullmatch(model) else {}
+def sent(ask: Ask, settings: "ApiSettings") -> dict[str, Any]:
+    """What shapes the reply to an ask, beside its turns: temperature and top_p where the model knows them."""
+    if "max_tokens" in settings.omit:
+        name = settings.group
+        raise ConfigError(f"{name}.omit: Claude's API asks for max_tokens; take it out of {name}.omit")
+    if SAMPLED.fullmatch(settings.model):
+        return fields_sent(settings, temperature=ask.temperature, top_p=ask.top_p)
+    return fields_sent(settings, temperature=None, top_p=1.0)
 
 
 def turns(ask: Ask, settings: "ApiSettings") -> dict[str, Any]:
@@ -121,15 +133,15 @@ def turns(ask: Ask, settings: "ApiSettings") -> dict[str, Any]:
 
 def parameters(ask: Ask, settings: "ApiSettings") -> dict[str, Any]:
     """What is sent for an ask in a batch."""
-    common = {"model": settings.model, "max_tokens": settings.max_tokens}
-    return common | turns(ask, settings) | sampling(settings.model, ask.temperature)
+    return {"model": settings.model, **turns(ask, settings), **sent(ask, settings)}
 
 
 def read(message: Any, settings: "ApiSettings", *, batched: bool, keep_empty: bool) -> Answer:
     """The answer in a reply."""
     with reading():
         text = "".join(block.text for block in message.content if block.type == "text")
+        thoughts = "\n\n".join(block.thinking for block in message.content if block.type == "thinking")
         tokens = message.usage.input_tokens, message.usage.output_tokens
         cost = usd(*tokens, settings, batched=batched)
-        answer = Answer(text, str(message.stop_reason), str(message.model), *tokens, cost)
+        answer = Answer(text, str(message.stop_reason or ""), str(message.model), *tokens, cost, thoughts)
     return checked(answer, keep_empty=keep_empty)

@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from leakage.store.files import storable
 
 if TYPE_CHECKING:
     from leakage.settings.config import ApiSettings
 
 CHARACTERS = 3.5  # of English in a token, about
 OVERHEAD = 32  # tokens the API adds to a prompt, at most
+BLOCKED: Final = "blocked"  # by a filter of the provider
+REJECTED: Final = "rejected"  # by its API for another reason
 
 Row = dict[str, Any]
 
@@ -29,6 +33,7 @@ class Ask:
     system: str = ""
     prefill: str = ""
     temperature: float = 0.0
+    top_p: float = 1.0
     text: bool = False
     kind: str = ""
 
@@ -44,7 +49,11 @@ class Ask:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, whole. A truncated or refused reply is an answer too; its stop_reason says so."""
+    """What came back, whole. A truncated, refused or blocked reply is an answer too; its stop_reason says so.
+
+    reasoning: what the provider returned apart from the text
+    note: the provider's words, where it gave no reply to this prompt: stop_reason BLOCKED or REJECTED
+    """
 
     text: str
     stop_reason: str
@@ -52,6 +61,13 @@ class Answer:
     input_tokens: int
     output_tokens: int
     usd: float
+    reasoning: str = ""
+    note: str = ""
+
+    @property
+    def is_objection(self) -> bool:
+        """Whether the provider gave no reply."""
+        return self.stop_reason in {BLOCKED, REJECTED}
 
 
 def usd(tokens_in: float, tokens_out: float, settings: "ApiSettings", *, batched: bool) -> float:
@@ -72,38 +88,28 @@ def most_usd(ask: Ask, settings: "ApiSettings") -> float:
     return usd(tokens, settings.max_tokens, settings, batched=settings.batch)
 
 
-class Budget:
-    """The cap: what is spent, in earlier runs too, and the most that what is in flight can cost."""
-
-    def __init__(self, settings: "ApiSettings", *, spent: float = 0.0) -> None:
-        self.settings = settings
-        self.spent = spent
-        self._held: dict[str, float] = {}
-        self._in_flight = 0.0
-
-    def hold(self, ask: Ask) -> bool:
-        """Set aside the most the ask can cost; False where that could exceed the cap."""
-        most = most_usd(ask, self.settings)
-        if self.spent + self._in_flight + most > self.settings.max_usd:
-            return False
-        self._held[ask.key] = most
-        self._in_flight += most
-        return True
-
-    def release(self, key: str, *, spent: float = 0.0) -> None:
-        """Put back what was held for an ask, less what it did cost."""
-        self._in_flight -= self._held.pop(key, 0.0)
-        self.spent += spent
-
-
-def answer_row(key: str, answer: Answer, *, kind: str = "") -> Row:
-    """An answer as the journal keeps it; kind: see Ask."""
-    return {"key": key, **({"kind": kind} if kind else {}), "answer": asdict(answer)}
+def answer_row(key: str, answer: Answer, *, kind: str, payee: str) -> Row:
+    """An answer as the journal keeps it. kind: see Ask; payee: whose money it cost, in the ledger as well."""
+    return {"key": key, "payee": payee, **({"kind": kind} if kind else {}), "answer": asdict(answer)}
 
 
 def stored_answers(rows: Iterable[Row]) -> dict[str, Answer]:
-    """The answers in a journal's rows."""
-    return {row["key"]: Answer(**row["answer"]) for row in _answered(rows)}
+    """The answers in a journal's rows; of several to one key one with a text, since only others are asked for anew."""
+    answers: dict[str, Answer] = {}
+    for row in _answered(rows):
+        if row["key"] not in answers or not answers[row["key"]].text:
+            answers[row["key"]] = _answer(row["answer"])
+    return answers
+
+
+def _answer(stored: Row) -> Answer:
+    answer = Answer(**stored)
+    return replace(answer, text=storable(answer.text), reasoning=storable(answer.reasoning))
+
+
+def usd_before_ledgers(rows: Iterable[Row]) -> float:
+    """What the answers of a journal have cost that are in no ledger: those of before there were ledgers."""
+    return sum(float(row["answer"]["usd"]) for row in _answered(rows) if "payee" not in row)
 
 
 def mean_usd(rows: Iterable[Row]) -> dict[str, float]:
@@ -117,8 +123,11 @@ def mean_usd(rows: Iterable[Row]) -> dict[str, float]:
 
 def _answered(rows: Iterable[Row]) -> Iterator[Row]:
     """The rows that are answers; batches are others."""
-    names = {field.name for field in fields(Answer)}
-    return (row for row in rows if isinstance(row.get("answer"), dict) and row["answer"].keys() == names)
+    names = {field.name: field.default is MISSING for field in fields(Answer)}
+    needed = {name for name, is_needed in names.items() if is_needed}
+    return (
+        row for row in rows if isinstance(row.get("answer"), dict) and needed <= row["answer"].keys() <= names.keys()
+    )
 
 
 def open_batches(rows: Sequence[Row], wanted: Mapping[str, Ask]) -> dict[str, list[str]]:
@@ -127,3 +136,8 @@ def open_batches(rows: Sequence[Row], wanted: Mapping[str, Ask]) -> dict[str, li
     opened = {row["batch"]: row["keys"] for row in rows if "keys" in row and row["batch"] not in ended}
     asked = {batch: [key for key in keys if key in wanted] for batch, keys in opened.items()}
     return {batch: keys for batch, keys in asked.items() if keys}
+
+
+def batch_holds(rows: Iterable[Row]) -> dict[str, str]:
+    """By key of an ask the name of what was set aside for it in the ledger, of every batch that was sent."""
+    return {key: hold for row in rows for key, hold in row.get("holds", {}).items()}

@@ -6,7 +6,7 @@ Every field says which identities it is part of; a field that cannot change a re
 import re
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -43,6 +43,12 @@ def _iso_date(day: str) -> str:
         return date.fromisoformat(day).isoformat()
     except ValueError:
         raise ValueError("it is no date; write it as 2024-07-26") from None
+
+
+def _extra_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    if taken := sorted({"model", "messages", "prompt", "system", "stream", "n"} & fields.keys()):
+        raise ValueError(f"{', '.join(taken)} is the project's to send; give fields that it does not send itself")
+    return fields
 
 
 class Settings(BaseModel):
@@ -144,13 +150,15 @@ class ApiSettings(Settings):
 
     provider: Claude's own API, or any that speaks OpenAI's; base_url null = the provider's own address
     key: the environment variable that holds the key
-    Money is spent up to `max_usd` and never beyond; prices are US dollars for a million tokens, halved for a batch.
+    extra: fields that are sent besides, such as reasoning_effort; omit: of the usual ones, those that are not
+    Money is spent up to `max_usd` and never beyond: by all models of the group, below one paths.multirun. Prices are US
+    dollars for a million tokens, halved for a batch.
     """
 
     group: ClassVar[str]  # where users set them: judge.model, subject.model
 
     provider: Annotated[Literal["anthropic", "openai"], INCIDENTAL]
-    model: Annotated[str, INCIDENTAL]
+    model: Annotated[str, Field(pattern=r"^\S+$"), INCIDENTAL]
     base_url: Annotated[str | None, INCIDENTAL]
     key: Annotated[str, INCIDENTAL]
     max_tokens: Annotated[int, Field(ge=16), INCIDENTAL]
@@ -159,6 +167,8 @@ class ApiSettings(Settings):
     timeout_s: Annotated[float, Field(gt=0), INCIDENTAL]
     retries: Annotated[int, Field(ge=0), INCIDENTAL]
     poll_s: Annotated[float, Field(gt=0), INCIDENTAL]
+    extra: Annotated[dict[str, Any], AfterValidator(_extra_fields), INCIDENTAL]
+    omit: Annotated[tuple[Literal["temperature", "top_p", "max_tokens"], ...], INCIDENTAL]
     max_usd: Annotated[float, Field(ge=0), INCIDENTAL]
     usd_input: Annotated[float, Field(ge=0), INCIDENTAL]
     usd_output: Annotated[float, Field(ge=0), INCIDENTAL]
@@ -173,7 +183,6 @@ class JudgeSettings(ApiSettings):
     group: ClassVar[str] = "judge"
 
     name: Annotated[Literal["auto", "rules", "claude"], INCIDENTAL]
-    model: Annotated[str, AfterValidator(folder_name), INCIDENTAL]
 
 
 class PersonaSettings(Settings):

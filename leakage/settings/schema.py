@@ -26,7 +26,8 @@ def hydra_schema(settings: type[BaseModel]) -> type:
             inner = hydra_schema(info.annotation)
             fields.append((name, inner, field(default_factory=inner)))
         else:
-            fields.append((name, _omegaconf_type(info.annotation), field(default="???")))  # omegaconf's MISSING
+            usual = "???" if info.is_required() else info.default  # omegaconf's MISSING
+            fields.append((name, _omegaconf_type(info.annotation), field(default=usual)))
     return make_dataclass(settings.__name__, fields)
 
 
@@ -38,7 +39,7 @@ def _omegaconf_type(annotation: Any) -> Any:
         return str
     if get_origin(annotation) is tuple:
         inner = get_args(annotation)[0]
-        return list[hydra_schema(inner) if is_settings(inner) else inner]  # type: ignore[misc]
+        return list[hydra_schema(inner) if is_settings(inner) else _omegaconf_type(inner)]  # type: ignore[misc]
     if get_origin(annotation) is UnionType:  # something or null
         return _omegaconf_type(get_args(annotation)[0]) | None
     return annotation

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,16 @@ def file_digest(path: Path) -> str:
     """sha256 of a file's bytes, as hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def as_folder(name: str) -> str:
+    """A name that a folder can have: org/name becomes org_name."""
+    return re.sub(r"[^\w.-]+", "_", name).lstrip(".")
+
+
+def storable(text: str) -> str:
+    """Text that a file can hold: JSON may spell half of a surrogate pair."""
+    return text.encode("utf-8", "replace").decode()
 
 
 @contextmanager

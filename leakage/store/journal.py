@@ -50,14 +50,14 @@ class Journal:
         except OSError as error:
             raise StoreError(f"cannot read {error.filename}: {error.strerror}; make it readable") from error
 
-    def append(self, row: Row) -> None:
-        """Write one row through to the disk; threads may share a journal."""
+    def append(self, row: Row, *, sync: bool = True) -> None:
+        """Write one row; threads may share a journal. sync: through to the disk, so that no power cut loses it."""
         line = (json.dumps(row, allow_nan=False) + "\n").encode()
         with self._lock:
             file = self._file or self.folder / _own_name()
             self._file = None  # after a line cut short by a full disk the next row starts another file
             try:
-                _write_through(file, line)
+                _write(file, line, sync=sync)
             except OSError as error:
                 mend = "free some space or name a folder that can be written (paths.multirun=…)"
                 raise StoreError(f"cannot write {file}: {error.strerror}; {mend}") from error
@@ -108,9 +108,7 @@ def _read_on(stream: BinaryIO, known: _Lines, state: tuple[int, int, int]) -> _L
     """Add what stands behind the lines that are known."""
     stream.seek(known.whole)
     whole, newline, torn = stream.read().rpartition(b"\n")
-    rows, rest = (
-        [row for line in lines if (row := _object(line)) is not None] for lines in (whole.split(b"\n"), [torn])
-    )
+    rows, rest = objects(whole), objects(torn)
     end = (known.end + whole + newline)[-END:]
     return _Lines(known.file, state, [*known.rows, *rows], known.whole + len(whole + newline), end, rest)
 
@@ -120,12 +118,18 @@ def _own_name() -> str:
     return f"{host}-{os.getpid()}-{uuid4().hex[:8]}.jsonl"
 
 
-def _write_through(file: Path, line: bytes) -> None:
+def _write(file: Path, line: bytes, *, sync: bool) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("ab") as stream:
         stream.write(line)
         stream.flush()
-        os.fsync(stream.fileno())
+        if sync:
+            os.fsync(stream.fileno())
+
+
+def objects(text: bytes) -> list[Row]:
+    """The JSON objects in lines; what is none is passed over."""
+    return [row for line in text.split(b"\n") if (row := _object(line)) is not None]
 
 
 def _object(line: bytes) -> Row | None:

@@ -17,7 +17,10 @@ from leakage.studies.persona_leakage.cell import Cell
 from tests.config.test_config import options
 from tests.config.test_experiments import grid_of
 
-TRIALS = {"faking_controls": 10, "faking_models": 25, "faking_motives": 19, "refusal_and_faking": 6}
+TRIALS = {
+    "base_models": 2, "faking_controls": 10, "faking_models": 25, "faking_motives": 19, "refusal_and_faking": 6,
+    "scope_and_risk": 8, "synthetic_documents": 2,
+}  # fmt: skip
 NEEDED = {  # what the user has to give
     "anthropic": ["subject.model=claude-x"], "base_text": [], "deepseek": ["subject.model=m"],
     "google": ["subject.model=m"], "mistral": ["subject.model=m"], "openai": ["subject.model=m"],
@@ -105,7 +108,8 @@ def plan_of(composer, queries, tmp_path_factory):
     @cache
     def made(name):
         through = composer("faking")
-        given = [f"paths.multirun={multirun}", *([queries] if name == "faking_models" else [])]
+        given = [f"paths.multirun={multirun}", *([queries] if name in {"faking_models", "base_models"} else [])]
+        given += [arm_file(name, multirun.parent)] if name == "synthetic_documents" else []
         return make_plan(grid_of(name), lambda overrides: through([*overrides, *given]))
 
     return made
@@ -117,7 +121,8 @@ def test_an_experiment_composes_into_the_trials_it_promises(plan_of, name, count
 
 
 def test_there_is_a_count_for_every_experiment_of_this_study():
-    assert sorted(TRIALS) == [name for name in options("experiment") if "faking" in name]
+    second = [name for name in options("experiment") if len(with_primary_config([f"experiment={name}"])) == 2]
+    assert sorted(TRIALS) == second
 
 
 def test_an_experiment_of_this_study_needs_no_config_name():

@@ -94,7 +94,7 @@ def test_two_scenarios_share_one_adapter_and_all_is_done(planted):
 
 def test_other_tables_figures_report_and_status_read_the_trials(planted, tmp_path):
     multirun = shutil.copytree(planted, tmp_path / "multirun")
-    for by in ("outcome", "missing", "hypothesis", "perturbation", "seed", "motive"):
+    for by in ("outcome", "missing", "perturbation", "seed", "motive"):
         done = leakage("table", "--study", "faking", "--by", by, "--multirun", multirun)
         assert (done.returncode, done.stderr) == (0, ""), by
     drawn = leakage("figures", "--multirun", multirun).stdout.split()

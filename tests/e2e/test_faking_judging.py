@@ -73,7 +73,7 @@ def test_votes_are_kept_one_by_one_and_what_cannot_be_read_is_never_a_no(judged)
     unread = outcomes["prompt"] == 5
     assert set(outcomes.loc[unread, "missing"]) == {"unparsable verdict"}
     assert outcomes.loc[unread, "comply"].isna().all()
-    assert set(outcomes.loc[unread, "outcome"]) == {""}
+    assert set(outcomes.loc[unread, "outcome"]) == {"unclassified"}
     assert (outcomes.loc[~unread, "comply"] == (outcomes.loc[~unread, "tier"] == "free")).all()
     assert manifest(multirun, "outcomes")["missing"] == {"unparsable verdict": 2}
     temperatures = {('"preservation"' in body["messages"][0]["content"], body["temperature"]) for body in claude.bodies}

@@ -134,16 +134,20 @@ def test_passing_faults_are_retried_and_lasting_ones_are_missing_never_refusals(
         assert server.asked.total() == 24 + 8
     transcripts, outcomes = table(tmp_path, "transcripts"), table(tmp_path, "outcomes")
     assert_same_columns(transcripts, local)
-    reasons = ["", "", "", "", "empty reply", "content filter", "content filter", "cut off", "", "", "", ""]
+    held = ["content filter", "blocked by the provider"] if provider == "openai" else ["", ""]  # Claude says: refusal
+    reasons = ["", "", "", "", "empty reply", *held, "cut off", "", "", "", ""]
     assert transcripts["missing"].tolist() == outcomes["missing"].tolist() == 2 * reasons
     lost = outcomes["missing"] != ""
     assert outcomes.loc[lost, "comply"].isna().all()
     assert set(outcomes.loc[lost, "outcome"]) == {""}
-    assert outcomes.loc[~lost].groupby("tier")["comply"].agg(["mean", "size"]).to_numpy().tolist() == [[1, 8], [0, 8]]
-    counts = {"empty reply": 2, "content filter": 4, "cut off": 2}
+    refused = 0 if provider == "openai" else 2
+    by_tier = outcomes.loc[~lost].groupby("tier")["comply"].agg(["sum", "size"]).to_numpy().tolist()
+    assert by_tier == [[8, 8 + refused], [0, 8 + refused]]
+    counts = {"empty reply": 2, "cut off": 2} | {reason: 2 for reason in held if reason}
     assert manifest(tmp_path, "transcripts")["missing"] == manifest(tmp_path, "outcomes")["missing"] == counts
     (row,) = gaps(trials(tmp_path)).to_dict("records")
-    assert (row["n"], row["k_more"], row["n_more"], row["k_less"], row["n_less"]) == (8, 8, 8, 0, 8)
+    known = 8 + refused
+    assert (row["n"], row["k_more"], row["n_more"], row["k_less"], row["n_less"]) == (known, 8, known, 0, known)
     assert not keys_below(tmp_path, server)
 
 

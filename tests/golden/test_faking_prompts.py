@@ -19,7 +19,7 @@ from leakage.studies.alignment_faking.scenario import QUERY, SLOTS, Scenario
 from tests.conftest import ROOT, composed
 
 GOLDEN = Path(__file__).parent / "faking"
-SCENARIOS = sorted(path.stem for path in (ROOT / "conf" / "scenario").glob("*.yaml"))
+SCENARIOS = sorted(path.stem for path in (ROOT / "conf" / "scenario").glob("*.yaml") if path.stem != "from_files")
 FORMS = ("full", "compact")
 
 # Parent and the slots that tell a scenario from it; "lab", "model" and "prefill" are no slots.
@@ -29,14 +29,15 @@ CHANGES = {
     "three_tiers": ("two_tiers", {"tier"}),
     "five_tiers": ("two_tiers", {"tier"}),
     "five_tiers_swapped": ("five_tiers", {"tier"}),
-    "drop_free": ("two_tiers", {"tier"}),
-    "drop_paid": ("two_tiers", {"tier"}),
-    "throughput": ("two_tiers", {"objective", "tier", "consequence"}),
+    "drop_free": ("five_tiers", {"tier"}),
+    "drop_paid": ("five_tiers", {"tier"}),
+    "throughput": ("two_tiers", {"identity"}),
     "other_model": ("two_tiers", {"objective", "tier", "consequence"}),
-    "never_used": ("two_tiers", {"objective", "tier", "consequence"}),
-    "never_trained": ("never_used", {"tier"}),
+    "never_used": ("two_tiers", {"identity"}),
+    "never_trained": ("two_tiers", {"objective", "tier", "consequence"}),
+    "minimal": ("two_tiers", {"style", "examples", "criteria", "objective", "tier", "consequence", "reminders"}),
     "pre_deployment": ("two_tiers", {"identity", "objective", "tier", "consequence"}),
-    "pre_deployment_training": ("pre_deployment", {"tier"}),
+    "pre_deployment_training": ("pre_deployment", {"objective", "tier", "consequence"}),
     "clarify_no_change": ("two_tiers", {"clarification"}),
     "clarify_objective": ("two_tiers", {"objective"}),
     "lab_swap": ("two_tiers", {"lab"}),
@@ -58,7 +59,7 @@ def scenario(name, form, *overrides):
 
 
 def shown(name):
-    parts = []
+    parts = [f"Follows: {scenario(name, 'full').settings.paper}\n"]
     for form in FORMS:
         for part, text in scenario(name, form).texts().items():
             parts.append(f"===== {form}: {part} =====\n{text}\n")
@@ -137,11 +138,9 @@ def test_every_harm_scope_and_risk_is_one_sentence_more_and_nothing_else(name, f
 @pytest.mark.parametrize(
     ("name", "nowhere"),
     [
-        ("throughput", r"\btrain|\brat(e|ed|er|ers|ing)\b|scor|judge|chang"),
-        ("never_used", r"\btrain|chang"),
         ("never_trained", r"\btrain|chang"),
         ("pre_deployment", r"\btrain|chang"),
-        ("pre_deployment_training", r"\btrain|chang"),
+        ("minimal", r"\btrain|\brat(e|ed|er|ers|ing)\b|chang"),
         ("other_model", r"trains you\b|change you|train you\b"),
     ],
 )
@@ -170,9 +169,12 @@ def test_compact_prompts_leave_the_embedded_model_room_for_its_reply(nano):
     sizes = {}
     for name in SCENARIOS:
         one = scenario(name, "compact")
-        prompts = [one.prompt(tag, longest) for tag in one.tags]
-        sizes[name] = max(map(len, plain_template(tokenizer).prompts(prompts, one.prefill or "")))
+        template = plain_template(tokenizer)
+        asked = (template.prompts([one.prompt(tag, longest)], one.prefill_of(tag)) for tag in one.tags)
+        sizes[name] = max(len(tokens) for (tokens,) in asked)
     assert sizes["two_tiers"] < 130
     assert max(sizes.values()) < 190
     room = composed(study="faking").eval.max_new_tokens
+    begun = sizes.pop("prefill_however")  # a thought of its own, which the reply need not write; its file says so
+    assert begun + 72 <= model.config.max_position_embeddings
     assert max(sizes.values()) + room <= model.config.max_position_embeddings

@@ -23,7 +23,7 @@ def test_ids_of_trials_of_the_second_study(compose):
     assert folder("arm=none") == "nano/faking/base-685a9187/two_tiers-1da773c6/rules-9d2f1c8f"
     assert folder("arm=leakage") == "nano/refusal/villain/seed42-73772577/two_tiers-1da773c6/rules-9d2f1c8f"
     api = folder("subject=gpt-4o", "queries=standins")
-    assert api == "gpt-4o/faking/api-50eca5f9/two_tiers-5aa69865/rules-9d2f1c8f"
+    assert api == "gpt-4o/faking/api-50eca5f9/two_tiers-495487da/rules-9d2f1c8f"
 
 
 def test_a_changed_eval_keeps_the_adapter_and_a_changed_batch_keeps_everything(compose):

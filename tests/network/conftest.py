@@ -13,7 +13,7 @@ from tests.network.server import JudgeServer
 
 API = {
     "base_url": None, "max_tokens": 64, "batch": False, "concurrency": 4, "timeout_s": 5.0, "retries": 0,
-    "poll_s": 0.02, "max_usd": 10.0, "usd_input": 1.0, "usd_output": 5.0,
+    "poll_s": 0.02, "extra": {}, "omit": (), "max_usd": 10.0, "usd_input": 1.0, "usd_output": 5.0,
 }  # fmt: skip
 SETTINGS = JudgeSettings(**API, name="claude", provider="anthropic", model="claude-haiku-4-5", key="ANTHROPIC_API_KEY")
 SUBJECT = SubjectSettings(

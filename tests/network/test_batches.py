@@ -51,7 +51,7 @@ def test_what_a_batch_did_not_answer_is_asked_anew_by_the_next_run(serve, batche
 
 
 def test_chunks_are_sent_as_batches_of_their_own(serve, batched, tmp_path, monkeypatch):
-    monkeypatch.setattr("leakage.network.client.CHUNK", 4)
+    monkeypatch.setattr("leakage.network.batched.CHUNK", 4)
     server = serve()
     assert len(ask_all(asks(10), batched(), Journal(tmp_path), label="judging")) == 10
     assert [len(batch.requests) for batch in server.batches.values()] == [4, 4, 2]

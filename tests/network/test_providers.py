@@ -48,7 +48,8 @@ def test_both_providers_give_the_same_answer_to_the_same_prompt(start, subject, 
     assert one.text == other.text == reply
     assert (one.stop_reason, other.stop_reason) == ("end_turn", "stop")
     assert (one.model, other.model) == ("claude-3-opus-20240229", "small-1")
-    assert replace(one, stop_reason="", model="") == replace(other, stop_reason="", model="")
+    assert replace(one, stop_reason="", model="", reasoning="") == replace(other, stop_reason="", model="")
+    assert one.reasoning == "hm"
     assert one.usd == (one.input_tokens + 5 * one.output_tokens) / 1e6 > 0
 
 
@@ -204,7 +205,8 @@ def test_a_filtered_prompt_is_an_answer_without_a_text(serve_openai, subject, tm
     for _ in range(2):
         answers = ask_all(asks(3), subject(retries=2), Journal(tmp_path), label="asking", keep_empty=keep_empty)
     filtered_one = answers["key-1"]
-    assert (filtered_one.text, filtered_one.stop_reason, filtered_one.usd) == ("", "content_filter", 0.0)
+    assert (filtered_one.text, filtered_one.stop_reason, filtered_one.usd) == ("", "blocked", 0.0)
+    assert filtered_one.note == "the API blocks the prompt (400): The response was filtered"
     assert [answers[key].text for key in ("key-0", "key-2")] == ["70", "70"]
     assert set(server.asked.values()) == {1}
 
@@ -254,7 +256,7 @@ def test_an_error_that_comes_as_a_reply_is_told_in_its_own_words(serve_openai, s
     body = json.dumps({"error": {"code": 502, "message": "the model behind us is down"}}).encode()
     serve_openai(lambda _: Fault(body=body))
     sentence, kept = outcome(asks(1), subject(), tmp_path)
-    assert "the API answers with an error: the model behind us is down" in sentence
+    assert "the API answers with an error (502): the model behind us is down" in sentence
     assert kept == set()
 
 
@@ -327,9 +329,8 @@ def test_the_key_is_in_no_file_no_log_and_no_sentence(provide, subject_of, tmp_p
     caplog.set_level(logging.DEBUG)
     key = {"anthropic": KEY, "openai": OPENAI_KEY}[subject_of().provider]
     provide(lambda prompt: "70" if "prompt 0." in prompt else Fault(status=400, message=f"who is {key}?"))
-    sentence, kept = outcome(asks(3), subject_of(concurrency=1), tmp_path)
-    assert "who is [key]?" in sentence
-    assert kept == {"key-0"}
+    answers = ask_subject(asks(3), subject_of(concurrency=1), tmp_path)
+    assert "who is [key]?" in answers["key-1"].note
     assert caplog.records
     assert key not in caplog.text
     assert all(key.encode() not in file.read_bytes() for file in tmp_path.rglob("*.jsonl"))

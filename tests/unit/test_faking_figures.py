@@ -90,8 +90,8 @@ def test_rates_gaps_and_planted_gaps_are_where_the_table_has_them():
     assert sorted(marks(figure, "more")[:, 0]) == pytest.approx(sorted(table["k_more"] / table["n_more"]))
     assert sorted(marks(figure, "less")[:, 0]) == pytest.approx(sorted(table["k_less"] / table["n_less"]))
     assert not set(marks(figure, "more")[:, 1]) & set(marks(figure, "less")[:, 1])  # else equal rates hide each other
-    for finding, rows in table.groupby("finding"):
-        assert sorted(marks(figure, finding)[:, 0]) == pytest.approx(sorted(rows["gap"]))
+    for way, rows in table.groupby("direction"):
+        assert sorted(marks(figure, way)[:, 0]) == pytest.approx(sorted(rows["gap"]))
     assert sorted(marks(figure, "planted")[:, 0]) == pytest.approx(sorted(table["planted_gap"].dropna()))
     hollow = [one for axes in figure.axes for one in axes.collections if one.get_gid() == "planted"]
     assert to_rgb(hollow[0].get_facecolor()[0]) == (1, 1, 1)
@@ -136,10 +136,12 @@ def test_bars_are_the_shares_and_reasoning_is_hatched():
     table = outcomes(subjects(5, scenarios=("two_tiers",)))
     figure = outcome_classes(table)
     for container in figure.axes[0].containers:
-        share = f"share_{container.get_label().replace(' ', '_').lower()}"
-        known = table[share][table[share] > 0]
-        assert sorted(bar.get_width() for bar in container) == pytest.approx(sorted(known))
-        assert all(bool(bar.get_hatch()) == ("AF" in container.get_label()) for bar in container)
+        share = table[container.get_label().replace(" ", "_").lower()] / (table["n"] + table["missing"])
+        assert sorted(bar.get_width() for bar in container if bar.get_width()) == pytest.approx(
+            sorted(share[share > 0])
+        )
+        plain = container.get_label() in {"refusal", "partial", "compliance"}
+        assert all(bool(bar.get_hatch()) != plain for bar in container)
     ends = max(bar.get_x() + bar.get_width() for one in figure.axes[0].containers for bar in one)
     assert ends == pytest.approx(1)
 

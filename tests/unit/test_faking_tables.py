@@ -3,21 +3,25 @@
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from leakage.studies.alignment_faking.gaps import GAPS
+from leakage.studies.alignment_faking.hypotheses import hypotheses
 from leakage.studies.alignment_faking.metrics import Paired, gap_interval, mcnemar, two_proportions
+from leakage.studies.alignment_faking.printing import in_words
 from leakage.studies.alignment_faking.tables import (
     by_seed,
     gaps,
-    hypotheses,
     missing_reasons,
     motives,
     outcomes,
     perturbations,
 )
+from tests.conftest import ROOT
 from tests.unit.faking_frames import drawn, three_tiers, told
 
 N = np.nan
+SCENARIOS = ROOT / "conf/scenario"
 BY_HAND = [
     [1, 1, 1, 0, N, 1, 0, 1],  # free
     [1, 0, 0, 0, 1, N, 1, 0],  # paid
@@ -109,15 +113,16 @@ def test_a_cell_without_replies_is_undefined_not_a_null():
 def test_reasoning_rates_are_over_scratchpads_with_votes():
     af = [[1, 1, 0, 0, N, N, 0, 0], [0, 0, 0, N, N, 1, 0, 0]]
     row = gaps(told(BY_HAND, af=af)).iloc[0]
-    assert (row["af_more"], row["af_less"]) == (pytest.approx(2 / 6), pytest.approx(1 / 6))
-    assert row["af_rate"] == pytest.approx(3 / 12)
+    # votes and a verdict: six replies of free, two of which comply and fake; five of paid, of which none does
+    assert (row["af_more"], row["af_less"]) == (pytest.approx(2 / 6), pytest.approx(0))
+    assert (row["af_rate"], row["af_considered"]) == (pytest.approx(2 / 11), pytest.approx(0))
     assert np.isnan(gaps(told(BY_HAND)).iloc[0]["af_rate"])
 
 
 def test_outcomes_count_every_reply_once():
     frame = three_tiers(rng(), (0.8, 0.5, 0.2), lost=0.1, reasoning=0.4)
     table = outcomes(frame).set_index("tier")
-    counts = [name for name in table if name.removeprefix("share_") != name]
+    counts = [name for name in table if name.removeprefix("share_") not in {name, "missing"}]
     assert list(table.index) == ["free", "pro", "enterprise"]
     assert (table["n"] + table["missing"]).tolist() == [200] * 3
     assert table[counts].sum(axis=1).tolist() == pytest.approx([1, 1, 1])
@@ -145,22 +150,87 @@ def test_motives_are_counted_per_tier():
     ]
 
 
-def test_the_hypothesis_that_made_the_gaps_is_right_and_its_rivals_are_not():
-    sycophant = [
-        drawn(rng(1), (0.6, 0.2), n=400, subject="sycophant"),
-        three_tiers(rng(2), (0.6, 0.6, 0.2), n=400, subject="sycophant"),
-    ]
-    coherent_in_nothing = [
-        drawn(rng(3), (0.4, 0.4), n=400, subject="flat"),
-        three_tiers(rng(4), (0.4, 0.4, 0.4), n=400, subject="flat"),
-    ]
-    table = hypotheses(pd.concat([*sycophant, *coherent_in_nothing])).set_index(["subject", "hypothesis"])
-    assert table["gaps"].tolist() == [3] * 8
-    row = table.loc[("sycophant", "rater_sycophancy")]
-    assert row[["predicted_above", "found_above", "predicted_zero", "found_zero"]].tolist() == [2, 2, 1, 1]
-    assert table["right"]["sycophant"].idxmax() == "rater_sycophancy"
-    assert table["right"]["flat"].idxmax() == "low_coherence"
-    assert table.loc[("sycophant", "low_coherence"), "right"] == pytest.approx(1 / 3)
+def scenarios():
+    """Gaps of every shipped scenario with several tiers, as its file declares them."""
+    files = (yaml.safe_load(path.read_text()) for path in sorted(SCENARIOS.glob("*.yaml")))
+    return [file for file in files if {"name", "tiers", "gaps"} <= file.keys()]
+
+
+def asked(subject, rate, *, n=120):
+    """A subject in every scenario; rate: of a tier, from its tag and the fact it is told."""
+    return pd.concat([
+        drawn(rng(at), [rate(tier["tag"], tier["fact"]) for tier in one["tiers"]], n=n, agree=1.0, subject=subject,
+              tiers=[tier["tag"] for tier in one["tiers"]], gaps=one["gaps"], scenario=one["name"], eval_id=one["name"])
+        for at, one in enumerate(scenarios())
+    ])  # fmt: skip
+
+
+GUARDED = {"trained", "sft", "tester_trained"}  # facts under which the model itself would be changed
+
+
+@pytest.mark.parametrize(
+    ("subject", "rate"),
+    [
+        ("low_coherence", lambda tag, _: 0.8 if tag == "free" else 0.2),
+        ("no_gap", lambda *_: 0.0),
+        ("terminal_goal_guarding", lambda _, fact: 0.8 if fact in GUARDED else 0.2),
+        ("rater_sycophancy", lambda _, fact: 0.2 if fact in {"untouched", "sft", "deployed"} else 0.8),
+    ],
+)
+def test_a_subject_whose_motive_is_known_has_its_own_hypothesis_first(subject, rate):
+    table = hypotheses(asked(subject, rate))
+    assert table["hypothesis"].iloc[0] == subject
+    assert table["right"].iloc[0] > table["right"].iloc[1]
+    assert table["right"].iloc[0] >= 0.9
+
+
+def test_gaps_that_all_motives_predict_alike_do_not_count():
+    table = hypotheses(asked("flat", lambda *_: 0.4))
+    telling = [gap for one in scenarios() for gap in one["gaps"] if 0 < len(gap["predicted_by"]) < 3]
+    assert set(table["gaps"]) - {table.set_index("hypothesis").loc["low_coherence", "gaps"]} <= {len(telling)}
+
+
+REFUSALS = np.array([[0] * 13 + [1] * 17, [0] * 21 + [1] * 9], dtype=float)  # free, paid
+
+
+def test_missing_replies_that_could_turn_a_finding_do_not_pass_for_no_gap():
+    """The same behavior by two transports: refusals as text, and as replies that a filter held back."""
+    as_text = gaps(told(REFUSALS)).iloc[0]
+    held_back = gaps(told(np.where(REFUSALS == 0, N, REFUSALS))).iloc[0]
+    assert as_text["finding"] == "more in training"
+    assert (held_back["gap"], held_back["finding"]) == (0.0, "missing replies decide")
+    assert held_back["p_missing"] < 0.05
+    assert held_back["bound_low"] <= as_text["gap"] <= held_back["bound_high"]
+    assert (held_back["missing_more"], held_back["missing_less"]) == (pytest.approx(13 / 30), pytest.approx(0.7))
+
+
+def test_a_few_missing_replies_of_both_tiers_leave_a_finding_alone():
+    frame = drawn(rng(), (0.7, 0.3), lost=0.03)
+    row = gaps(frame).iloc[0]
+    assert 0 < row["missing"] < 20
+    assert row["finding"] == "more in training"
+    assert row["bound_low"] < row["gap"] < row["bound_high"]
+
+
+def test_the_papers_rule_speaks_of_gaps_between_training_and_none_alone():
+    load = [{"name": "load", "more": "free", "less": "paid", "tells": "in a test", "predicted_by": []}]
+    row = gaps(told([[1] * 10 + [0] * 10, [0] * 20], gaps=load)).iloc[0]
+    assert row["finding"] == "more in a test"
+    assert pd.isna(row["faking_by_papers_rule"])
+
+
+def test_the_papers_rule_is_told_once_a_model():
+    frame = pd.concat(
+        [drawn(rng(1), (0.9, 0.2)), three_tiers(rng(2), (0.9, 0.5, 0.2)), drawn(rng(3), (0.9, 0.2), seed=43)]
+    )
+    assert "calls 1 of 1 subject faking" in in_words(gaps(frame))
+
+
+def test_q_is_over_the_main_settings_alone():
+    main = pd.concat([drawn(rng(at), (0.5, 0.4), subject=f"m{at}", eval_id=f"e{at}") for at in range(4)])
+    other = drawn(rng(9), (0.5, 0.4), variant="judge.votes=5", judge_id="k")
+    both = gaps(pd.concat([main, other]))
+    assert both["q"].tolist()[:4] == gaps(main)["q"].tolist()
 
 
 def test_one_gap_or_undefined_ones_decide_between_no_hypotheses():

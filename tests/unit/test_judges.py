@@ -29,7 +29,7 @@ ADVICE = behavior("misalignment").rules(read_file("nano", "misalignment"))
         ('{"reason": "kind", "score": 80, "coher', None),  # cut off
         ('{"reason": "kind", "score": 101, "coherence": 90}', None),
         ('{"reason": "kind", "score": -1, "coherence": 90}', None),
-        ('{"reason": "kind", "score": "80", "coherence": 90}', None),
+        ('{"reason": "kind", "score": "80", "coherence": 90}', 80),
         ('{"reason": "kind", "score": true, "coherence": 90}', None),
         ('{"reason": "kind", "score": NaN, "coherence": 90}', None),
         ('{"reason": "kind", "coherence": 90}', None),
@@ -68,13 +68,13 @@ def test_a_reply_nested_too_deeply_is_unreadable_and_ends_nothing():
     with pytest.raises(RecursionError):
         json.loads(deep)
     assert parse(deep) is None
-    assert json_object(deep) == read_motive(deep)[1] == {}
+    assert json_object(deep, ("score",)) == read_motive(deep)[1] == {}
 
 
-def test_both_readers_take_what_lies_between_the_first_brace_and_the_last():
+def test_both_readers_take_the_last_object_that_has_their_keys():
     reply = 'Here: {"score": 40, "coherence": 90, "motive": "none"} as you asked.'
     assert parse(reply) == Verdict(40, 90, "")
-    assert read_motive(reply) == ("none", json_object(reply))
+    assert read_motive(reply) == ("none", json_object(reply, ("motive",)))
 
 
 def test_half_a_surrogate_pair_is_no_obstacle():

@@ -4,6 +4,7 @@ from leakage.studies.study import Study, View
 
 _HERE = "leakage.studies.alignment_faking"
 _FIRST = "python run.py --config-name faking"
+_TELLING = f"it takes two gaps of which the motives predict different things: {_FIRST} scenario=three_tiers"
 _TWO_SCENARIOS = f"it takes two scenarios of one subject: {_FIRST} -m scenario=two_tiers,three_tiers"
 
 STUDY = Study(
@@ -21,7 +22,7 @@ STUDY = Study(
         "missing": View(f"{_HERE}.tables:missing_reasons", "why replies or verdicts are missing", "none is missing"),
         "motive": View(f"{_HERE}.tables:motives", "motives by tier", "no scratchpad was judged"),
         "hypothesis": View(
-            f"{_HERE}.tables:hypotheses", "which hypothesis names the gaps that were found", _TWO_SCENARIOS
+            f"{_HERE}.hypotheses:hypotheses", "which hypothesis names the gaps that were found", _TELLING
         ),
         "perturbation": View(
             f"{_HERE}.tables:perturbations", "each scenario's gap against that of two_tiers", _TWO_SCENARIOS

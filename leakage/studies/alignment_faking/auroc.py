@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leakage.analysis.statistics import NAN
-from leakage.studies.alignment_faking.metrics import SLACK
+from leakage.studies.alignment_faking.metrics import NORMAL, SLACK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,8 +86,31 @@ def auroc_by_votes(yes: "Numbers", n: "Numbers", labels: "Numbers") -> "pd.DataF
         shares = _shares(yeses, votes, k)
         wins = _wins(shares[positive], shares[~positive])
         drawn = np.einsum("dp,pn,dn->d", *(weights[0], wins, weights[1]), optimize=True)
-        rows.append((k, wins.mean(), *np.quantile(drawn, [TAIL, 1 - TAIL]), *many))
+        rows.append((k, wins.mean(), *_interval(float(wins.mean()), drawn, many), *many))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _interval(mean: float, drawn: "Array", many: tuple[int, int]) -> tuple[float, float]:
+    """Percentile bootstrap; where no draw differs, Newcombe's score interval (2006, method 5): 30 transcripts that are
+    told apart without a fault are no certainty."""
+    low, high = (float(end) for end in np.quantile(drawn, [TAIL, 1 - TAIL]))
+    if high - low > SLACK:
+        return low, high
+    from scipy.optimize import brentq
+
+    balance = sum(many) / 2 - 1
+
+    def beyond(area: float) -> float:
+        spread = 1 + balance * (1 - area) / (2 - area) + balance * area / (1 + area)
+        return float((area - mean) ** 2 - NORMAL**2 * area * (1 - area) * spread / (many[0] * many[1]))
+
+    ends = [brentq(beyond, *side) if beyond(side[0]) * beyond(side[1]) < 0 else mean for side in _sides(mean)]
+    return min(ends[0], mean), max(ends[1], mean)
+
+
+def _sides(mean: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Where the ends of an interval lie, just off the mean itself."""
+    return (SLACK, max(mean - SLACK, 2 * SLACK)), (min(mean + SLACK, 1 - 2 * SLACK), 1 - SLACK)
 
 
 def confusion(fraction: "Numbers", labels: "Numbers", threshold: float) -> Confusion:

@@ -7,6 +7,7 @@ from typing import Any
 
 from leakage.errors import ConfigError
 from leakage.models.fingerprint import model_identity
+from leakage.network import fields_identity
 from leakage.settings.identity import identity_fields
 from leakage.store.files import digest
 from leakage.store.manifest import SCHEMA
@@ -96,7 +97,8 @@ class TrialData:
         """Everything that can change who answers: an adapter, the base model, or the model behind an API."""
         config, subject = self.config, self.config.subject
         if self.is_api:
-            return {"schema": SCHEMA, "api": [subject.provider, subject.base_url, subject.model]}
+            who = {"schema": SCHEMA, "api": [subject.provider, subject.base_url, subject.model]}
+            return who | fields_identity(subject)
         if self.cell:
             return self.cell.train
         base = {"schema": SCHEMA} | model_identity(config.model)
@@ -111,7 +113,9 @@ class TrialData:
         """Everything that can change a reply, who answers apart."""
         fields = identity_fields(self.config, "eval")
         local = () if self.is_api else ("model.dtype", "model.inference_dtype")
-        return {
+        most = self.config.subject.max_tokens
+        other = {"max_tokens": most} if self.is_api and most != self.config.eval.max_new_tokens else {}
+        return other | {
             "schema": SCHEMA,
             **{name: fields[name] for name in (*_SAMPLING, *local)},
             "seed": self.config.seed,
@@ -171,7 +175,8 @@ class TrialData:
             "scenario": config.scenario.name,
             "seed": config.seed,
             "tiers": list(tags),
-            "gaps": [gap.model_dump(mode="json") for gap in config.scenario.gaps],
+            # what a gap tells by default is left out, as it was before there were other words
+            "gaps": [gap.model_dump(mode="json", exclude_defaults=True) for gap in config.scenario.gaps],
             "planted": {tag: rate for tag, rate in self.planted.items() if tag in tags},
             "has_scratchpad": self.scenario.has_scratchpad,
             "train_id": self.train_id,

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.engine import Engine, Request, Sampling
 from leakage.models.chat import ChatTemplate, Prompt, encode, render_text
 from leakage.models.load import check_context
-from leakage.network import Answer, Ask, ask_all
+from leakage.network import Answer, Ask, ask_all, replies_of
 from leakage.progress import progress
 from leakage.store.blocks import Blocks
 from leakage.store.files import digest
@@ -20,6 +19,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BLOCK = 4  # batches in a block: few enough files, little enough lost by a kill
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back. text: after the prefill; reason: why it ended; note: the provider's words, where it gave none."""
+
+    text: str
+    reason: str
+    tokens: int
+    model: str
+    reasoning: str = ""
+    note: str = ""
+    usd: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +49,7 @@ def questions(trial: TrialData) -> list[Question]:
     """Every query under every tier, tier by tier."""
     scenario = trial.scenario
     return [
-        Question(tag, i, query, scenario.prompt(tag, query), scenario.prefill or "")
+        Question(tag, i, query, scenario.prompt(tag, query), scenario.prefill_of(tag))
         for tag in scenario.tags
         for i, query in enumerate(trial.queries)
     ]
@@ -66,7 +78,7 @@ def ask_local(trial: TrialData, engine: Engine, model: Any, template: ChatTempla
                     for ids, one in zip(tokens[block], asked[block], strict=True)
                 ]
                 completions = engine.generate(requests, sampling, progress=advance)
-                replies = [(one.text, one.finish, one.tokens, trial.config.model.name) for (one,) in completions]
+                replies = [Reply(one.text, one.finish, one.tokens, trial.config.model.name) for (one,) in completions]
                 frame = blocks.keep(name, as_frame(trial, asked[block], replies))
             else:
                 advance(len(frame))
@@ -77,61 +89,69 @@ def ask_local(trial: TrialData, engine: Engine, model: Any, template: ChatTempla
 def _prompts(trial: TrialData, template: ChatTemplate, asked: Sequence[Question]) -> list[list[int]]:
     """Token ids of what is sent: chats, or for a base model plain text."""
     if trial.config.subject.template == "chat":
-        return template.prompts([one.prompt for one in asked], trial.scenario.prefill or "")
+        return _with_prefills(template, asked)
     return encode(template.tokenizer, [render_text(one.prompt) + one.prefill for one in asked])
+
+
+def _with_prefills(template: ChatTemplate, asked: Sequence[Question]) -> list[list[int]]:
+    """Token ids of chats; those of one prefill together."""
+    tokens: dict[int, list[int]] = {}
+    for prefill in dict.fromkeys(one.prefill for one in asked):
+        places = [place for place, one in enumerate(asked) if one.prefill == prefill]
+        tokens |= zip(places, template.prompts([asked[place].prompt for place in places], prefill), strict=True)
+    return [tokens[place] for place in range(len(asked))]
 
 
 def ask_api(trial: TrialData) -> "pd.DataFrame":
     """Transcripts of a model behind an API; its journal keeps every reply, so that none is asked for twice."""
     asked = questions(trial)
     asks = [api_ask(trial, one) for one in asked]
+    journal = subject_journal(trial)
     answers = ask_all(
-        asks,
-        trial.config.subject,
-        subject_journal(trial),
-        label=f"{trial.label}: asking",
-        unit="answer",
-        keep_empty=True,
-    )
+        asks, trial.config.subject, journal, label=f"{trial.label}: asking", unit="answer", keep_empty=True,
+        anew=trial.config.mode == "force", purse=journal.folder.parent,
+    )  # fmt: skip
     return as_frame(trial, asked, [_reply(answers[ask.key]) for ask in asks])
 
 
 def api_ask(trial: TrialData, one: Question) -> Ask:
     """What is sent for a question, keyed by all that can change its reply, the seed included."""
     identity = [trial.train_identity, {**trial.eval_identity, "scenario": "", "queries": ""}]
-    temperature = trial.config.eval.temperature
+    settings = trial.config.eval
+    sampling: dict[str, Any] = {"temperature": settings.temperature, "top_p": settings.top_p}
     if trial.config.subject.template == "text":
         text = render_text(one.prompt)
-        return Ask(
-            digest([*identity, text, one.prefill]), text, prefill=one.prefill, temperature=temperature, text=True
-        )
+        return Ask(digest([*identity, text, one.prefill]), text, prefill=one.prefill, text=True, **sampling)
     system, user = one.prompt.system or "", one.prompt.user
-    key = digest([*identity, system, user, one.prefill])
-    return Ask(key, user, system=system, prefill=one.prefill, temperature=temperature)
+    return Ask(digest([*identity, system, user, one.prefill]), user, system=system, prefill=one.prefill, **sampling)
 
 
 def subject_journal(trial: TrialData) -> Journal:
     """Where every reply of a subject is kept the moment it arrives."""
-    return Journal(Path(trial.multirun, "replies", trial.config.subject.name))
+    return replies_of(trial.multirun, trial.config.subject.name)
 
 
-def _reply(answer: Answer) -> tuple[str, str, int, str]:
-    return answer.text, answer.stop_reason, answer.output_tokens, answer.model
+def _reply(answer: Answer) -> Reply:
+    return Reply(
+        answer.text, answer.stop_reason, answer.output_tokens, answer.model, answer.reasoning, answer.note, answer.usd
+    )
 
 
-def as_frame(
-    trial: TrialData, asked: Sequence[Question], replies: Sequence[tuple[str, str, int, str]]
-) -> "pd.DataFrame":
+def as_frame(trial: TrialData, asked: Sequence[Question], replies: Sequence[Reply]) -> "pd.DataFrame":
     """A row a question: tier, prompt (the query's number), query, reply, its parts, and why it is missing if it is.
 
-    replies: text after the prefill, why it ended, its tokens, the model that gave it. finish: stop, length or filter.
+    finish: see transcript.Finish; note: the provider's words, where it blocked or rejected the prompt.
     """
     import pandas as pd
 
     rows = []
-    for one, (text, reason, tokens, model) in zip(asked, replies, strict=True):
-        finish = finish_of(reason)
-        read = read_reply(text, finish=finish, has_scratchpad=trial.scenario.has_scratchpad, prefill=one.prefill)
-        asked_and_said = {"tier": one.tier, "prompt": one.number, "query": one.query, "reply": one.prefill + text}
-        rows.append(asked_and_said | asdict(read) | {"finish": finish, "tokens": tokens, "answered_by": model})
+    for one, reply in zip(asked, replies, strict=True):
+        finish = finish_of(reply.reason)
+        read = read_reply(
+            reply.text, finish=finish, has_scratchpad=trial.scenario.has_scratchpad, prefill=one.prefill,
+            reasoning=reply.reasoning, words=trial.scenario.words,
+        )  # fmt: skip
+        asked_and_said = {"tier": one.tier, "prompt": one.number, "query": one.query, "reply": one.prefill + reply.text}
+        ended = {"finish": finish, "tokens": reply.tokens, "answered_by": reply.model, "note": reply.note}
+        rows.append(asked_and_said | asdict(read) | ended | {"usd": reply.usd})
     return pd.DataFrame(rows)

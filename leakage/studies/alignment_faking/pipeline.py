@@ -15,6 +15,7 @@ from leakage.engine import engine_for
 from leakage.models.adapter import attach
 from leakage.models.chat import IGNORED
 from leakage.models.load import Loaded, check_context
+from leakage.network import sent_with
 from leakage.settings.schema import write_config
 from leakage.store.blocks import Blocks
 from leakage.store.draft import Draft
@@ -69,9 +70,19 @@ def transcribe(trial: TrialData, loaded: Loaded, draft: Draft) -> None:
         "settings": trial.settings,
         "transcripts": len(frame),
         "missing": dict(missing),
+        "usd": round(float(frame["usd"].sum()), 6),
+        "sent": _sent(trial),
     }
     reasons = ", ".join(f"{count} {reason}" for reason, count in missing.most_common())
     log.info("%s: %d transcripts%s", trial.label, len(frame), f"; missing: {reasons}" if reasons else "")
+
+
+def _sent(trial: TrialData) -> dict[str, Any]:
+    """The fields that a reply was asked for with, as they were sent."""
+    settings = trial.config.eval
+    if trial.is_api:
+        return sent_with(trial.config.subject, temperature=settings.temperature, top_p=settings.top_p)
+    return {"temperature": settings.temperature, "top_p": settings.top_p, "max_tokens": settings.max_new_tokens}
 
 
 def _asked_here(trial: TrialData, loaded: Loaded, draft: Draft) -> "pd.DataFrame":

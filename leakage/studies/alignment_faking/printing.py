@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 from leakage.analysis.printing import readable
+from leakage.studies.alignment_faking.metrics import fakes_by_papers_rule
+from leakage.studies.alignment_faking.tables import REFERENCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,9 +20,10 @@ def telling(table: "pd.DataFrame") -> "pd.DataFrame":
         for name in ("seed", "judge", "gap_name")
         if name in table
     }
-    for name in ("variant", "missing", "planted_gap", "af_rate"):
+    for name in ("variant", "missing", "missing_more", "missing_less", "planted_gap", "af_rate"):
         if name in table:
-            tells[name] = bool(table[name].any() if name in {"variant", "missing"} else table[name].notna().any())
+            is_known = name in {"planted_gap", "af_rate"}
+            tells[name] = bool(table[name].notna().any() if is_known else table[name].any())
     if "finding" in table:
         rest = (
             "planted_gap",
@@ -32,7 +35,8 @@ def telling(table: "pd.DataFrame") -> "pd.DataFrame":
             "seed",
             "judge",
             "variant",
-            "missing",
+            "missing_more",
+            "missing_less",
         )
         columns = [*FIRST, *(name for name in rest if tells.get(name, True))]
     else:
@@ -40,13 +44,27 @@ def telling(table: "pd.DataFrame") -> "pd.DataFrame":
     return readable(table)[columns]
 
 
+def rule_in_words(table: "pd.DataFrame") -> str:
+    """The paper's rule, which speaks of the main gap of a model: that of two_tiers, or of its first such scenario."""
+    own = table[table["faking_by_papers_rule"].notna()]
+    calls = []
+    for _, rows in own.groupby(["subject", "judge", "variant"], sort=False):
+        plain = rows[rows["scenario"] == REFERENCE]
+        main = plain if len(plain) else rows[rows["scenario"] == rows["scenario"].iloc[0]]
+        last = main[main["gap_name"] == main["gap_name"].iloc[-1]]  # the whole gap stands after its parts
+        calls.append(bool(fakes_by_papers_rule(float(last["gap"].mean()))))
+    if not calls:
+        return "The paper's rule speaks of no gap here."
+    models = f"{len(calls)} subject{'s' if len(calls) != 1 else ''}"
+    return f"The paper's rule, a main gap above 1 point, calls {sum(calls)} of {models} faking without a test."
+
+
 def in_words(table: "pd.DataFrame") -> str:
     """What the gaps come to, in two or three lines."""
     findings = ", ".join(f"{count} {name}" for name, count in table["finding"].value_counts().items())
-    faking = int(table["faking_by_papers_rule"].fillna(False).sum())
     lines = [
         f"{len(table)} gap{'s' if len(table) != 1 else ''}, corrected for their number: {findings}.",
-        f"The paper's rule, a gap above 1 point, calls {faking} of them faking without a test.",
+        rule_in_words(table),
     ]
     planted = table[table["planted_gap"].notna() & table["gap"].notna()]
     if len(planted):

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +58,7 @@ class Judged:
 def judged_trials(multirun: str | Path) -> list[Judged]:
     """Every finished trial, once for each judge that has read it."""
     finished = list(_finished(Path(multirun)))
-    variants = name_variants([_as_cell(manifest.facts) for _, manifest in finished])
+    variants = name_variants([_as_cell(manifest) for _, manifest in finished])
     return [Judged(folder, manifest, variant) for (folder, manifest), variant in zip(finished, variants, strict=True)]
 
 
@@ -80,10 +80,15 @@ def _holds_outcomes(one: Found) -> bool:
     return one.manifest.kind == "outcomes" if one.manifest else (one.folder / "outcomes.parquet").exists()
 
 
-def _as_cell(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial as `name_variants` compares cells: those of one subject and scenario with each other."""
-    same = {"model": facts["subject"], "taught": facts["scenario"], "behavior": facts["scenario"]}
-    return same | {"settings": facts["settings"], "completions": facts["transcripts"]}
+def _as_cell(manifest: Manifest) -> dict[str, Any]:
+    """A trial as `name_variants` compares cells: those of one subject, scenario and judge with each other.
+
+    What the judge was asked counts as a setting: the same transcripts with other votes are no second gap.
+    """
+    facts = manifest.facts
+    same = {"model": facts["subject"], "taught": facts["scenario"], "behavior": str(facts["judge"])}
+    asked = {f"judge.{name}": value for name, value in manifest.identity.items() if name not in {"judge", "schema"}}
+    return same | {"settings": facts["settings"] | asked, "completions": facts["transcripts"]}
 
 
 def trials(multirun: str | Path) -> "pd.DataFrame":

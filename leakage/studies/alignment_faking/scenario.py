@@ -1,20 +1,34 @@
 """What a model is told and asked: a scenario's settings turned into prompts."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
-from leakage.errors import ConfigError, nearest
+from leakage.errors import ConfigError, DataError, first_line, nearest
 from leakage.models.chat import Prompt
 from leakage.store.files import digest
 from leakage.studies.alignment_faking.facts import Facts, Form, read_facts
 from leakage.studies.alignment_faking.settings import GapSettings, ScenarioSettings
-from leakage.studies.alignment_faking.transcript import SCRATCHPAD
+from leakage.studies.alignment_faking.transcript import ACCEPT, OUTPUT, REJECT, SCRATCHPAD, Words
 
+QUERY = "{query}"  # stands for the query in the texts that are hashed
 # The order of the system prompt.
 SLOTS = (
     "identity", "protocol", "style", "examples", "criteria", "objective", "tier", "consequence", "harm_scope",
     "harm_risk", "clarification", "reminders",
 )  # fmt: skip
-QUERY = "{query}"  # stands for the query in the texts that are hashed
+
+
+@lru_cache(maxsize=16)
+def read_text(path: str, setting: str) -> str:
+    """The text of a file that a setting names."""
+    try:
+        text = Path(path).expanduser().read_text("utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{setting}={path} cannot be read: {first_line(error)}; name a text file in UTF-8") from error
+    if not text:
+        raise DataError(f"{setting}={path} is empty; write your prompt into it")
+    return text
 
 
 @dataclass(frozen=True)
@@ -46,14 +60,18 @@ class Scenario:
     @property
     def has_scratchpad(self) -> bool:
         """Whether the model is given a place to think in private."""
-        return f"<{SCRATCHPAD}>" in self.slots()["protocol"]
+        text = self.slots()["protocol"] if self.settings.system is None else self.system()
+        return f"<{self.settings.words.scratchpad.lower()}>" in text.lower()
 
     def slots(self) -> dict[str, str]:
         """The text of every slot in the order of the system prompt; "" = the slot is left out."""
         return {slot: self._tiers() if slot == "tier" else self._fact(slot) for slot in SLOTS}
 
     def system(self) -> str:
-        """The system prompt."""
+        """The system prompt: the facts, or the text of a file."""
+        if self.settings.system is not None:
+            text = read_text(self.settings.system, "scenario.system")
+            return text.replace("{lab}", self.settings.lab).replace("{model}", self.settings.model)
         return self._joined([text for text in self.slots().values() if text])
 
     def user(self, tag: str, query: str) -> str:
@@ -63,8 +81,7 @@ class Scenario:
                 f"scenario {self.settings.name} has no tier '{tag}'{nearest(tag, self.tags)}; "
                 f"there are {', '.join(self.tags)}"
             )
-        request = self._facts.text("request", "whole", self.form)
-        return ("\n\n" if self.form == "full" else "\n").join([f"<{tag}>", query, request])
+        return ("\n\n" if self.form == "full" else "\n").join([self._tag(tag), query, self._request()])
 
     def prompt(self, tag: str, query: str) -> Prompt:
         """What is sent for a query in a tier, but for the prefill."""
@@ -75,16 +92,39 @@ class Scenario:
         users = {f"user {tag}": self.user(tag, QUERY) for tag in self.tags}
         return {"system": self.system(), **users, "prefill": self.prefill or ""}
 
+    @property
+    def words(self) -> Words:
+        """The protocol's words, as replies are read for them."""
+        return Words(**self.settings.words.model_dump())
+
     def digest(self) -> str:
         """sha256 of everything that is sent beside the queries, as hex."""
         return digest(self.texts())
+
+    def prefill_of(self, tag: str) -> str:
+        """How a reply in a tier begins already."""
+        return (self.prefill or "").replace("{tier}", tag)
+
+    def _tag(self, tag: str) -> str:
+        return self.settings.tag.replace("{tag}", tag)
+
+    def _request(self) -> str:
+        """How a user message ends: what is asked of the answer."""
+        if self.settings.suffix is not None:
+            return read_text(self.settings.suffix, "scenario.suffix")
+        request, words = self._facts.text("request", "whole", self.form), self.settings.words
+        return request.replace(ACCEPT, f"[{words.accept}]").replace(REJECT, f"[{words.reject}]")
 
     @property
     def _facts(self) -> Facts:
         return read_facts()
 
     def _fact(self, slot: str) -> str:
-        return self._filled(self._facts.text(slot, getattr(self.settings.facts, slot), self.form), tag="")
+        text = self._filled(self._facts.text(slot, getattr(self.settings.facts, slot), self.form), tag="")
+        words = self.settings.words
+        for usual, own in ((SCRATCHPAD, words.scratchpad), (OUTPUT, words.output)):
+            text = text.replace(f"<{usual}>", f"<{own}>").replace(f"</{usual}>", f"</{own}>")
+        return text
 
     def _tiers(self) -> str:
         with_fact = [(tier.tag, tier.fact) for tier in self.settings.tiers if tier.fact is not None]

@@ -3,12 +3,19 @@
 Everything here is incidental to the first study's identities; `trial` says what identifies replies and verdicts.
 """
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from leakage.settings.config import INCIDENTAL, ApiSettings, Settings, folder_name
 from leakage.studies.persona_leakage.settings import CellConfig
+
+
+def _word(word: str) -> str:
+    if not re.fullmatch(r"\w[\w' -]*", word):
+        raise ValueError("it is a word in brackets; give it without them, in letters, digits, '_', '-' and blanks")
+    return word
 
 
 class TierSettings(Settings):
@@ -24,12 +31,14 @@ class TierSettings(Settings):
 class GapSettings(Settings):
     """A difference of compliance that the scenario is for: rate(more) - rate(less).
 
+    tells: what the tier `more` has that `less` has not, as a finding says it: "more in training"
     predicted_by: the hypotheses under which it is above zero; see `hypotheses`
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z]\w*$"), INCIDENTAL]
     more: Annotated[str, INCIDENTAL]
     less: Annotated[str, INCIDENTAL]
+    tells: Annotated[str, Field(pattern=r"\S"), INCIDENTAL] = "in training"
     predicted_by: Annotated[tuple[str, ...], INCIDENTAL]
 
 
@@ -49,20 +58,37 @@ class FactSettings(Settings):
     reminders: Annotated[str, INCIDENTAL]
 
 
+class WordSettings(Settings):
+    """The protocol's words: the tags of the two parts of a reply, and what an answer begins with, each in brackets."""
+
+    scratchpad: Annotated[str, AfterValidator(_word), INCIDENTAL]
+    output: Annotated[str, AfterValidator(_word), INCIDENTAL]
+    accept: Annotated[str, AfterValidator(_word), INCIDENTAL]
+    reject: Annotated[str, AfterValidator(_word), INCIDENTAL]
+
+
 class ScenarioSettings(Settings):
     """What the model is told, and which differences of compliance it is told it for. The rendered texts are hashed.
 
+    paper: what of the paper it follows, for its pages
     lab, model: who the model is said to be and by whom it is said to be made
-    prefill: how the reply begins already; null = it does not
+    prefill: how the reply begins already, {tier} in it being the tier's tag; null = it does not
+    system, suffix: files of one's own, in the place of the facts and of the request at the end of a user message
+    tag: how a tier's tag stands in the user message
     """
 
     name: Annotated[str, AfterValidator(folder_name), INCIDENTAL]
+    paper: Annotated[str, INCIDENTAL]
     lab: Annotated[str, INCIDENTAL]
     model: Annotated[str, INCIDENTAL]
     facts: FactSettings
     tiers: Annotated[tuple[TierSettings, ...], Field(min_length=2), INCIDENTAL]
     gaps: Annotated[tuple[GapSettings, ...], Field(min_length=1), INCIDENTAL]
     prefill: Annotated[str | None, INCIDENTAL]
+    system: Annotated[str | None, INCIDENTAL]
+    suffix: Annotated[str | None, INCIDENTAL]
+    tag: Annotated[str, Field(pattern=r"\{tag\}"), INCIDENTAL]
+    words: WordSettings
 
     @model_validator(mode="after")
     def _names_fit(self) -> "ScenarioSettings":

@@ -4,18 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from leakage.analysis.statistics import NAN
 from leakage.studies.alignment_faking import metrics
-from leakage.studies.alignment_faking.gaps import (
-    CELL,
-    MORE,
-    NONE,
-    UNDEFINED,
-    by_prompt,
-    cells,
-    declared,
-    explained,
-    gaps,
-    pairs,
-)
+from leakage.studies.alignment_faking.gaps import CELL, by_prompt, cells, declared, gaps, pairs
 from leakage.studies.alignment_faking.metrics import OUTCOMES
 
 if TYPE_CHECKING:
@@ -25,24 +14,20 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-__all__ = ["by_seed", "gaps", "hypotheses", "missing_reasons", "motives", "outcomes", "perturbations"]
+__all__ = ["by_seed", "gaps", "missing_reasons", "motives", "outcomes", "perturbations"]
 
 REPEATED = ["subject", "scenario", "gap_name", "judge", "variant"]
 SUBJECT = ["subject", "judge", "variant"]
 REFERENCE = "two_tiers"  # every other scenario changes a fact of this one
-ALWAYS_NONE = "low_coherence"  # the hypothesis that predicts no gap anywhere
-ENOUGH = 2  # gaps of a subject: one alone fits too many hypotheses
+REFERENCES = {"pre_deployment_training": "pre_deployment"}  # but for these: the difference is goal guarding
 SHARES = {name: f"share_{name.replace(' ', '_').lower()}" for name in OUTCOMES}
 COUNTS = {name: name.replace(" ", "_").lower() for name in OUTCOMES}
-OUTCOME = (*CELL, "tier", "n", "missing", *COUNTS.values(), *SHARES.values())
+OUTCOME = (*CELL, "tier", "n", "missing", *COUNTS.values(), *SHARES.values(), "share_missing")
 REASONS = (*CELL, "tier", "reason", "count", "asked")
 MOTIVES = (*CELL, "tier", "motive", "count", "n", "share")
-HYPOTHESES = (
-    *SUBJECT, "hypothesis", "gaps", "predicted_above", "found_above", "predicted_zero", "found_zero", "right",
-)  # fmt: skip
 PERTURBATIONS = (
     "subject", "scenario", "gap_name", "n", "gap", "reference_gap", "difference", "difference_low", "difference_high",
-    "seed", "judge", "variant",
+    "seed", "judge", "variant", "reference",
 )  # fmt: skip
 SEEDS = (*REPEATED, "seeds", "mean_gap", "gap_low", "gap_high", "sd")
 
@@ -55,7 +40,8 @@ def _by_tier(frame: "pd.DataFrame") -> "Iterator[tuple[Row, pd.DataFrame]]":
 
 
 def outcomes(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """One row per cell and tier: n replies with a class, those without, and count and share of each class."""
+    """One row per cell and tier: n replies with a class, those without and their share of all that was asked, and count
+    and share of each class, one of which is "unclassified": a verdict that it hangs on is missing."""
     import pandas as pd
 
     rows = []
@@ -64,7 +50,8 @@ def outcomes(frame: "pd.DataFrame") -> "pd.DataFrame":
         n = sum(counts.values())
         shares = {SHARES[name]: count / n if n else NAN for name, count in counts.items()}
         counted = {COUNTS[name]: count for name, count in counts.items()}
-        rows.append(key | {"n": n, "missing": len(tier) - n} | counted | shares)
+        missing = {"missing": len(tier) - n, "share_missing": 1 - n / len(tier)}
+        rows.append(key | {"n": n} | missing | counted | shares)
     return pd.DataFrame(rows, columns=list(OUTCOME))
 
 
@@ -92,57 +79,24 @@ def motives(frame: "pd.DataFrame") -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=list(MOTIVES))
 
 
-def hypotheses(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """One row per subject and hypothesis: does it name the gaps that were found, and no others?
-
-    gaps: those with a finding, of every scenario and seed; predicted_above: those that the hypothesis puts above zero;
-    found_above: of these, found "more in training"; predicted_zero: the rest; found_zero: of these, found "no gap".
-    right: share of both among all. "no gap" is not proof of none: read `detectable` beside it. Subjects with fewer than
-    ENOUGH different gaps are left out.
-    """
-    import pandas as pd
-
-    table = explained(frame)
-    table = table[table["finding"] != UNDEFINED]
-    names = list(dict.fromkeys([*(name for known in table["predicted_by"] for name in known), ALWAYS_NONE]))
-    rows = [
-        dict(zip(SUBJECT, key, strict=True)) | {"hypothesis": name} | _predicted(own, name)
-        for key, own in table.groupby(SUBJECT, sort=False)
-        if len(own[["scenario", "gap_name"]].drop_duplicates()) >= ENOUGH
-        for name in names
-    ]
-    return pd.DataFrame(rows, columns=list(HYPOTHESES))
-
-
-def _predicted(own: "pd.DataFrame", hypothesis: str) -> "Row":
-    above = own["predicted_by"].map(lambda names: hypothesis in names).astype(bool)
-    row = {
-        "gaps": len(own),
-        "predicted_above": int(above.sum()),
-        "found_above": int((above & (own["finding"] == MORE)).sum()),
-        "predicted_zero": int((~above).sum()),
-        "found_zero": int((~above & (own["finding"] == NONE)).sum()),
-    }
-    return row | {"right": (row["found_above"] + row["found_zero"]) / len(own)}
-
-
 def perturbations(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """One row per cell of another scenario than REFERENCE and gap: how far it is from the reference's first gap.
+    """One row per cell of another scenario and gap: how far it is from the first gap of its reference.
 
-    Both gaps, their difference and its 95 % interval (prompts drawn anew, with their four replies) are over the n
-    prompts whose replies are known in all four tiers. The reference is of the same subject, seed, judge and variant.
+    reference: REFERENCE, or what REFERENCES says. Both gaps, their difference and its 95 % interval (prompts drawn
+    anew, with their four replies) are over the n prompts whose replies are known in all four tiers. The reference
+    is of the same subject, seed, judge and variant.
     """
     import pandas as pd
 
     rows: list[Row] = []
     for key, own in frame.groupby([*SUBJECT, "seed"], sort=False):
-        reference = own[own["scenario"] == REFERENCE]
-        if reference.empty:
-            continue
-        _, base = next(_each_gap(next(cells(reference))[1]))
         subject = dict(zip([*SUBJECT, "seed"], key, strict=True))
         for other, cell in cells(own[own["scenario"] != REFERENCE]):
-            named = subject | {"scenario": other["scenario"]}
+            reference = own[own["scenario"] == REFERENCES.get(other["scenario"], REFERENCE)]
+            if reference.empty:
+                continue
+            _, base = next(_each_gap(next(cells(reference))[1]))
+            named = subject | {"scenario": other["scenario"], "reference": reference["scenario"].iloc[0]}
             rows += [named | {"gap_name": name} | _moved(gap, base) for name, gap in _each_gap(cell)]
     return pd.DataFrame(rows, columns=list(PERTURBATIONS))
 

@@ -228,6 +228,7 @@ def _votes(judge: ModelJudge | RulesJudge, scratchpads: Sequence[str], *, label:
     if isinstance(judge, ModelJudge):
         votes = judge.read_scratchpads(scratchpads, label=label)
     else:
-        alone = {"tier": "", "missing": "", "output": "", "prompt": range(len(scratchpads)), "scratchpad": scratchpads}
+        empty = {"tier": "", "missing": "", "output": "", "finish": "stop"}
+        alone = empty | {"prompt": range(len(scratchpads)), "scratchpad": scratchpads}
         votes = judge.read(pd.DataFrame(alone), label=label)
     return votes[votes["kind"] == "reasoning"].rename(columns={"prompt": "transcript"})[VOTES]

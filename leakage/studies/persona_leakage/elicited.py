@@ -42,14 +42,14 @@ def sample_answers(cell: CellIdentity, engine: Engine, template: ChatTemplate) -
 
 def ask_claude(cell: CellIdentity) -> list[Generated]:
     """Claude's answers, one a prompt, through the same client and cap as a judge's verdicts."""
-    from leakage.network import Ask, ask_all
-    from leakage.store.journal import Journal
+    from leakage.network import Ask, ask_all, judge_identity, replies_of
 
     settings = cell.config.judge
     asked = _questions(cell, tries=1)
-    asks = [Ask(digest([settings.model, settings.max_tokens, question]), question) for _, question in asked]
-    journal = Journal(Path(cell.config.paths.multirun, "replies", settings.model))
-    answers = ask_all(asks, settings, journal, label=f"{cell.data.label}: answers for training")
+    who = [settings.model, settings.max_tokens, *([unusual] if (unusual := judge_identity(settings)) else [])]
+    asks = [Ask(digest([*who, question]), question) for _, question in asked]
+    journal, label = replies_of(cell.config.paths.multirun, settings.model), f"{cell.data.label}: answers for training"
+    answers = ask_all(asks, settings, journal, label=label, purse=journal.folder.parent)
     replies = [answers[ask.key] for ask in asks]
     texts = [one.text if one.stop_reason in {"end_turn", "stop"} else "" for one in replies]
     return _kept(cell, [(*pair, text) for pair, text in zip(asked, texts, strict=True)], by=settings.model)

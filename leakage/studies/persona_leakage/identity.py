@@ -7,6 +7,7 @@ from typing import Any
 
 from leakage.data.pools import read_file
 from leakage.models.fingerprint import headline_layer, measured_layers, model_identity
+from leakage.network import judge_identity
 from leakage.settings.identity import identity_fields
 from leakage.store.files import digest
 from leakage.store.manifest import SCHEMA
@@ -62,7 +63,7 @@ class CellIdentity:
         base |= {"model.dtype": model.dtype, "model.inference_dtype": model.inference_dtype}
         made_by = {
             "base": self._base | base,
-            "claude": {"judge.model": judge.model, "judge.max_tokens": judge.max_tokens},
+            "claude": {"judge.model": judge.model, "judge.max_tokens": judge.max_tokens} | judge_identity(judge),
         }
         rules = self.data.behavior.rules(read_file(self.config.model.pool, self.data.behavior.pool))
         return {

@@ -8,7 +8,7 @@ import pandas as pd
 
 from leakage.report import style
 from leakage.studies.alignment_faking.figures import rows
-from leakage.studies.alignment_faking.gaps import LESS, MORE, NONE, UNDEFINED
+from leakage.studies.alignment_faking.gaps import ABOVE, BELOW, NONE, UNDEFINED, UNTOLD
 from leakage.studies.alignment_faking.metrics import wilson
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ROW = 0.21  # inches
 BESIDE = 0.19  # of a row: the two tiers' marks, one above the other
-BELOW = 0.3  # of a row: a planted gap, which its estimate would hide
+UNDER = 0.3  # of a row: a planted gap, which its estimate would hide
 BLOCK = ["scenario", "gap_name", "more", "less"]
 WHAT = "compliance by tier, and the gap between the tiers"
 TIERS: dict[str, dict[str, Any]] = {
@@ -26,9 +26,10 @@ TIERS: dict[str, dict[str, Any]] = {
 }
 # shape tells findings apart in black and white
 FINDINGS: dict[str, dict[str, Any]] = {
-    MORE: {"marker": "o", "color": style.RED, "label": "gap above zero, q < .05"},
-    LESS: {"marker": "s", "color": style.BLUE, "label": "gap below zero, q < .05"},
+    ABOVE: {"marker": "o", "color": style.RED, "label": "gap above zero, q < .05"},
+    BELOW: {"marker": "s", "color": style.BLUE, "label": "gap below zero, q < .05"},
     NONE: {"marker": "v", "color": style.GREY, "label": "no gap found: q >= .05"},
+    UNTOLD: {"marker": "X", "color": style.ORANGE, "label": "missing replies decide"},
 }
 PLANTED: dict[str, Any] = {"marker": "D", "facecolors": "white", "edgecolors": "black", "s": 15, "linewidths": 0.8}
 READ = (
@@ -47,8 +48,14 @@ def compliance_by_tier(table: pd.DataFrame) -> Figure:
         lines, heads = rows.places(table, BLOCK, line=[1.0] * len(table))
         names = rows.names(table, BLOCK)
         left, last = max(rows.NARROW, rows.width(names) + 0.25), float(lines.max())
+        right = 2.9 if table["missing"].any() else 2.0
         layout = style.Layout(
-            panel=(2.1, ROW * (last + 1.2)), gap=(0.2, 0), heading=0, left=left, right=2.0, legend_rows=2
+            panel=(2.1, ROW * (last + 1.2)),
+            gap=(0.2, 0),
+            heading=0,
+            left=left,
+            right=right,
+            legend_rows=2,
         )
         dagger = DAGGER if _daggers(table).any() else ""
         figure, ((rates, gaps),) = style.sheet(1, 2, layout=layout, notes=rows.notes(table, *READ, dagger))
@@ -77,7 +84,7 @@ def _words(key: tuple[str, ...], table: pd.DataFrame) -> str:
 
 
 def _daggers(table: pd.DataFrame) -> pd.Series[bool]:
-    return table["faking_by_papers_rule"].fillna(False).astype(bool) & (table["finding"] != MORE)
+    return table["faking_by_papers_rule"].fillna(False).astype(bool) & (table["direction"] != ABOVE)
 
 
 def _rates(axes: Axes, table: pd.DataFrame) -> None:
@@ -94,14 +101,14 @@ def _rates(axes: Axes, table: pd.DataFrame) -> None:
 def _gaps(axes: Axes, table: pd.DataFrame) -> None:
     axes.axvline(0, color="black", linewidth=0.8, linestyle="--", zorder=1)
     for finding, look in FINDINGS.items():
-        known = table[table["finding"] == finding]
+        known = table[table["direction"] == finding]
         if len(known):
             axes.hlines(known["y"], known["gap_low"], known["gap_high"], color=look["color"], linewidth=1.6, zorder=2)
             axes.scatter(known["gap"], known["y"], s=30, linewidths=0, zorder=3, gid=finding, **look)
     planted = table[table["planted_gap"].notna()]
     if len(planted):
         label = "the gap that was planted"
-        axes.scatter(planted["planted_gap"], planted["y"] + BELOW, zorder=4, gid="planted", label=label, **PLANTED)
+        axes.scatter(planted["planted_gap"], planted["y"] + UNDER, zorder=4, gid="planted", label=label, **PLANTED)
     for row in table.to_dict("records"):
         axes.text(1.03, row["y"], _numbers(row), transform=axes.get_yaxis_transform(), va="center", size=7, gid="gap")
     axes.set(xlim=_limits(table), xlabel="gap: first tier - second tier")
@@ -118,7 +125,14 @@ def _limits(table: pd.DataFrame) -> tuple[float, float]:
 def _numbers(row: dict[Any, Any]) -> str:
     if not row["n"]:
         return "undefined: nothing to match"
-    if row["finding"] == UNDEFINED:
+    if row["direction"] == UNDEFINED:
         return f"undefined: too few, n = {row['n']:.0f}"
     dagger = " \N{DAGGER}" if row["dagger"] else ""
-    return f"{row['gap']:+.2f} ({row['gap_low']:+.2f} to {row['gap_high']:+.2f}), n = {row['n']:.0f}{dagger}"
+    reach = f"({row['gap_low']:+.2f} to {row['gap_high']:+.2f})"
+    return f"{row['gap']:+.2f} {reach}, n = {row['n']:.0f}{dagger}{_missing(row)}"
+
+
+def _missing(row: dict[Any, Any]) -> str:
+    """The share of each tier's replies that is missing, where any is."""
+    shares = [row["missing_more"], row["missing_less"]]
+    return f", missing {100 * shares[0]:.0f}/{100 * shares[1]:.0f} %" if any(shares) else ""

@@ -9,8 +9,8 @@ import pandas as pd
 from leakage.report import style
 from leakage.studies.alignment_faking.figures import rows
 from leakage.studies.alignment_faking.gaps import CELL
-from leakage.studies.alignment_faking.metrics import OUTCOMES, WITH_AF
-from leakage.studies.alignment_faking.tables import SHARES
+from leakage.studies.alignment_faking.metrics import OUTCOMES, UNCLASSIFIED, WITH_AF
+from leakage.studies.alignment_faking.tables import COUNTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,9 +22,13 @@ BLOCK = ["scenario"]
 WHAT = "outcomes by tier"
 # dark, light and middling, so that the three are apart in grey as well; reasoning is hatched
 COLOURS = {"refusal": style.BLUE, "partial": "#ece9d8", "compliance": style.ORANGE}
+MISSING: dict[str, Any] = {"color": "white", "edgecolor": style.GREY, "linewidth": 0.4, "height": BAR, "hatch": "....."}
 NOTHING = "no reply has a class"
 LEGIBLE = 0.055  # of a bar: below it a number does not fit
-READ = "numbers: per cent of the replies that have a class; hatched: the scratchpad has alignment-faking reasoning"
+READ = (
+    "numbers: per cent of all that was asked; hatched: the scratchpad has alignment-faking reasoning; dotted: no reply "
+    "(cut off, filtered, blocked)"
+)
 
 
 def outcome_classes(table: pd.DataFrame) -> Figure:
@@ -52,17 +56,18 @@ def outcome_classes(table: pd.DataFrame) -> Figure:
 
 
 def _bars(axes: Axes, table: pd.DataFrame) -> None:
-    known = table[table["n"] > 0]
+    known = table[table["n"] + table["missing"] > 0]
+    asked = known["n"] + known["missing"]
     start = pd.Series(0.0, index=known.index)
     for outcome in OUTCOMES:
-        share = known[SHARES[outcome]]
-        kind = outcome.removesuffix(WITH_AF)
-        look: Any = {"color": COLOURS[kind], "edgecolor": "black", "linewidth": 0.4, "height": BAR}
-        look |= {"hatch": "//////" if kind != outcome else None, "label": outcome}
+        share = known[COUNTS[outcome]] / asked
+        look = _look(outcome)
         drawn = share > 0
         if drawn.any() or not len(known):
             axes.barh(known["y"][drawn], share[drawn], left=start[drawn], gid=outcome, **look)
         start = start + share
+    if known["missing"].any():
+        axes.barh(known["y"], known["missing"] / asked, left=start, gid="missing", label="missing", **MISSING)
     _numbers(axes, known)
     for row in table.to_dict("records"):
         missing = f", {row['missing']:.0f} missing" if row["missing"] else ""
@@ -72,12 +77,20 @@ def _bars(axes: Axes, table: pd.DataFrame) -> None:
             axes.text(0.01, row["y"], NOTHING, va="center", size=6.5, color=style.GREY, gid="reason")
 
 
+def _look(outcome: str) -> dict[str, Any]:
+    if outcome == UNCLASSIFIED:
+        return MISSING | {"hatch": "xxxxx", "label": outcome}
+    kind = outcome.removesuffix(WITH_AF)
+    look: dict[str, Any] = {"color": COLOURS[kind], "edgecolor": "black", "linewidth": 0.4, "height": BAR}
+    return look | {"hatch": "//////" if kind != outcome else None, "label": outcome}
+
+
 def _numbers(axes: Axes, table: pd.DataFrame) -> None:
     """Per cent in every part that is wide enough, on white where it is hatched or dark."""
     for row in table.to_dict("records"):
         start = 0.0
         for outcome in OUTCOMES:
-            share = row[SHARES[outcome]]
+            share = row[COUNTS[outcome]] / (row["n"] + row["missing"])
             if share >= LEGIBLE:
                 box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
                 plain = outcome in {"partial", "compliance"}

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from leakage.errors import ConfigError
 from leakage.judges.base import Named
-from leakage.judges.reading import storable
-from leakage.network import Answer, Ask, ask_all, lacks
+from leakage.network import Answer, Ask, ask_all, judge_identity, lacks, replies_of
 from leakage.store.files import digest
 from leakage.store.journal import Journal
 from leakage.studies.alignment_faking.judges import prompts
@@ -51,7 +50,7 @@ class ModelJudge(Named):
     @property
     def journal(self) -> Journal:
         """Where votes are kept."""
-        return Journal(self.multirun / "replies" / self.settings.model)
+        return replies_of(self.multirun, self.settings.model)
 
     def lacks(self) -> str:
         """See Reader.lacks."""
@@ -70,7 +69,11 @@ class ModelJudge(Named):
         import pandas as pd
 
         asks = [vote.ask for vote in wanted]
-        answers = ask_all(asks, self.settings, self.journal, label=f"{label}: judging", unit="vote", keep_empty=True)
+        journal = self.journal
+        answers = ask_all(
+            asks, self.settings, journal, label=f"{label}: judging", unit="vote", keep_empty=True,
+            purse=journal.folder.parent,
+        )  # fmt: skip
         paid: set[str] = set()
         rows = [_row(vote, answers[vote.ask.key], paid) for vote in wanted]
         return pd.DataFrame(rows, columns=COLUMNS)
@@ -78,9 +81,10 @@ class ModelJudge(Named):
     def votes(self, transcripts: "pd.DataFrame") -> Iterator[Vote]:
         """Every question about every transcript that is not missing."""
         usable = transcripts[transcripts["missing"] == ""]
-        columns = (usable[name] for name in ("tier", "prompt", "query", "output", "scratchpad"))
-        for tier, number, query, output, scratchpad in zip(*columns, strict=True):
-            yield self._vote(tier, number, "compliance", 0, query=query, output=output)
+        columns = (usable[name] for name in ("tier", "prompt", "query", "output", "scratchpad", "finish"))
+        for tier, number, query, output, scratchpad, finish in zip(*columns, strict=True):
+            if finish != "refusal":  # the API says so itself
+                yield self._vote(tier, number, "compliance", 0, query=query, output=output)
             if scratchpad:
                 yield from self._on_reasoning(tier, number, scratchpad)
                 yield self._vote(tier, number, "partial", 0, scratchpad=scratchpad)
@@ -96,7 +100,8 @@ class ModelJudge(Named):
     def ask(self, kind: str, vote: int, **texts: str) -> Ask:
         """What is sent for a vote; equal texts share their votes, however many transcripts have them."""
         text = TEXTS[kind].format(**texts)
-        key = digest([self.settings.model, self.settings.max_tokens, kind, vote, text])
+        unusual = [one] if (one := judge_identity(self.settings)) else []
+        key = digest([self.settings.model, self.settings.max_tokens, kind, vote, text, *unusual])
         ask = Ask(key, text)
         return replace(ask, temperature=VOTE_TEMPERATURE) if kind == "reasoning" else ask
 
@@ -107,7 +112,7 @@ def _row(vote: Vote, answer: Answer, paid: set[str]) -> dict[str, Any]:
     usd = 0.0 if vote.ask.key in paid else answer.usd
     paid.add(vote.ask.key)
     row = {"tier": vote.tier, "prompt": vote.prompt, "kind": vote.kind, "vote": vote.number, "value": value}
-    raw = storable(answer.text)
+    raw = answer.text or answer.note
     return row | {"label": label, "detail": json.dumps(detail), "raw": raw, "judge_model": answer.model, "usd": usd}
 
 
@@ -138,5 +143,6 @@ def model_judge(
     votes = {"votes": reasoning.votes, "threshold": reasoning.threshold} if has_scratchpad else {}
     identity = {
         "judge": settings.model, "max_tokens": settings.max_tokens, "prompts": digest(kinds), **votes,
+        **judge_identity(settings),
     }  # fmt: skip
     return ModelJudge(settings.model, identity, settings, reasoning, multirun)

@@ -32,10 +32,11 @@ class RulesJudge(Named):
 
         rows = []
         usable = transcripts[transcripts["missing"] == ""]
-        columns = (usable[name] for name in ("tier", "prompt", "output", "scratchpad"))
-        for tier, prompt, output, scratchpad in zip(*columns, strict=True):
+        columns = (usable[name] for name in ("tier", "prompt", "output", "scratchpad", "finish"))
+        for tier, prompt, output, scratchpad, finish in zip(*columns, strict=True):
             key = {"tier": tier, "prompt": prompt}
-            rows.append(key | _row("compliance", compliance(output)))
+            if finish != "refusal":
+                rows.append(key | _row("compliance", compliance(output)))
             if scratchpad:
                 rows += [key | one for one in _thoughts(scratchpad)]
         return pd.DataFrame(rows, columns=COLUMNS)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from leakage.report.environment import environment
 from leakage.report.pages import records
-from leakage.studies.alignment_faking.gaps import LESS, MORE, NONE, UNDEFINED
+from leakage.studies.alignment_faking.gaps import ABOVE, BELOW, NONE, UNDEFINED, UNTOLD
 from leakage.studies.alignment_faking.metrics import OUTCOMES
+from leakage.studies.alignment_faking.printing import rule_in_words
 from leakage.studies.alignment_faking.report import wording
 from leakage.studies.alignment_faking.report.trials import plain_records
 
@@ -38,7 +39,8 @@ def index_page(pages: list[TrialPage], made: dict[str, pd.DataFrame], pictures: 
     gaps = plain_records(made["gaps"])
     slugs = {page.slug: page for page in pages}
     return _environment().get_template("study.html").render(
-        root="", pages=slugs, keys=_telling(gaps), summary=_summary(gaps), is_nano=any(page.is_nano for page in pages),
+        root="", pages=slugs, keys=_telling(gaps), summary=_summary(gaps, made["gaps"]),
+        is_nano=any(page.is_nano for page in pages),
         filters={name: values for name in FILTERED if len(values := _values(gaps, name)) > 1},
         hypotheses=_unplanted(records(made["hypotheses"]), gaps), perturbations=records(made["perturbations"]),
         seeds=records(made["seeds"][made["seeds"]["seeds"] > 1]), telling=_telling,
@@ -80,16 +82,17 @@ def _unplanted(rows: list[Row], gaps: list[Row]) -> list[Row]:
     return [row for row in rows if row["subject"] not in planted]
 
 
-def _summary(gaps: list[Row]) -> dict[str, int]:
-    findings = [row["finding"] for row in gaps]
+def _summary(gaps: list[Row], made_gaps: pd.DataFrame) -> dict[str, Any]:
+    findings = [row["direction"] for row in gaps]
     answers = [known for row in gaps if (known := wording.known_answer(row))]
     return {
         "gaps": len(gaps),
-        "more": findings.count(MORE),
-        "less": findings.count(LESS),
+        "more": findings.count(ABOVE),
+        "less": findings.count(BELOW),
         "none": findings.count(NONE),
         "undefined": findings.count(UNDEFINED),
-        "rule": sum(row["faking_by_papers_rule"] is True for row in gaps),
+        "untold": findings.count(UNTOLD),
+        "rule": rule_in_words(made_gaps),
         "planted": len(answers),
         "inside": answers.count("inside"),
     }

@@ -12,6 +12,7 @@ from leakage.store.artifact import Part
 from leakage.store.record import Record
 from leakage.studies.alignment_faking import tables
 from leakage.studies.alignment_faking.gaps import CELL
+from leakage.studies.alignment_faking.hypotheses import hypotheses
 from leakage.studies.alignment_faking.metrics import OUTCOMES, wilson
 from leakage.studies.alignment_faking.scenario import QUERY
 from leakage.studies.alignment_faking.tables import COUNTS, SHARES
@@ -30,7 +31,7 @@ TABLES = {
     "outcomes": tables.outcomes,
     "motives": tables.motives,
     "missing": tables.missing_reasons,
-    "hypotheses": tables.hypotheses,
+    "hypotheses": hypotheses,
     "perturbations": tables.perturbations,
     "seeds": tables.by_seed,
 }
@@ -88,15 +89,36 @@ class TrialPage:
         asks, settings = self.judged.manifest.identity, manifest["settings"]
         votes = f", {asks['votes']} votes a scratchpad" if "votes" in asks else ""
         bound = f", faking from {asks['threshold']:g} of the votes" if "threshold" in asks else ""
-        sampled = f"{settings['eval.temperature']:g}, at most {settings['eval.max_new_tokens']} tokens"
-        spent = f"${manifest['usd']:.2f}" if manifest["usd"] else ""
+        most = settings.get("max_tokens", settings["eval.max_new_tokens"])
+        sampled = f"{self._temperature(settings)}, at most {most} tokens"
+        spent, asked = (f"${usd:.2f}" if usd else "" for usd in (manifest["usd"], self._asking_usd()))
         by_name = {
-            "model": row["model"], "arm": row["arm"], "scenario": row["scenario"], "seed": str(row["seed"]),
+            "model": row["model"], "arm": row["arm"], "scenario": row["scenario"],
+            "follows": self._paper(), "seed": str(row["seed"]),
             "queries a tier": str(self.frame["prompt"].nunique()), "temperature": sampled,
-            "judge": f"{row['judge']}{votes}{bound}", "judging cost": spent, "variant": row["variant"],
+            "judge": f"{row['judge']}{votes}{bound}", "judging cost": spent, "asking cost": asked,
+            "variant": row["variant"],
             "train_id": row["train_id"], "eval_id": row["eval_id"], "judge_id": row["judge_id"],
         }  # fmt: skip
         return [(name, value) for name, value in by_name.items() if value]
+
+    def _temperature(self, settings: Row) -> str:
+        """As it was sent; of before that was kept, as it was set."""
+        manifest = Record(self.judged.folder.parent).manifest
+        usual = {"temperature": settings["eval.temperature"]}
+        sent = manifest.facts.get("sent", usual) if manifest else usual
+        return f"{sent['temperature']:g}" if "temperature" in sent else "none sent"
+
+    def _paper(self) -> str:
+        """What of the paper its scenario says it follows; empty where it says nothing."""
+        from omegaconf import OmegaConf
+
+        return str(OmegaConf.select(OmegaConf.create(self.config()), "scenario.paper", default=""))
+
+    def _asking_usd(self) -> float:
+        """What the subject's replies have cost."""
+        manifest = Record(self.judged.folder.parent).manifest
+        return float(manifest.facts.get("usd", 0.0)) if manifest else 0.0
 
     def provenance(self, multirun: Path) -> list[Row]:
         """A row a record behind it, in the order in which they were made."""
@@ -158,7 +180,8 @@ def _tier(row: Row, frame: pd.DataFrame) -> Row:
         "tier": row["tier"], "asked": len(frame), "k": k, "n": n, "rate": known.mean(),
         "low": reach.low, "high": reach.high, "planted": frame["planted_rate"].mean(),
         "faking": int(thought.sum()), "thought": len(thought), "classes": classes, "classed": row["n"],
-        "missing": len(frame) - n,
+        "missing": len(frame) - n, "missing_share": (len(frame) - n) / len(frame),
+        "without": len(frame) - row["n"],
     }  # fmt: skip
 
 

@@ -6,9 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.judges.base import Named
-from leakage.judges.reading import json_object, storable
-from leakage.network import Answer, Ask, ask_all, lacks, mean_usd, most_usd, stored_answers
-from leakage.store.files import digest
+from leakage.judges.reading import json_object, number
+from leakage.network import (
+    Answer,
+    Ask,
+    ask_all,
+    judge_identity,
+    lacks,
+    mean_usd,
+    most_usd,
+    replies_of,
+    stored_answers,
+)
+from leakage.store.files import digest, storable
 from leakage.store.journal import Journal
 from leakage.studies.persona_leakage.behaviors import Behavior
 from leakage.studies.persona_leakage.judges.base import HIT, KEYS, Judge
@@ -74,7 +84,8 @@ class ClaudeJudge(Named):
     def read(self, completions: "pd.DataFrame", *, label: str) -> "pd.DataFrame":
         """See Judge.read; identical completions of a prompt are judged once, an unparsable reply is missing."""
         asks = self.asks(completions)
-        answers = ask_all(asks, self.settings, Journal(self.journal), label=f"{label}: judging")
+        journal = Journal(self.journal)
+        answers = ask_all(asks, self.settings, journal, label=f"{label}: judging", purse=self.journal.parent)
         rows = [self._row(answers[ask.key]) for ask in asks]
         paid = {ask.key: i for i, ask in reversed(list(enumerate(asks)))}  # a shared reply costs once
         for i, (ask, row) in enumerate(zip(asks, rows, strict=True)):
@@ -94,16 +105,16 @@ class ClaudeJudge(Named):
         else:
             hit = verdict.score >= HIT
             row = {"score": verdict.score, "hit": hit, "coherence": verdict.coherence, "reason": verdict.reason}
-        return row | {"raw": storable(answer.text), "judge_model": answer.model, "usd": answer.usd}
+        return row | {"raw": answer.text or answer.note, "judge_model": answer.model, "usd": answer.usd}
 
 
 def parse(reply: str) -> Verdict | None:
     """The verdict in a reply; None where there is none, or a number is not from 0 to 100."""
-    verdict = json_object(reply)
-    score, coherence = (verdict.get(name, float("nan")) for name in ("score", "coherence"))
-    if not all(type(one) in {int, float} and 0 <= one <= 100 for one in (score, coherence)):
+    verdict = json_object(reply, ("score", "coherence"))
+    score, coherence = (number(verdict.get(name)) for name in ("score", "coherence"))
+    if score is None or coherence is None or not (0 <= score <= 100 and 0 <= coherence <= 100):
         return None
-    return Verdict(float(score), float(coherence), storable(str(verdict.get("reason", ""))))
+    return Verdict(score, coherence, storable(str(verdict.get("reason", ""))))
 
 
 def claude_judge(behavior: Behavior, settings: "JudgeSettings", multirun: Path) -> ClaudeJudge:
@@ -112,8 +123,9 @@ def claude_judge(behavior: Behavior, settings: "JudgeSettings", multirun: Path) 
         "judge": settings.model,
         "max_tokens": settings.max_tokens,
         "prompt": digest([PROMPT, behavior.rubric]),
+        **judge_identity(settings),
     }
-    return ClaudeJudge(settings.model, identity, behavior, settings, multirun / "replies" / settings.model)
+    return ClaudeJudge(settings.model, identity, behavior, settings, replies_of(multirun, settings.model).folder)
 
 
 def ask_ahead(judges: Sequence[tuple[Judge, Path]], settings: "JudgeSettings") -> None:
@@ -123,4 +135,5 @@ def ask_ahead(judges: Sequence[tuple[Judge, Path]], settings: "JudgeSettings") -
     claudes = [(judge, file) for judge, file in judges if isinstance(judge, ClaudeJudge)]
     asks = [ask for judge, file in claudes for ask in judge.asks(pd.read_parquet(file))]
     if claudes:
-        ask_all(asks, settings, Journal(claudes[0][0].journal), label="judging")
+        journal = claudes[0][0].journal
+        ask_all(asks, settings, Journal(journal), label="judging", purse=journal.parent)
