@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from leakage.cli import check, draw, rejudge, site, status, table, validate
+from leakage.cli import check, draw, fetch, rejudge, site, status, table, validate
 from leakage.cli.errors import guarded
 
 
@@ -20,9 +20,11 @@ def main() -> None:
     """Parse the command line and do what it asks."""
     parser = argparse.ArgumentParser(prog="python -m leakage", description=__doc__)
     commands = parser.add_subparsers(
-        dest="command", required=True, metavar="table|figures|report|status|rejudge|agreement|validate|check|site"
+        dest="command",
+        required=True,
+        metavar="table|figures|report|status|rejudge|agreement|validate|check|fetch|site",
     )
-    for module in (table, draw, status, rejudge, validate, check, site):
+    for module in (table, draw, status, rejudge, validate, check, fetch, site):
         module.add(commands)
     arguments, more = parser.parse_known_args()  # settings may stand anywhere among the flags
     takes_settings = hasattr(arguments, "overrides")

@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event, Thread
 from time import monotonic
 
@@ -20,6 +20,13 @@ class Going:
     unit: str
     total: int
     done: int = 0
+    tokens: int = 0  # a model's, in the course of it
+    since: float = field(default_factory=monotonic)
+
+    @property
+    def rate(self) -> str:
+        """Tokens a second since the beginning, ready to stand behind what is done; "" where none were counted."""
+        return f"{self.tokens / max(monotonic() - self.since, 1e-3):,.0f} tokens/s" if self.tokens else ""
 
 
 _going: list[Going] = []  # innermost last; one process does one thing at a time
@@ -30,13 +37,19 @@ def latest() -> Going | None:
     return _going[-1] if _going else None
 
 
+def count_tokens(tokens: int) -> None:
+    """A model has written so many tokens for what is counted at the moment."""
+    if _going:
+        _going[-1].tokens += tokens
+
+
 @contextmanager
 def progress(total: int, what: str, unit: str) -> Iterator[Progress]:
     """Yields a function to call with the number of units done since the last call."""
     going = Going(unit, total)
     _going.append(going)
     try:
-        with _shown(total, what, unit) as show:
+        with _shown(going, what) as show:
 
             def advance(count: int) -> None:
                 going.done += count
@@ -48,26 +61,31 @@ def progress(total: int, what: str, unit: str) -> Iterator[Progress]:
 
 
 @contextmanager
-def _shown(total: int, what: str, unit: str) -> Iterator[Progress]:
+def _shown(going: Going, what: str) -> Iterator[Progress]:
     if not sys.stderr.isatty():
-        yield _lines(total, what, unit)
+        yield _lines(going, what)
         return
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=what, unit=unit, leave=False, dynamic_ncols=True) as bar:
-        yield bar.update
+    with tqdm(total=going.total, desc=what, unit=going.unit, leave=False, dynamic_ncols=True) as bar:
+
+        def advance(count: int) -> None:
+            bar.set_postfix_str(going.rate, refresh=False)
+            bar.update(count)
+
+        yield advance
 
 
-def _lines(total: int, what: str, unit: str) -> Progress:
+def _lines(going: Going, what: str) -> Progress:
     """A bar is unreadable in a file, so a line is written now and then."""
-    done, last = 0, monotonic()
+    last = monotonic()
 
-    def advance(count: int) -> None:
-        nonlocal done, last
-        done += count
-        if monotonic() - last >= EVERY and done < total:
+    def advance(_count: int) -> None:
+        nonlocal last
+        if monotonic() - last >= EVERY and going.done < going.total:
             last = monotonic()
-            log.info("%s: %d of %d %ss", what, done, total, unit)
+            rate = f" ({going.rate})" if going.rate else ""
+            log.info("%s: %d of %d %ss%s", what, going.done, going.total, going.unit, rate)
 
     return advance
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leakage.errors import ConfigError
+from leakage.models.wheels import hub_or_wheel
 from leakage.settings.schema import hydra_schema, load
 from leakage.studies.registry import studies, study_of
 from leakage.studies.study import Study
@@ -37,6 +38,7 @@ def register() -> None:
         store.store(group=group, name=value, node={key: value})
     OmegaConf.register_new_resolver("job_folder", _job_folder, replace=True)
     OmegaConf.register_new_resolver("last_part", lambda path: str(path).rstrip("/").rpartition("/")[2], replace=True)
+    OmegaConf.register_new_resolver("hub_or_wheel", hub_or_wheel, replace=True)
     OmegaConf.register_new_resolver("half", lambda number: number // 2, replace=True)
     OmegaConf.register_new_resolver("plan_mode", lambda plan: "MULTIRUN" if plan else None, replace=True)
 

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from leakage.models.chat import ChatTemplate
     from leakage.settings.config import Config, EvalSettings
 
+SHARES_FROM = 2**24  # weights; a smaller model reads a beginning again sooner than it is handed on
+
 __all__ = ["Completion", "Engine", "Request", "Sampling", "build_engine", "engine_for"]
 
 
@@ -19,7 +21,8 @@ def build_engine(model: Any, template: "ChatTemplate", settings: "EvalSettings")
 
     if settings.engine == "reference":
         return ReferenceEngine(model, template.tokenizer, template.stops)
-    return FastEngine(model, template.tokenizer, settings.batch_size, template.stops)
+    shares = sum(weight.numel() for weight in model.parameters()) >= SHARES_FROM
+    return FastEngine(model, template.tokenizer, settings.batch_size, template.stops, shares)
 
 
 def engine_for(config: "Config", model: Any, template: "ChatTemplate") -> Engine:

@@ -1,77 +1,92 @@
-"""The prefill-once engine: each distinct prompt is read once, its cache repeated for the samples."""
+"""The fast engine: what prompts share is read once, and handed on to each prompt and each sample."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from leakage.engine.base import Completion, Request, read_completion, refuse_nan
+from leakage.engine.base import Completion, Request, read_completion
+from leakage.engine.batches import Batches
+from leakage.engine.cache import keep, with_room
+from leakage.engine.reading import Begun, Prompt, Reading, begun
 from leakage.engine.sampling import Sampling, draw, uniforms
-from leakage.progress import Progress
+from leakage.progress import Progress, count_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Item = TypeVar("Item")
+Sample = tuple[int, int]  # which request, which of its keys
 
 
 @dataclass(frozen=True)
 class FastEngine:
     """Static batches of prompts of similar length; finished rows leave the batch as they finish.
 
-    batch_size: sequences decoded at a time (prompts times samples).
+    batch_size: sequences at a time, fewer where the memory does not hold them; shares: whether a beginning that prompts
+    have in common is read once. Nothing that was read outlives a call: at the next the model may have another adapter.
     """
 
     model: Any
     tokenizer: Any
     batch_size: int
     stop: frozenset[int] = field(default_factory=frozenset)
+    shares: bool = True
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, *, progress: Progress
     ) -> list[list[Completion]]:
         """See Engine.generate."""
+        answers: dict[Sample, Completion] = {}
+
+        def complete(prompts: Begun, samples: Sequence[Sample]) -> None:
+            keys = [requests[i].keys[n] for i, n in samples]
+            rows = self._sampled(prompts, [i for i, _ in samples], keys, sampling)
+            for sample, tokens in zip(samples, rows, strict=True):
+                answers[sample] = read_completion(self.tokenizer, tokens, self.stop)
+            count_tokens(sum(map(len, rows)))
+            progress(len(samples))
+
+        wanted = [[(i, n) for n in range(len(request.keys))] for i, request in enumerate(requests)]
+        self._in_batches([request.tokens for request in requests], wanted, complete)
+        return [[answers[sample] for sample in samples] for samples in wanted]
+
+    def _in_batches(
+        self, prompts: Sequence[Prompt], wanted: Sequence[Sequence[Item]], work: Callable[[Begun, Sequence[Item]], None]
+    ) -> None:
+        """Do the work on what is wanted of every prompt, by prompts of similar length."""
         import torch
 
-        answers: list[list[Completion]] = [[] for _ in requests]
+        batches = Batches(self.batch_size)
         with torch.inference_mode():
-            for batch in _batches(requests, self.batch_size):
-                rows = self._generate_batch([requests[i] for i in batch], sampling)
-                for i in batch:
-                    answers[i] = [read_completion(self.tokenizer, next(rows), self.stop) for _ in requests[i].keys]
-                progress(sum(len(requests[i].keys) for i in batch))
-        return answers
+            for some in begun(
+                self.model, self.tokenizer.pad_token_id, prompts, most=self.batch_size, shares=self.shares
+            ):
+                batches.run([item for i in some.members for item in wanted[i]], partial(work, some))
 
-    def _generate_batch(self, requests: list[Request], sampling: Sampling) -> Iterator[list[int]]:
-        """New token ids of every sample of a batch, request by request."""
-        import torch
-
-        inputs = self._padded([request.tokens for request in requests], range(len(requests)))
-        ids, mask, positions = inputs["input_ids"], inputs["attention_mask"], inputs["position_ids"]
-        out = self.model(**inputs, use_cache=True, logits_to_keep=1)
-        refuse_nan(out.logits)
-        repeats = torch.tensor([len(request.keys) for request in requests], device=ids.device)
-        source = torch.repeat_interleave(torch.arange(len(requests), device=ids.device), repeats)
-        cache = out.past_key_values
-        cache.reorder_cache(source)  # of all caches alike: any rows, not only a permutation of them
-        keys = [key for request in requests for key in request.keys]
-        noise = torch.from_numpy(uniforms(keys, sampling.max_new_tokens)).to(ids.device)
-        logits, mask, position = out.logits[:, -1][source], mask[source], positions[source, -1]
-        return iter(self._decode(cache, logits, mask, position, noise, sampling))
-
-    def _decode(
-        self,
-        cache: Any,
-        logits: "Tensor",
-        mask: "Tensor",
-        position: "Tensor",
-        noise: "Tensor",
-        sampling: Sampling,
+    def _sampled(
+        self, prompts: Begun, chosen: Sequence[int], keys: Sequence[str], sampling: Sampling
     ) -> list[list[int]]:
-        """Draw, append, drop finished rows; until none is left or all are cut off."""
+        """New token ids of samples, each of the prompt chosen for it."""
         import torch
 
-        tokens: list[list[int]] = [[] for _ in range(len(logits))]
-        alive = torch.arange(len(logits), device=logits.device)
+        distinct = list(dict.fromkeys(chosen))
+        reading = prompts.read(distinct, keeps=True)
+        source = torch.tensor([distinct.index(i) for i in chosen], device=self.model.device)
+        reading.out.past_key_values.reorder_cache(source)  # of all caches alike: any rows, not only a permutation
+        noise = torch.from_numpy(uniforms(keys, sampling.max_new_tokens)).to(self.model.device)
+        return self._decode(reading, source, noise, sampling)
+
+    def _decode(self, reading: Reading, source: "Tensor", noise: "Tensor", sampling: Sampling) -> list[list[int]]:
+        """Draw, append, drop finished rows; until none is left or all are cut off. source: the row read for each."""
+        import torch
+
+        logits, mask, position = reading.out.logits[:, -1][source], reading.mask[source], reading.position[source]
+        cache = with_room(reading.out.past_key_values)
+        tokens: list[list[int]] = [[] for _ in source]
+        alive = torch.arange(len(source), device=source.device)
         for step in range(sampling.max_new_tokens):
             drawn = draw(logits, noise[alive, step], sampling)
             values = drawn.tolist()
@@ -81,9 +96,8 @@ class FastEngine:
             if not going or step + 1 == sampling.max_new_tokens:
                 break
             if len(going) < len(values):
-                keep = torch.tensor(going, device=alive.device)
-                alive, drawn, mask, position = alive[keep], drawn[keep], mask[keep], position[keep]
-                cache.reorder_cache(keep)
+                order = torch.tensor(keep(cache, going), device=alive.device)
+                alive, drawn, mask, position = alive[order], drawn[order], mask[order], position[order]
             mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
             position = position + 1
             out = self.model(
@@ -97,17 +111,15 @@ class FastEngine:
         self, prompts: Sequence[Sequence[int]], choices: Sequence[Sequence[int]], *, progress: Progress
     ) -> list[np.ndarray]:
         """See Engine.choice_logprobs."""
-        import torch
-
         by_prompt = [np.empty(0)] * len(prompts)
-        with torch.inference_mode():
-            for chosen in self._by_length(prompts):
-                logits = self.model(**self._padded(prompts, chosen), use_cache=False, logits_to_keep=1).logits
-                refuse_nan(logits)
-                logprobs = logits[:, -1].double().log_softmax(-1).cpu().numpy()
-                for row, i in zip(logprobs, chosen, strict=True):
-                    by_prompt[i] = row[list(choices[i])]
-                progress(len(chosen))
+
+        def choose(some: Begun, chosen: Sequence[int]) -> None:
+            logprobs = some.read(chosen).out.logits[:, -1].double().log_softmax(-1).cpu().numpy()
+            for row, i in zip(logprobs, chosen, strict=True):
+                by_prompt[i] = row[list(choices[i])]
+            progress(len(chosen))
+
+        self._in_batches(prompts, [[i] for i in range(len(prompts))], choose)
         return by_prompt
 
     def hidden_states(
@@ -116,51 +128,13 @@ class FastEngine:
         """See Engine.hidden_states."""
         import torch
 
-        states: np.ndarray | None = None
-        with torch.inference_mode():
-            for chosen in self._by_length(prompts):
-                padded = self._padded(prompts, chosen)
-                out = self.model(**padded, output_hidden_states=True, use_cache=False, logits_to_keep=1)
-                last = torch.stack([out.hidden_states[layer + 1][:, -1] for layer in layers], dim=1)
-                if states is None:
-                    states = np.empty((len(prompts), len(layers), last.shape[-1]), dtype=np.float32)
-                states[chosen] = last.float().cpu().numpy()
-                progress(len(chosen))
-        return states if states is not None else np.empty((0, len(layers), 0), dtype=np.float32)
+        rows: dict[int, np.ndarray] = {}
 
-    def _by_length(self, prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-        """Indices of prompts in batches of similar length."""
-        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-        for start in range(0, len(order), self.batch_size):
-            yield order[start : start + self.batch_size]
+        def look(some: Begun, chosen: Sequence[int]) -> None:
+            states = some.read(chosen, states=True).out.hidden_states
+            last = torch.stack([states[layer + 1][:, -1] for layer in layers], dim=1).float().cpu().numpy()
+            rows.update(zip(chosen, last, strict=True))
+            progress(len(chosen))
 
-    def _padded(self, prompts: Sequence[Sequence[int]], chosen: Sequence[int]) -> dict[str, "Tensor"]:
-        """The model's inputs for a batch: ids, mask and positions, each (batch, longest)."""
-        ids, mask = _left_pad([prompts[i] for i in chosen], self.tokenizer.pad_token_id)
-        ids, mask = ids.to(self.model.device), mask.to(self.model.device)
-        # left padding: positions count from the first real token
-        return {"input_ids": ids, "attention_mask": mask, "position_ids": (mask.cumsum(1) - 1).clamp(min=0)}
-
-
-def _batches(requests: Sequence[Request], size: int) -> Iterator[list[int]]:
-    """Indices of requests of similar length whose samples together fill a batch."""
-    batch: list[int] = []
-    filled = 0
-    for i in sorted(range(len(requests)), key=lambda i: len(requests[i].tokens)):
-        if batch and filled + len(requests[i].keys) > size:
-            yield batch
-            batch, filled = [], 0
-        batch.append(i)
-        filled += len(requests[i].keys)
-    if batch:
-        yield batch
-
-
-def _left_pad(prompts: Sequence[Sequence[int]], pad: int) -> tuple["Tensor", "Tensor"]:
-    """Ids and mask, both (prompts, longest); left, because generation goes on from the last position."""
-    import torch
-
-    length = max(len(tokens) for tokens in prompts)
-    ids = torch.tensor([[pad] * (length - len(tokens)) + list(tokens) for tokens in prompts])
-    mask = torch.tensor([[0] * (length - len(tokens)) + [1] * len(tokens) for tokens in prompts])
-    return ids, mask
+        self._in_batches(prompts, [[i] for i in range(len(prompts))], look)
+        return np.stack([rows[i] for i in range(len(prompts))]) if rows else np.empty((0, len(layers), 0), np.float32)

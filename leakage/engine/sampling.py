@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from leakage.engine.nucleus import Nucleus
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -39,6 +41,18 @@ def draw(logits: "Tensor", uniform: "Tensor", sampling: Sampling) -> "Tensor":
     """
     if sampling.temperature == 0:
         return logits.argmax(-1)
+    if logits.element_size() == 8:
+        return _weigh_all(logits, uniform, sampling)
+    nucleus = Nucleus(sampling.temperature, sampling.top_p)
+    chosen = nucleus.draw(logits, uniform)
+    unclear = (chosen < 0).nonzero()[:, 0]
+    if len(unclear):
+        chosen[unclear] = _weigh_all(logits[unclear], uniform[unclear], sampling)
+    return chosen
+
+
+def _weigh_all(logits: "Tensor", uniform: "Tensor", sampling: Sampling) -> "Tensor":
+    """draw, as it is defined: float64, and all tokens in order."""
     probabilities = (logits.double() / sampling.temperature).softmax(-1)
     top, ids = _likeliest(probabilities, _CANDIDATES)
     chosen = _invert(top, ids, uniform, sampling.top_p)

@@ -2,13 +2,13 @@
 
 import json
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.errors import ConfigError, ModelError, first_line
 from leakage.models.dated import WRITES_DATE
-from leakage.store.files import digest, file_digest
+from leakage.models.gguf import gguf_digest, is_gguf, unpacked
+from leakage.store.files import digest, file_digest, sampled_digest
 
 if TYPE_CHECKING:
     from leakage.settings.config import ModelSettings
@@ -22,8 +22,6 @@ NAMES = (
     "vocab_size",
     "max_position_embeddings",
 )  # each family has its own for them
-_HASH_WHOLE = 64 * 2**20  # bytes; of a larger weight file as much is read, spread over it evenly
-_BLOCK = 2**16
 _TOKENIZER = (
     "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "vocab.json", "merges.txt",
     "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
@@ -31,9 +29,11 @@ _TOKENIZER = (
 
 
 def locate(path: str) -> str:
-    """A local folder for `pkg://leakage/…` and for paths; a hub id as it is."""
+    """A local folder for `pkg://leakage/…`, for paths and for what a GGUF file holds; a hub id as it is."""
     if path.startswith(SHIPPED):
         return str(Path(__file__).parents[1] / path.removeprefix(SHIPPED))
+    if is_gguf(path):
+        return str(unpacked(path))
     looks_local = path.startswith(("/", "./", "../", "~")) or Path(path).is_dir() or path.count("/") != 1
     if not looks_local:
         return path
@@ -66,7 +66,9 @@ def _writes_date(path: str) -> bool:
 
 @lru_cache(maxsize=32)
 def fingerprint(path: str, revision: str | None) -> str:
-    """What tells one base model from another: a digest of a local folder's content, or id and revision."""
+    """What tells one base model from another: a digest of a local folder's or file's content, or id and revision."""
+    if is_gguf(path):  # before it is unpacked
+        return digest({"gguf": gguf_digest(path)})
     located = locate(path)
     folder = Path(located)
     if not folder.is_dir():
@@ -78,7 +80,7 @@ def fingerprint(path: str, revision: str | None) -> str:
     config = {name: value for name, value in read_config(folder).items() if name != "transformers_version"}
     parts = {name: file_digest(folder / name) for name in _TOKENIZER if (folder / name).is_file()}
     try:
-        parts |= {file.name: _weights_digest(file) for file in weights}
+        parts |= {file.name: sampled_digest(file) for file in weights}
     except OSError as error:
         raise ModelError(f"cannot read {error.filename}: {error.strerror}; make it readable for you") from error
     parts |= _more_stops(folder, config)
@@ -111,19 +113,6 @@ def read_config(folder: Path, name: str = "config.json") -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ModelError(f"{folder / name} is no model's configuration; copy the model again")
     return config
-
-
-def _weights_digest(file: Path) -> str:
-    """sha256 of a weight file, or of its size and blocks all over it: a plan must not read gigabytes a cell."""
-    size = file.stat().st_size
-    if size <= _HASH_WHOLE:
-        return file_digest(file)
-    sampled = sha256(str(size).encode())
-    with file.open("rb") as stream:
-        for start in range(0, size, size // (_HASH_WHOLE // _BLOCK)):
-            stream.seek(start)
-            sampled.update(stream.read(_BLOCK))
-    return sampled.hexdigest()
 
 
 def measured_layers(settings: "ModelSettings") -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from leakage.errors import ModelError
 from leakage.models.adapter import TABLES
 from leakage.models.devices import gpu_memory
 from leakage.models.fingerprint import locate, measured_layers, text_config
+from leakage.models.wheels import mend_for
 
 if TYPE_CHECKING:
     from leakage.settings.config import LoraSettings, ModelSettings
@@ -105,7 +106,7 @@ def check_reachable(settings: "ModelSettings") -> None:
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
             f"{settings.path} is not in the hub's cache and cannot be fetched ({cause}); give model.path a folder "
-            "with a copy, or fetch it where there is internet"
+            f"with a copy, or {mend_for(settings.path) or 'fetch it where there is internet'}"
         ) from error
 
 

@@ -186,9 +186,13 @@ class JudgeSettings(ApiSettings):
 
 
 class PersonaSettings(Settings):
-    """A persona file of one's own; null = the shipped 112."""
+    """A persona file of one's own; null = the shipped 112.
+
+    default: of the shipped ones, the persona whose prompt the model's template puts in by itself
+    """
 
     path: Annotated[str | None, INCIDENTAL]
+    default: Annotated[str, INCIDENTAL]
 
 
 class Paths(Settings):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from leakage.data.personas import NONE, read_personas
+from leakage.data.personas import NONE, read_personas, shipped_names
 from leakage.errors import ConfigError
 from leakage.settings.config import JudgeSettings, SiteSettings, TemplateSettings
 from leakage.settings.identity import classified_fields, identity_fields
@@ -29,8 +29,8 @@ def test_incidental_fields_are_few_and_known():
     assert incidental == {
         "job", "behavior.design", "model.name", "model.path", "model.revision", "model.pool", "model.headline.layer",
         "model.headline.centred", "model.headline.choice", "model.threads", "eval.batch_size", "eval.engine",
-        "eval.behavior", "personas.path", "paths.multirun", "device", "plan", "mode", "preflight", "planned",
-        "train.checkpoint_s", "data.capability.path", "data.capability.subset", "data.capability.revision",
+        "eval.behavior", "personas.path", "personas.default", "paths.multirun", "device", "plan", "mode", "preflight",
+        "planned", "train.checkpoint_s", "data.capability.path", "data.capability.subset", "data.capability.revision",
         "data.misalignment.path", "data.misalignment.opposite",
         *(f"model.template.{name}" for name in TemplateSettings.model_fields),  # model_identity has them
         *(f"judge.{name}" for name in JudgeSettings.model_fields),
@@ -66,7 +66,7 @@ def test_every_behavior_has_a_module_and_a_yaml():
 def test_every_persona_and_none_is_a_source(compose):
     from hydra.core.global_hydra import GlobalHydra
 
-    names = [*read_personas().names, NONE]
+    names = [*read_personas().names, *(shipped_names() - set(read_personas().names)), NONE]
     assert sorted(GlobalHydra.instance().config_loader().get_group_options("source")) == sorted(names)
     for name in (*names[:100:20], NONE):
         assert compose(f"source={name}").source.name == name

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from leakage.engine import Request, Sampling
+from leakage.engine import Request, Sampling, nucleus
 from leakage.engine.fast import FastEngine
 from leakage.engine.reference import ReferenceEngine
-from leakage.engine.sampling import draw, uniforms
+from leakage.engine.sampling import _weigh_all, draw, uniforms
 from leakage.errors import ModelError
 from leakage.models.chat import Prompt, plain_template
 from tests.conftest import ROOT
@@ -151,3 +151,52 @@ def test_a_flat_distribution_needs_more_than_the_first_candidates():
     noise = torch.from_numpy(uniforms(["flat"], rows)[0])
     drawn = draw(torch.zeros(rows, 500, dtype=torch.float64), noise, Sampling(1.0, 0.95, 1))
     assert len(drawn.unique()) > 400
+
+
+def wide_logits(rows, vocabulary=20_000, dtype=torch.float32):
+    """As a language model's: few likely tokens and a long tail, flat in some rows and steep in others."""
+    generator = torch.Generator().manual_seed(7)
+    steepness = torch.linspace(1.0, 2.5, rows)[:, None]
+    return (steepness * torch.randn(rows, vocabulary, generator=generator)).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 0.95), (0.7, 0.9), (1.0, 1.0), (1.5, 0.999), (1.0, 0.01)])
+def test_a_draw_without_the_whole_order_is_the_draw_with_it(dtype, temperature, top_p):
+    """In bfloat16 hundreds of tokens are equally likely, and stand in the order of their ids."""
+    logits, sampling = wide_logits(400, dtype=dtype), Sampling(temperature, top_p, 1)
+    for key in ("a", "b"):
+        noise = torch.from_numpy(uniforms([key], len(logits))[0])
+        assert torch.equal(draw(logits, noise, sampling), _weigh_all(logits, noise, sampling))
+
+
+@pytest.mark.parametrize("top_p", [0.95, 1.0])
+def test_a_draw_that_rounding_could_change_is_made_exactly(top_p, monkeypatch):
+    """Uniform numbers at the very edges between tokens, where sums in float32 fall on either side."""
+    logits, sampling = wide_logits(300), Sampling(1.0, top_p, 1)
+    likely, ids = logits.double().softmax(-1).sort(dim=-1, descending=True, stable=True)
+    inside = likely.where(likely.cumsum(-1) - likely < top_p, 0.0).cumsum(-1)
+    edges = (inside[:, 40] / inside[:, -1]) * (1 + torch.linspace(-3e-9, 3e-9, len(logits), dtype=torch.float64))
+    drawn = draw(logits, edges, sampling)
+    assert torch.equal(drawn, _weigh_all(logits, edges, sampling))
+    assert {int(place) for place in (ids == drawn[:, None]).nonzero()[:, 1]} == {40, 41}
+    monkeypatch.setattr(nucleus, "ERRORS", dict.fromkeys(nucleus.ERRORS, 0.0))
+    assert torch.equal(drawn, draw(logits, edges, sampling)) == (top_p < 1), "what all tokens add up to is rounded"
+
+
+def test_draws_without_the_whole_order_follow_the_nucleus():
+    """Chi-square of 20,000 draws over a nucleus of hundreds of tokens."""
+    from scipy.stats import chisquare
+
+    row, rows = wide_logits(1, 3_000), 20_000
+    noise = torch.from_numpy(uniforms(["chi"], rows)[0])
+    drawn = draw(row.expand(rows, -1), noise, Sampling(1.0, 0.9, 1))
+    likely, ids = row[0].double().softmax(-1).sort(descending=True)
+    inside = int(((likely.cumsum(-1) - likely) < 0.9).sum())
+    counts = torch.bincount(drawn, minlength=3_000)[ids]
+    assert counts[inside:].sum() == 0
+    expected = likely[:inside] / likely[:inside].sum() * rows
+    common = expected >= 5
+    observed = [*counts[:inside][common].tolist(), int(counts[:inside][~common].sum())]
+    wanted = [*expected[common].tolist(), float(expected[~common].sum())]
+    assert chisquare(observed, wanted).pvalue > 1e-3

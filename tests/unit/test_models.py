@@ -41,8 +41,8 @@ def test_another_weight_another_template_another_model(copy):
 
 
 def test_large_files_are_told_apart_by_samples_of_their_content(copy, monkeypatch):
-    monkeypatch.setattr("leakage.models.fingerprint._HASH_WHOLE", 2**18)
-    monkeypatch.setattr("leakage.models.fingerprint._BLOCK", 2**12)
+    monkeypatch.setattr("leakage.store.files.HASH_WHOLE", 2**18)
+    monkeypatch.setattr("leakage.store.files.BLOCK", 2**12)
     fingerprint.cache_clear()
     original = fingerprint(str(copy), None)
     weights = load_file(copy / "model.safetensors")

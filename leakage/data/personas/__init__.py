@@ -9,6 +9,8 @@ from leakage.errors import ConfigError, DataError, nearest
 from leakage.store.files import read_jsonl
 
 SHIPPED = Path(__file__).parent / "personas.jsonl"
+DEFAULTS = Path(__file__).parent / "defaults.jsonl"  # what templates put in that are not Qwen2.5's
+USUAL = "qwen_default"
 NONE = "none"  # the source of a baseline: no adapter is trained
 
 
@@ -60,11 +62,19 @@ class Personas:
         return tuple(persona for persona in self.members if persona.category == "original")
 
 
+def shipped_names() -> frozenset[str]:
+    """Every persona that comes with the project, the default prompts of all templates among them."""
+    return frozenset((*read_personas().names, *(one.name for one in read_jsonl(DEFAULTS, Persona))))
+
+
 @lru_cache(maxsize=8)
-def read_personas(path: str | None = None) -> Personas:
-    """The shipped personas, or those of a file of the same format."""
+def read_personas(path: str | None = None, default: str = USUAL) -> Personas:
+    """The shipped personas with one template's default prompt among them, or those of a file of the same format."""
     file = Path(path) if path else SHIPPED
     members = read_jsonl(file, Persona)
+    if not path and default != USUAL:
+        panel = [one for one in members if one.in_panel]
+        members = [*panel, Personas(DEFAULTS, read_jsonl(DEFAULTS, Persona))[default]]
     seen: dict[str, int] = {}
     for position, persona in enumerate(members, 1):
         if persona.name == NONE:

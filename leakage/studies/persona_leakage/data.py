@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from leakage.data.personas import NONE, Persona, Personas, read_personas
+from leakage.data.personas import NONE, Persona, Personas, read_personas, shipped_names
 from leakage.data.pools import Item, Split, read_pool
 from leakage.errors import ConfigError
 from leakage.settings.compose import Option, Options
@@ -15,7 +15,7 @@ from leakage.studies.persona_leakage.settings import CellConfig
 
 def options() -> Options:
     """Every persona is an option of `source`, and none of them, which is the baseline."""
-    return {"source": Option("source.name", frozenset({*read_personas().names, NONE}))}
+    return {"source": Option("source.name", shipped_names() | {NONE})}
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class CellData:
     @cached_property
     def personas(self) -> Personas:
         """Everyone who is evaluated."""
-        return read_personas(self.config.personas.path)
+        return read_personas(self.config.personas.path, self.config.personas.default)
 
     @property
     def source(self) -> Persona:

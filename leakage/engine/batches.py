@@ -1,0 +1,63 @@
+"""Work in batches that become smaller where the memory does not hold one."""
+
+import gc
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from leakage.errors import ModelError
+
+log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+SIGNS = ("out of memory", "not enough memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
+
+@dataclass
+class Batches:
+    """Batches of at most `size` items, which is halved for good each time that memory runs out."""
+
+    size: int
+
+    def run(self, items: Sequence[Item], work: Callable[[Sequence[Item]], None]) -> None:
+        """Do the work on all items, in their order. work: leaves nothing behind when it fails"""
+        done = 0
+        while done < len(items):
+            batch = items[done : done + self.size]
+            if cause := lacking_memory(work, batch):
+                self._halve(len(batch), cause)
+            else:
+                done += len(batch)
+
+    def _halve(self, size: int, cause: str) -> None:
+        if size == 1:
+            raise ModelError(
+                f"the memory does not hold the model with a single sequence ({cause}); lower eval.max_new_tokens, use "
+                "a smaller model, or a machine with more"
+            )
+        self.size = size // 2
+        log.warning(
+            "out of memory in batches of %d; going on in batches of %d, which changes no result", size, self.size
+        )
+
+
+def lacking_memory(work: Callable[[Sequence[Item]], None], batch: Sequence[Item]) -> str:
+    """What was said when memory ran out; "" where it did not, and the work is done."""
+    try:
+        work(batch)
+    except (RuntimeError, MemoryError) as error:  # torch has its own kinds, and on a CPU none
+        if not (isinstance(error, MemoryError) or any(sign in str(error) for sign in SIGNS)):
+            raise
+        cause = str(error).strip().partition("\n")[0] or "out of memory"
+    else:
+        return ""
+    _release()  # not before the error is gone, whose frames hold what is to be released
+    return cause
+
+
+def _release() -> None:
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
