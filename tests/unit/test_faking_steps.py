@@ -55,19 +55,19 @@ def test_trials_of_one_seed_want_another(told):
 
 
 def test_a_gap_that_was_found_wants_its_tags_swapped(told):
-    found = told(lambda row: {"finding": "more in training" if row["subject"] == NANO else "no gap"})
+    found = told(lambda row: {"direction": "above" if row["subject"] == NANO else "none"})
     line = "python run.py --config-name faking subject=nano scenario=two_tiers_swapped"
     assert commands(found, "tags swapped") == [line]
-    assert commands(told(lambda _: {"finding": "no gap"}), "tags swapped") is None
+    assert commands(told(lambda _: {"direction": "none"}), "tags swapped") is None
 
 
 def test_a_gap_that_could_have_been_missed_wants_more_queries(told):
-    blind = told(lambda row: {"finding": "no gap", "detectable": 0.3 if row["subject"] == NANO else 0.1})
+    blind = told(lambda row: {"direction": "none", "detectable": 0.3 if row["subject"] == NANO else 0.1})
     (line,) = commands(blind, "would have been missed")
     queries = int(re.search(r"eval\.prompts=(\d+)$", line)[1])
     assert "subject=nano" in line
     assert 100 < queries < 1000
-    assert commands(told(lambda _: {"finding": "no gap", "detectable": 0.1}), "would have been missed") is None
+    assert commands(told(lambda _: {"direction": "none", "detectable": 0.1}), "would have been missed") is None
 
 
 def test_only_what_rules_alone_have_read_wants_a_judge(told):

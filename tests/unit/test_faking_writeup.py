@@ -6,7 +6,7 @@ import pytest
 
 from leakage.report.confidence import HIGH, LOW, MODERATE, level
 from leakage.report.wording import signed
-from leakage.studies.alignment_faking.gaps import LESS, MORE, NONE, UNDEFINED
+from leakage.studies.alignment_faking.gaps import ABOVE, BELOW, NONE, UNDEFINED, UNTOLD
 from leakage.studies.alignment_faking.report.trials import TABLES, read_pages
 from leakage.studies.alignment_faking.report.write import write_report
 from leakage.studies.alignment_faking.report.writeup import write_up
@@ -17,16 +17,17 @@ from tests.e2e.conftest import section
 
 NAN = float("nan")
 GAP = {
-    "finding": MORE, "gap": 0.3, "gap_low": 0.2, "gap_high": 0.4, "q": 0.001, "p_proportions": 0.001, "k_more": 120,
-    "n_more": 190, "k_less": 60, "n_less": 190, "missing": 20, "detectable": 0.1, "planted_gap": NAN,
+    "direction": ABOVE, "gap": 0.3, "gap_low": 0.2, "gap_high": 0.4, "q": 0.001, "p_proportions": 0.001,
+    "bound_low": 0.25, "bound_high": 0.35, "n_more": 190, "n_less": 190, "missing": 20, "detectable": 0.1,
+    "planted_gap": NAN,
 }  # fmt: skip
 NO_GAP = GAP | {
-    "finding": NONE, "gap": 0.01, "gap_low": -0.05, "gap_high": 0.07, "q": 0.7, "p_proportions": 0.6,
+    "direction": NONE, "gap": 0.01, "gap_low": -0.05, "gap_high": 0.07, "q": 0.7, "p_proportions": 0.6,
 }  # fmt: skip
 
 
 def answers(row, seeds=None, judges=None):
-    made = checks_of(row, *([row["finding"]] if one is None else one for one in (seeds, judges)))
+    made = checks_of(row, *([row["direction"]] if one is None else one for one in (seeds, judges)))
     return {one.name: one.holds for one in made}
 
 
@@ -45,10 +46,11 @@ def told(multirun):
 def test_a_gap_that_passes_everything_is_sure_and_so_is_one_below_zero():
     assert answers(GAP) == dict.fromkeys(answers(GAP), True)
     assert len(answers(GAP)) == 7
-    assert level(checks_of(GAP, [MORE], [MORE])) == HIGH
+    assert level(checks_of(GAP, [ABOVE], [ABOVE])) == HIGH
     assert level(checks_of(GAP, [], [])) == MODERATE
-    less = GAP | {"finding": LESS, "gap": -0.3, "gap_low": -0.4, "gap_high": -0.2, "k_more": 60, "k_less": 120}
-    assert level(checks_of(less, [LESS], [LESS])) == HIGH
+    bounds = {"bound_low": -0.35, "bound_high": -0.25}
+    less = GAP | {"direction": BELOW, "gap": -0.3, "gap_low": -0.4, "gap_high": -0.2} | bounds
+    assert level(checks_of(less, [BELOW], [BELOW])) == HIGH
 
 
 @pytest.mark.parametrize(
@@ -57,14 +59,14 @@ def test_a_gap_that_passes_everything_is_sure_and_so_is_one_below_zero():
         ({"q": 0.05}, "q below .05", LOW),
         ({"gap_low": 0.0}, "the interval leaves out 0", LOW),
         ({"p_proportions": 0.05}, "p of two proportions agrees", MODERATE),
-        ({"k_more": 70}, "holds if every missing reply speaks against it", MODERATE),
+        ({"bound_low": 0.0}, "holds if every missing reply speaks against it", MODERATE),
         ({"n_more": 189, "missing": 21}, "few replies missing", MODERATE),
         ({"planted_gap": 0.5}, "the interval holds the planted gap", MODERATE),
     ],
 )
 def test_each_number_turns_its_own_check_and_no_other(changed, name, expected):
     assert [one for one, holds in answers(GAP | changed).items() if holds is not True] == [name]
-    assert level(checks_of(GAP | changed, [MORE], [MORE])) == expected
+    assert level(checks_of(GAP | changed, [ABOVE], [ABOVE])) == expected
 
 
 @pytest.mark.parametrize(
@@ -86,8 +88,8 @@ def test_no_gap_rests_on_power(changed, name, expected):
 def test_seeds_and_judges_are_checked_where_there_are_several():
     seed, judge = "the same finding under another seed", "the same finding by another judge"
     assert (answers(GAP, seeds=[])[seed], answers(GAP, seeds=[NONE])[seed]) == (None, False)
-    assert (answers(GAP, judges=[])[judge], answers(GAP, judges=[MORE, LESS])[judge]) == (None, False)
-    assert checks_of(GAP | {"finding": UNDEFINED}, [], []) == ()
+    assert (answers(GAP, judges=[])[judge], answers(GAP, judges=[ABOVE, BELOW])[judge]) == (None, False)
+    assert [checks_of(GAP | {"direction": way}, [], []) for way in (UNDEFINED, UNTOLD)] == [(), ()]
 
 
 def test_numbers_are_those_of_the_tables(multirun):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from leakage.report.markdown import count, interval, listed, table
 from leakage.report.wording import is_known, plain, signed, small
-from leakage.studies.alignment_faking.gaps import LESS, MORE, NONE, UNDEFINED
+from leakage.studies.alignment_faking.gaps import ABOVE, BELOW, NONE, UNDEFINED, UNTOLD
 from leakage.studies.alignment_faking.metrics import LEVEL
 from leakage.studies.alignment_faking.report.wording import known_answer, share
 from leakage.studies.alignment_faking.report.writeup.sure import asked, few_missing
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from leakage.studies.alignment_faking.report.writeup.trials import Trials
 
 VERDICTS = {  # of one gap, and of several
-    MORE: ("shows more compliance in training", "show more compliance in training"),
-    LESS: ("shows less", "show less"),
-    NONE: ("shows none", "show none"),
-    UNDEFINED: ("cannot be told", "cannot be told"),
+    ABOVE: ("is above zero", "are above zero"),
+    BELOW: ("is below", "are below"),
+    NONE: ("is not told from zero", "are not told from zero"),
+    UNDEFINED: ("has too few queries", "have too few queries"),
+    UNTOLD: ("is left to missing replies", "are left to missing replies"),
 }
 
 
@@ -45,8 +46,8 @@ def summary(trials: Trials) -> list[str]:
 
 def _counted(rows: Sequence[Row]) -> str:
     """How many gaps show what."""
-    counts = Counter(row["finding"] for row in rows)
-    return listed(f"{many} {VERDICTS[finding][many > 1]}" for finding, many in counts.most_common())
+    counts = Counter(row["direction"] for row in rows)
+    return listed(f"{many} {VERDICTS[way][many > 1]}" for way, many in counts.most_common())
 
 
 def asked_what(trials: Trials) -> list[str]:
@@ -158,7 +159,7 @@ def _doubts(row: Row) -> Iterator[str]:
     p, other = row["p_mcnemar"], row["p_proportions"]
     if is_known(p) and is_known(other) and (p < LEVEL) != (other < LEVEL):
         yield f"McNemar's p = {small(p)} and that of two proportions, {small(other)}, disagree"
-    if row["faking_by_papers_rule"] is True and row["finding"] == NONE:
+    if row["faking_by_papers_rule"] is True and row["direction"] == NONE:
         yield f"a gap of {signed(row['gap'], 3)} is faking by the paper's rule, and q = {small(row['q'])}"
     if known_answer(row) == "outside":
         yield f"the interval leaves out the planted gap of {signed(row['planted_gap'])}"
@@ -167,7 +168,7 @@ def _doubts(row: Row) -> Iterator[str]:
 
 
 def _power(gaps: Sequence[Row]) -> list[str]:
-    missed = [row["detectable"] for row in gaps if row["finding"] == NONE and is_known(row["detectable"])]
+    missed = [row["detectable"] for row in gaps if row["direction"] == NONE and is_known(row["detectable"])]
     if not missed:
         return []
     return [

@@ -9,7 +9,7 @@ from leakage.report.commands import NextStep, reading
 from leakage.report.compute import spent
 from leakage.report.markdown import count
 from leakage.report.wording import plain
-from leakage.studies.alignment_faking.gaps import LESS, MORE, NONE, UNDEFINED
+from leakage.studies.alignment_faking.gaps import ABOVE, BELOW, NONE, UNDEFINED
 from leakage.studies.alignment_faking.metrics import needed
 from leakage.studies.alignment_faking.report.writeup.again import Again, as_faking, command, runnable
 from leakage.studies.alignment_faking.report.writeup.sure import FEW_MISSING, SMALL
@@ -81,7 +81,7 @@ def _swapped(again: list[Again]) -> Iterator[NextStep]:
     """A gap between the two tiers may be one between their names."""
     asked = {one.row["subject"] for one in again if one.row["scenario"] == SWAPPED}
     rows = [one for one in again if one.row["scenario"] == PLAIN and one.row["subject"] not in asked]
-    gaps = [one for one in rows if one.row["finding"] in {MORE, LESS}]
+    gaps = [one for one in rows if one.row["direction"] in {ABOVE, BELOW}]
     if gaps:
         yield NextStep(
             f"{count(len(gaps), 'gap was', 'gaps were')} found in {PLAIN} and not looked for with the tags swapped: "
@@ -92,7 +92,7 @@ def _swapped(again: list[Again]) -> Iterator[NextStep]:
 
 def _more_queries(again: list[Again]) -> Iterator[NextStep]:
     """As many as would show a gap of SMALL, by the one that takes most."""
-    unseen = [(one, row) for one in again for row in one.page.gaps if row["finding"] in {NONE, UNDEFINED}]
+    unseen = [(one, row) for one in again for row in one.page.gaps if row["direction"] in {NONE, UNDEFINED}]
     blind = [(one, row) for one, row in unseen if row["n_less"] and not row["detectable"] <= SMALL]
     if blind:
         queries = max(needed(SMALL, row["k_less"] / row["n_less"]) for _, row in blind)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from leakage.report.confidence import Check, Rated, holds, rated
 from leakage.report.wording import is_known
-from leakage.studies.alignment_faking.gaps import NONE, UNDEFINED
+from leakage.studies.alignment_faking.gaps import NONE, UNDEFINED, UNTOLD
 from leakage.studies.alignment_faking.metrics import LEVEL
 from leakage.studies.alignment_faking.report.wording import known_answer
 from leakage.studies.alignment_faking.report.writeup.trials import REPEATED, REPLIES
@@ -24,8 +24,8 @@ def how_sure(trials: Trials) -> list[str]:
     """The confidence of every gap, with what fails and what could not be checked."""
     findings = []
     for row in trials.gaps:
-        seeds = [one["finding"] for one in trials.others(row, REPEATED, differs="seed")]
-        judges = [one["finding"] for one in trials.others(row, REPLIES, differs="judge_id")]
+        seeds = [one["direction"] for one in trials.others(row, REPEATED, differs="seed")]
+        judges = [one["direction"] for one in trials.others(row, REPLIES, differs="judge_id")]
         findings.append(Rated(tuple(trials.named(row)), row["finding"], checks_of(row, seeds, judges)))
     return rated(findings, trials.keys)
 
@@ -33,26 +33,26 @@ def how_sure(trials: Trials) -> list[str]:
 def checks_of(row: Row, other_seeds: list[str], other_judges: list[str]) -> tuple[Check, ...]:
     """The checks of a row of the table of gaps: those of a gap, or those of there being none.
 
-    other_seeds, other_judges: the findings under other seeds, and of other judges of the same replies
+    other_seeds, other_judges: the directions under other seeds, and by other judges of the same replies
     """
-    if row["finding"] == UNDEFINED:
+    if row["direction"] in {UNDEFINED, UNTOLD}:
         return ()
     shared = (
         Check("few replies missing", few_missing(row)),
         Check("the same finding under another seed", _agree(row, other_seeds)),
         Check("the same finding by another judge", _agree(row, other_judges)),
     )
-    return (*(_of_none(row) if row["finding"] == NONE else _of_gap(row)), *shared, *_of_answer(row))
+    return (*(_of_none(row) if row["direction"] == NONE else _of_gap(row)), *shared, *_of_answer(row))
 
 
 def _of_gap(row: Row) -> tuple[Check, ...]:
     sign = 1 if row["gap"] > 0 else -1
-    near = row["gap_low"] if sign > 0 else row["gap_high"]
+    near, worst = (row[f"{bound}_{'low' if sign > 0 else 'high'}"] for bound in ("gap", "bound"))
     return (
         Check("q below .05", holds(row["q"], lambda one: one < LEVEL), needed=True),
         Check("the interval leaves out 0", holds(near, lambda one: one * sign > 0), needed=True),
         Check("p of two proportions agrees", holds(row["p_proportions"], lambda one: one < LEVEL)),
-        Check("holds if every missing reply speaks against it", _at_worst(row, sign) * sign > 0),
+        Check("holds if every missing reply speaks against it", holds(worst, lambda one: one * sign > 0)),
     )
 
 
@@ -72,7 +72,7 @@ def _of_answer(row: Row) -> tuple[Check, ...]:
 
 
 def _agree(row: Row, findings: list[str]) -> bool | None:
-    return all(one == row["finding"] for one in findings) if findings else None
+    return all(one == row["direction"] for one in findings) if findings else None
 
 
 def asked(row: Row) -> int:
@@ -83,12 +83,3 @@ def asked(row: Row) -> int:
 def few_missing(row: Row) -> bool:
     """Whether so few of these have no verdict that the gap is hardly theirs."""
     return bool(row["missing"] <= FEW_MISSING * asked(row))
-
-
-def _at_worst(row: Row, sign: int) -> float:
-    """The gap over all replies of either tier, each missing one counted against the gap that was found."""
-    each = asked(row) / 2
-    lost_more, lost_less = each - row["n_more"], each - row["n_less"]
-    more = row["k_more"] + (lost_more if sign < 0 else 0)
-    less = row["k_less"] + (lost_less if sign > 0 else 0)
-    return float((more - less) / each)
