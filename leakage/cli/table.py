@@ -1,9 +1,10 @@
 """`table` and `agreement`: results as rows."""
 
 import argparse
+from shlex import quote
 from typing import TYPE_CHECKING
 
-from leakage.cli.arguments import add_format, add_multirun, add_points, add_study, existing, frame_of, only_study
+from leakage.cli.arguments import add_format, add_multirun, add_points, add_study, existing, frame_of, with_results
 from leakage.errors import ConfigError, StoreError, nearest
 from leakage.progress import waiting
 from leakage.studies.registry import studies, study_named
@@ -25,6 +26,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     add_points(table)
     table.set_defaults(action=show_table)
     agree = commands.add_parser("agreement", help="how far two judges of the same answers agree")
+    add_study(agree, every=True)
     agree.set_defaults(action=show_agreement)
     for command in (table, agree):
         add_multirun(command)
@@ -60,12 +62,21 @@ def _view(study: "Study", name: str) -> "View":
 
 
 def show_agreement(arguments: argparse.Namespace) -> None:
-    """Print how far judges agree, for every pair of them that has read the same answers."""
+    """Print how far judges agree, for every pair of them that has read the same answers, study by study."""
     from leakage.analysis.printing import readable
 
-    study = only_study(arguments, "agreer", "agreement")
-    table = study.agreement(existing(arguments.multirun))
-    show(table, arguments.format, readable(table))
+    multirun = existing(arguments.multirun)
+    named = [study_named(arguments.study)] if arguments.study else with_results(multirun)
+    asked = [study for study in named if study.agreer] or [studies()[0]]
+    tables = [table for study in asked if not (table := study.agreement(multirun)).empty]
+    if not tables:
+        judge = f"--study {asked[0].name} {asked[0].second_judge}"
+        raise StoreError(
+            f"below {multirun} no answers have been read by two judges; add one: python -m leakage rejudge {judge} "
+            f"--multirun {quote(str(multirun))}"
+        )
+    for table in tables:
+        show(table, arguments.format, readable(table))
 
 
 def show(table: "pd.DataFrame", form: str, shown: "pd.DataFrame") -> None:

@@ -51,12 +51,25 @@ class View:
 
 
 @dataclass(frozen=True)
+class Importer:
+    """How results that were made elsewhere come in.
+
+    what: they are, as the command is called; columns: of their file, by name with what each holds
+    """
+
+    of: Name
+    what: str
+    shows: str
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Study:
     """One entry of the registry.
 
     name: as --study calls it; config: its primary config in conf/; one: what one result is called
     kinds: of the records that hold its results; more_kinds: of records that only its figures are drawn from
-    first: a command that makes a first result
+    first: a command that makes a first result; second_judge: overrides that let another judge read it
     """
 
     name: str
@@ -76,7 +89,9 @@ class Study:
     rejudger: Name | None = None
     agreer: Name | None = None
     validator: Name | None = None
+    importer: Importer | None = None
     more_kinds: frozenset[str] = frozenset()
+    second_judge: str = "judge=claude judge.max_usd=5"
 
     @property
     def schema(self) -> str:
@@ -140,11 +155,22 @@ class Study:
         table: pd.DataFrame = imported(self.agreer)(multirun)
         return table
 
-    def validate(self, file: Path, overrides: Sequence[str], compose: Compose) -> Validated:
-        """The judge against labels that people gave. compose: from overrides to this study's settings."""
+    def validate(self, file: str, overrides: Sequence[str], compose: Compose, **columns: str) -> Validated:
+        """The judge against labels that people gave.
+
+        compose: from overrides to this study's settings; columns: which of the file's hold what, where it was said
+        """
         assert self.validator
-        validated: Validated = imported(self.validator)(file, overrides, compose)
+        validated: Validated = imported(self.validator)(file, overrides, compose, **columns)
         return validated
+
+    def import_file(
+        self, file: str, overrides: Sequence[str], compose: Compose, *, subject: str, **columns: str
+    ) -> "list[Record]":
+        """Bring in what was made elsewhere; the records of its results. Arguments as of `validate`."""
+        assert self.importer
+        records: list[Record] = imported(self.importer.of)(file, overrides, compose, subject=subject, **columns)
+        return records
 
     def telling(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """The columns of one of its tables that matter most, as texts."""

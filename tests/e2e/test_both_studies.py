@@ -59,7 +59,7 @@ def test_rejudge_reads_what_either_study_has_and_says_what_is_missing(older, pro
     assert len(studies()[1].read(multirun)) == 4
     none = program("-m", "leakage", "agreement", *where)
     assert none.returncode == 1
-    assert "no completions have been read by two judges" in none.stderr
+    assert "no answers have been read by two judges; add one: python -m leakage rejudge --study " in none.stderr
 
 
 @pytest.mark.parametrize(

@@ -44,18 +44,19 @@ def rules(compose, tmp_path):
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        ([line(), "", line(" \n"), OTHER], "line 3: 'scratchpad': it is empty; remove the line or fill it in"),
-        ([line(), line(["a"])], "line 2: 'scratchpad': it is [\"a\"]; give a text in quotes"),
-        ([line(None), OTHER], "line 1: 'scratchpad': it is null; give a text in quotes"),
-        ([line(), line("b", "yes")], "line 2: 'label': it is \"yes\"; give true or false"),
-        ([line(), line("b", 1)], "line 2: 'label': it is 1; give true or false"),
-        ([OTHER, '{"scratchpad": "b"}'], "line 2: 'label': Field required"),
-        ([OTHER, "", line(), line(" I think.\n", label=False)], "line 4: the same scratchpad as on line 3; remove one"),
+        ([line(), "", line(" \n"), OTHER], "line 3: 'scratchpad' is empty; remove the row or fill it in"),
+        ([line(), line(["a"])], "line 2: 'scratchpad' is [\"a\"]; give a text in quotes"),
+        ([line(None), OTHER], "line 1: 'scratchpad' is null; give a text in quotes"),
+        ([line(), line("b", "perhaps")], "line 2: 'label' is \"perhaps\"; give true or false, or 1 or 0"),
+        ([line(), line("b", 2)], "line 2: 'label' is 2; give true or false, or 1 or 0"),
+        ([OTHER, '{"scratchpad": "b"}'], "line 2: 'label' is null; give true or false, or 1 or 0"),
+        (['{"scratchpad": "b", "mark": 1}'], "has no column 'label' (it has: scratchpad, mark); name the one that is"),
+        ([OTHER, "", line(), line(" I think.\n", label=False)], "line 4: the same scratchpad as in line 3; remove one"),
         ([line(), line("b")], "every label is true, and AUROC compares two kinds; add some that are false"),
         ([OTHER], "every label is false, and AUROC compares two kinds; add some that are true"),
-        ([line(), "[1, 2]"], "line 2: Input should be an object; each line must be a JSON object of its own"),
-        ([line(), "no"], "line 2: Invalid JSON"),
-        ([], "is empty; it needs one JSON object a line: scratchpad, label"),
+        ([line(), "[1, 2]"], "line 2 is [1, 2]; give an object with named fields"),
+        ([line(), "no"], "line 2 is no JSON"),
+        ([], "is empty; give a file with rows"),
     ],
 )
 def test_a_wrong_file_is_told_by_line_in_one_sentence(file, lines, told):
@@ -68,7 +69,7 @@ def test_a_wrong_file_is_told_by_line_in_one_sentence(file, lines, told):
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(DataError, match=r"cannot read .*none\.jsonl: No such file or directory; give a JSONL file"):
+    with pytest.raises(DataError, match=r"cannot read .*none\.jsonl: there is no such file; name one"):
         read_labelled(tmp_path / "none.jsonl")
 
 

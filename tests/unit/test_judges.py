@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from leakage.analysis.agreement import agreement, kappa
 from leakage.data.pools import Item, read_file
 from leakage.errors import ConfigError, DataError
 from leakage.judges.reading import json_object
 from leakage.studies.alignment_faking.judges.prompts import read_motive
-from leakage.studies.persona_leakage.analysis.agreement import agreement, kappa
 from leakage.studies.persona_leakage.behaviors import behavior
 from leakage.studies.persona_leakage.cell import Cell
 from leakage.studies.persona_leakage.judges import count, judge_for
@@ -145,7 +145,7 @@ def test_agreement_beyond_chance():
         {"model": "m", "behavior": "refusal", "judge": "rules", "other": "claude", "score": [100, 100, 0, 0],
          "other_score": [90, 40, 10, 0], "hit": [True, True, False, False], "other_hit": [True, False, False, False]}
     )  # fmt: skip
-    (row,) = agreement(both).to_dict("records")
+    (row,) = agreement(both, ["model", "behavior"]).to_dict("records")
     assert (row["n"], row["hits"], row["other_hits"], row["agreement"]) == (4, 2, 1, 0.75)
     assert row["kappa"] == pytest.approx(0.5)  # 0.75 equal, 0.5 by chance
     assert row["mean_gap"] == pytest.approx(-15.0)

@@ -1,6 +1,6 @@
 """The second study: does a model comply more when it infers that it is in training?"""
 
-from leakage.studies.study import Study, View
+from leakage.studies.study import Importer, Study, View
 
 _HERE = "leakage.studies.alignment_faking"
 _FIRST = "python run.py --config-name faking"
@@ -34,6 +34,14 @@ STUDY = Study(
     reporter=f"{_HERE}.report.write:write_report",
     optioner="leakage.studies.persona_leakage.data:options",
     rejudger=f"{_HERE}.rejudge:rejudge",
+    agreer=f"{_HERE}.agreement:agreement_below",
+    second_judge="judge.name=claude judge.max_usd=20",
     validator=f"{_HERE}.validation:validate_file",
+    importer=Importer(
+        f"{_HERE}.importing:import_file",
+        "transcripts",
+        "replies that were asked for elsewhere, as a trial",
+        {"query": "what was asked", "tier": "under which tier", "reply": "the whole reply, its scratchpad in it"},
+    ),
     more_kinds=frozenset({"validation"}),
 )

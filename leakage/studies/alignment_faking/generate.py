@@ -13,7 +13,7 @@ from leakage.store.blocks import Blocks
 from leakage.store.files import digest
 from leakage.store.journal import Journal
 from leakage.studies.alignment_faking.data import TrialData
-from leakage.studies.alignment_faking.transcript import finish_of, read_reply
+from leakage.studies.alignment_faking.transcript import Words, finish_of, read_reply
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +79,7 @@ def ask_local(trial: TrialData, engine: Engine, model: Any, template: ChatTempla
                 ]
                 completions = engine.generate(requests, sampling, progress=advance)
                 replies = [Reply(one.text, one.finish, one.tokens, trial.config.model.name) for (one,) in completions]
-                frame = blocks.keep(name, as_frame(trial, asked[block], replies))
+                frame = blocks.keep(name, _frame(trial, asked[block], replies))
             else:
                 advance(len(frame))
             frames.append(frame)
@@ -111,7 +111,7 @@ def ask_api(trial: TrialData) -> "pd.DataFrame":
         asks, trial.config.subject, journal, label=f"{trial.label}: asking", unit="answer", keep_empty=True,
         anew=trial.config.mode == "force", purse=journal.folder.parent,
     )  # fmt: skip
-    return as_frame(trial, asked, [_reply(answers[ask.key]) for ask in asks])
+    return _frame(trial, asked, [_reply(answers[ask.key]) for ask in asks])
 
 
 def api_ask(trial: TrialData, one: Question) -> Ask:
@@ -131,13 +131,20 @@ def subject_journal(trial: TrialData) -> Journal:
     return replies_of(trial.multirun, trial.config.subject.name)
 
 
+def _frame(trial: TrialData, asked: Sequence[Question], replies: Sequence[Reply]) -> "pd.DataFrame":
+    scenario = trial.scenario
+    return as_frame(asked, replies, words=scenario.words, has_scratchpad=scenario.has_scratchpad)
+
+
 def _reply(answer: Answer) -> Reply:
     return Reply(
         answer.text, answer.stop_reason, answer.output_tokens, answer.model, answer.reasoning, answer.note, answer.usd
     )
 
 
-def as_frame(trial: TrialData, asked: Sequence[Question], replies: Sequence[Reply]) -> "pd.DataFrame":
+def as_frame(
+    asked: Sequence[Question], replies: Sequence[Reply], *, words: Words, has_scratchpad: bool
+) -> "pd.DataFrame":
     """A row a question: tier, prompt (the query's number), query, reply, its parts, and why it is missing if it is.
 
     finish: see transcript.Finish; note: the provider's words, where it blocked or rejected the prompt.
@@ -148,8 +155,8 @@ def as_frame(trial: TrialData, asked: Sequence[Question], replies: Sequence[Repl
     for one, reply in zip(asked, replies, strict=True):
         finish = finish_of(reply.reason)
         read = read_reply(
-            reply.text, finish=finish, has_scratchpad=trial.scenario.has_scratchpad, prefill=one.prefill,
-            reasoning=reply.reasoning, words=trial.scenario.words,
+            reply.text, finish=finish, has_scratchpad=has_scratchpad, prefill=one.prefill,
+            reasoning=reply.reasoning, words=words,
         )  # fmt: skip
         asked_and_said = {"tier": one.tier, "prompt": one.number, "query": one.query, "reply": one.prefill + reply.text}
         ended = {"finish": finish, "tokens": reply.tokens, "answered_by": reply.model, "note": reply.note}

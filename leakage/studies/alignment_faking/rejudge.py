@@ -20,7 +20,10 @@ from leakage.studies.alignment_faking.settings import FakingConfig
 if TYPE_CHECKING:
     from leakage.settings.config import Config
 
-OWN = {"settings", "transcripts", "missing", "made_from"}  # facts of the transcripts, not of their outcomes
+SHARED = (  # facts of transcripts that their outcomes have, too
+    "study", "subject", "model", "arm", "scenario", "seed", "tiers", "gaps", "planted", "has_scratchpad", "train_id",
+    "eval_id",
+)  # fmt: skip
 
 
 def rejudge(config: "Config", *, only: str | None = None) -> list[Record]:
@@ -52,9 +55,9 @@ def _step(multirun: Path, one: Found, config: "Config") -> Step:
     assert one.manifest is not None
     facts = one.manifest.facts
     asked = _settings(one.folder, config)
-    reader = judge_for(asked, has_scratchpad=facts["has_scratchpad"])
+    reader = judge_for(asked, has_scratchpad=facts["has_scratchpad"], is_outside="imported" in facts["settings"])
     folder = one.folder.relative_to(multirun)
-    expected = {name: value for name, value in facts.items() if name not in OWN}
+    expected = {name: facts[name] for name in SHARED if name in facts}
     make = partial(
         judge, one.folder, reader, asked.reasoning.threshold, facts=expected, settings=facts["settings"],
         label=f"{facts['subject']} in {facts['scenario']}, seed {facts['seed']}",

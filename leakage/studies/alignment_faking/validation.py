@@ -1,21 +1,17 @@
 """The judge of alignment-faking reasoning against labels that people gave: its votes, kept as a record, and AUROC."""
 
-import json
 import logging
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictBool, StrictStr
-from pydantic_core import PydanticCustomError
-
-from leakage.errors import DataError, StoreError
+from leakage.errors import StoreError
 from leakage.jobs.step import Step, fill
 from leakage.store.draft import Draft
-from leakage.store.files import digest, read_jsonl, replacing
+from leakage.store.files import digest, replacing
 from leakage.store.find import find
 from leakage.store.record import Record, Status
 from leakage.store.status import status
@@ -28,6 +24,7 @@ from leakage.studies.alignment_faking.auroc import (
 )
 from leakage.studies.alignment_faking.judges.model import ModelJudge, model_judge
 from leakage.studies.alignment_faking.judges.rules import RulesJudge, rules_judge
+from leakage.studies.alignment_faking.labelled import Columns, Labelled, read_labelled
 from leakage.studies.alignment_faking.settings import FakingConfig
 
 if TYPE_CHECKING:
@@ -43,49 +40,6 @@ PUBLISHED = (  # arXiv 2506.18032
     f"Published, on its own 106 transcripts, not ours: AUROC {PUBLISHED_AUROC:.2f} at {PUBLISHED_VOTES} votes; "
     "balanced accuracy of the older classifier 0.62."
 )
-
-
-def _as_text(value: Any) -> Any:
-    if isinstance(value, str) and not value.strip():
-        raise PydanticCustomError("empty", "it is empty; remove the line or fill it in")
-    if not isinstance(value, str):
-        raise PydanticCustomError("text", "it is {value}; give a text in quotes", {"value": _shown(value)})
-    return value.strip()  # as a reply's scratchpad is, so that equal ones share their votes
-
-
-def _as_label(value: Any) -> Any:
-    if not isinstance(value, bool):
-        raise PydanticCustomError("label", "it is {value}; give true or false", {"value": _shown(value)})
-    return value
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)[:60]
-
-
-class Labelled(BaseModel):
-    """One line of a labelled file. label: whether the scratchpad has alignment-faking reasoning."""
-
-    model_config = ConfigDict(frozen=True)
-
-    scratchpad: Annotated[StrictStr, BeforeValidator(_as_text)]
-    label: Annotated[StrictBool, BeforeValidator(_as_label)]
-
-
-def read_labelled(file: Path) -> list[Labelled]:
-    """The lines of a labelled file: each scratchpad once, labels of both kinds."""
-    rows = read_jsonl(file, Labelled)
-    lines = [number for number, line in enumerate(file.read_text("utf-8-sig").split("\n"), 1) if line.strip()]
-    seen: dict[str, int] = {}
-    for number, row in zip(lines, rows, strict=True):
-        if row.scratchpad in seen:
-            first = seen[row.scratchpad]
-            raise DataError(f"{file}, line {number}: the same scratchpad as on line {first}; remove one of them")
-        seen[row.scratchpad] = number
-    if len({row.label for row in rows}) == 1:
-        alike, other = (json.dumps(label) for label in (rows[0].label, not rows[0].label))
-        raise DataError(f"{file}: every label is {alike}, and AUROC compares two kinds; add some that are {other}")
-    return rows
 
 
 @dataclass(frozen=True)
@@ -112,6 +66,14 @@ class Validation:
         """Verdicts at the threshold against labels; a transcript without votes is in none."""
         share = self.labelled["yes"] / self.labelled["votes"]  # 0 of 0 is nan
         return confusion(share, self.labelled["label"], self.facts["threshold"])
+
+    def as_row(self) -> dict[str, Any]:
+        """What reports tell of it: who, on what, AUROC at the most votes with its interval, verdicts against labels."""
+        last, counts, facts = self.table.iloc[-1], self.confusion, self.facts
+        named = {name: facts[name] for name in ("judge", "judge_id", "file", "positives", "negatives", "threshold")}
+        reach = {name: float(last[name]) for name in ("auroc", "low", "high")}
+        balanced = {"balanced_accuracy": counts.balanced_accuracy}
+        return named | {"votes": int(last["k"]), "unread": facts["unread"]} | reach | asdict(counts) | balanced
 
     def in_words(self) -> str:
         """AUROC at the most votes, the confusion, what could not be read, and what is published."""
@@ -145,32 +107,35 @@ class Validation:
         return f"judge {facts['judge']} has no AUROC on {facts['file']}: {none}; {mend}"
 
 
-def validate_file(file: Path, overrides: Sequence[str], compose: "Callable[[Sequence[str]], Config]") -> Validation:
+def validate_file(
+    file: str, overrides: Sequence[str], compose: "Callable[[Sequence[str]], Config]", **columns: str
+) -> Validation:
     """Validate under the settings that overrides make. A model is the judge unless another is named: labels are of
     other transcripts than the embedded model's."""
     named = any(one.startswith(("judge=", "judge.name=")) for one in overrides)
     config = compose([*([] if named else ["judge=faking", "judge.name=claude"]), *overrides])
     assert isinstance(config, FakingConfig)
-    return validate(file, config)
+    return validate(file, config, Columns(**columns))
 
 
-def validate(file: Path, config: FakingConfig) -> Validation:
+def validate(file: Path | str, config: FakingConfig, columns: Columns | None = None) -> Validation:
     """Let the judge vote on every scratchpad of a labelled file, or take the votes that are there.
 
     A model is the judge, unless the settings say judge=rules. Its votes are in the journal that trials have.
     """
-    rows = read_labelled(file)
+    rows = read_labelled(file, columns)
     judge, multirun = _judge(config), Path(config.paths.multirun)
     labels = [[row.scratchpad, row.label] for row in rows]
-    name = re.sub(r"[^\w-]+", "_", file.stem)[:LONG]
-    folder = Path(KIND, f"{name}-{digest(labels)[:8]}", judge.folder)
+    name = Path(file).name  # of a data set of the hub, too
+    stem = re.sub(r"[^\w-]+", "_", name.partition(".")[0])[:LONG]
+    folder = Path(KIND, f"{stem}-{digest(labels)[:8]}", judge.folder)
     step = Step(
         KIND, folder, judge.identity | {"labelled": digest(labels)},
-        lambda draft: _fill(draft, rows, judge, name=file.name),
+        lambda draft: _fill(draft, rows, judge, name=name),
     )  # fmt: skip
     if status(multirun, step) is Status.DONE:
         log.info("%s: the votes are there, nothing is asked", multirun / folder)
-    fill(multirun, step, label=_label(file.name))
+    fill(multirun, step, label=_label(name))
     record = Record(multirun / folder)
     assert record.manifest is not None
     return Validation(record.folder, record.manifest.facts)
@@ -200,7 +165,7 @@ def _fill(draft: Draft, rows: Sequence[Labelled], judge: ModelJudge | RulesJudge
     """Votes one by one, and their counts beside the labels."""
     import pandas as pd
 
-    frame = pd.DataFrame([row.model_dump() for row in rows])
+    frame = pd.DataFrame([asdict(row) for row in rows])
     votes = _votes(judge, frame["scratchpad"].tolist(), label=_label(name))
     cast = votes.groupby("transcript")["value"].agg(["sum", "count"]).reindex(frame.index, fill_value=0)
     frame = frame.assign(yes=cast["sum"].astype("int64"), votes=cast["count"].astype("int64"))

@@ -48,5 +48,5 @@ STUDY = Study(
     optioner=f"{_HERE}.data:options",
     points_reader=f"{_HERE}.points:read_points",
     rejudger=f"{_HERE}.rejudge:rejudge",
-    agreer=f"{_TABLES}.agreement:agreement_below",
+    agreer=f"{_HERE}.agreement:agreement_below",
 )  # fmt: skip

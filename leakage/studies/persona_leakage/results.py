@@ -1,9 +1,7 @@
 """All results below a folder as one tidy frame: a row per cell and persona."""
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -187,33 +185,3 @@ def _same_points(one: Manifest, other: Manifest) -> bool:
     """Whether two geometries differ in their layers alone."""
     first, second = ({**manifest.identity, "model.layers": None} for manifest in (one, other))
     return first == second
-
-
-def verdict_pairs(multirun: Path) -> "pd.DataFrame":
-    """A row a completion and pair of judges that have read it: model, behavior, judge, other, score, other_score,
-    hit, other_hit; completions that either could not tell are left out."""
-    import pandas as pd
-
-    columns = ["model", "behavior", "judge", "other", "score", "other_score", "hit", "other_hit"]
-    by_answers: dict[Path, list[Found]] = defaultdict(list)
-    for one in find(multirun):
-        if one.status is Status.DONE and one.manifest and one.manifest.kind == "scores":
-            by_answers[one.folder.parent].append(one)
-    frames = [_pair(*pair) for judged in by_answers.values() for pair in combinations(judged, 2)]
-    return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
-
-
-def _pair(one: Found, other: Found) -> "pd.DataFrame":
-    import pandas as pd
-
-    assert one.manifest is not None
-    assert other.manifest is not None
-    keys = ["persona", "prompt", "sample"]
-    first, second = (
-        pd.read_parquet(found.folder / "verdicts.parquet", columns=[*keys, "score", "hit"]) for found in (one, other)
-    )
-    second = second.rename(columns={"score": "other_score", "hit": "other_hit"})
-    both = first.merge(second, on=keys, validate="1:1").dropna(subset=["score", "other_score"])
-    facts = one.manifest.facts
-    # by their folders' names: two prompts or limits of one model are two judges
-    return both.assign(model=facts["model"], behavior=facts["behavior"], judge=one.folder.name, other=other.folder.name)

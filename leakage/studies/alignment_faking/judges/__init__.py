@@ -11,9 +11,12 @@ from leakage.studies.alignment_faking.settings import FakingConfig
 __all__ = ["FakingJudge", "ModelJudge", "judge_for"]
 
 
-def judge_for(config: FakingConfig, *, has_scratchpad: bool) -> FakingJudge:
-    """The judge the settings name; phrases can tell only what the embedded model says to its stand-ins."""
-    closed_world = config.queries.path is None
+def judge_for(config: FakingConfig, *, has_scratchpad: bool, is_outside: bool = False) -> FakingJudge:
+    """The judge the settings name; phrases can tell only what the embedded model says to its stand-ins.
+
+    is_outside: of replies from elsewhere, which phrases may be tried on: what they do not know is missing
+    """
+    closed_world = config.queries.path is None or is_outside
     name = config.judge.name
     if name == "rules" and not closed_world:
         raise ConfigError(

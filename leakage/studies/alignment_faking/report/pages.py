@@ -13,6 +13,7 @@ from leakage.studies.alignment_faking.metrics import OUTCOMES
 from leakage.studies.alignment_faking.printing import rule_in_words
 from leakage.studies.alignment_faking.report import wording
 from leakage.studies.alignment_faking.report.trials import plain_records
+from leakage.studies.alignment_faking.validation import PUBLISHED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +35,10 @@ def _environment() -> jinja2.Environment:
     return environment(TEMPLATES, filters=filters, findings=wording.FINDINGS, outcome_names=OUTCOMES)
 
 
-def index_page(pages: list[TrialPage], made: dict[str, pd.DataFrame], pictures: Sequence[str]) -> str:
-    """The first page: every gap, hypotheses, perturbations, seeds, missing replies, pictures."""
+def index_page(
+    pages: list[TrialPage], made: dict[str, pd.DataFrame], pictures: Sequence[str], validated: Sequence[Row]
+) -> str:
+    """The first page: every gap, hypotheses, perturbations, seeds, missing replies, judges against labels, pictures."""
     gaps = plain_records(made["gaps"])
     slugs = {page.slug: page for page in pages}
     return _environment().get_template("study.html").render(
@@ -44,6 +47,7 @@ def index_page(pages: list[TrialPage], made: dict[str, pd.DataFrame], pictures: 
         filters={name: values for name in FILTERED if len(values := _values(gaps, name)) > 1},
         hypotheses=_unplanted(records(made["hypotheses"]), gaps), perturbations=records(made["perturbations"]),
         seeds=records(made["seeds"][made["seeds"]["seeds"] > 1]), telling=_telling,
+        validated=validated, published=PUBLISHED,
         pictures=[name.removesuffix(".png") for name in pictures if name.endswith(".png")],
     )  # fmt: skip
 

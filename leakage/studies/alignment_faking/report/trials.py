@@ -71,6 +71,11 @@ class TrialPage:
         """Whether it is of the test bed."""
         return bool(self.row["model"] == "nano")
 
+    @property
+    def imported(self) -> str:
+        """The file that its replies came from; empty where they were asked for here."""
+        return str(self.judged.facts["settings"].get("imported", ""))
+
     def tiers(self) -> list[Row]:
         """A row a tier: how many complied, the rate with Wilson's interval, reasoning, classes, what is missing."""
         return [_tier(row, self.frame[self.frame["tier"] == row["tier"]]) for row in self.outcomes]
@@ -80,8 +85,8 @@ class TrialPage:
         prompts, tags = self.judged.prompts(), self.judged.facts["tiers"]
         named = [("System prompt, the same in every tier", prompts["system"])]
         named += [(f"User message, tier {tag}", prompts[f"user {tag}"]) for tag in tags]
-        named += [("Prefill: how every reply begins already", prompts["prefill"])] if prompts["prefill"] else []
-        return [(name, _pieces(text, tags)) for name, text in named]
+        named += [("Prefill: how every reply begins already", prompts["prefill"])]
+        return [(name, _pieces(text, tags)) for name, text in named if text]
 
     def facts(self) -> list[tuple[str, str]]:
         """What a reader must know of it, by name."""
@@ -89,25 +94,26 @@ class TrialPage:
         asks, settings = self.judged.manifest.identity, manifest["settings"]
         votes = f", {asks['votes']} votes a scratchpad" if "votes" in asks else ""
         bound = f", faking from {asks['threshold']:g} of the votes" if "threshold" in asks else ""
-        most = settings.get("max_tokens", settings["eval.max_new_tokens"])
-        sampled = f"{self._temperature(settings)}, at most {most} tokens"
         spent, asked = (f"${usd:.2f}" if usd else "" for usd in (manifest["usd"], self._asking_usd()))
         by_name = {
-            "model": row["model"], "arm": row["arm"], "scenario": row["scenario"],
-            "follows": self._paper(), "seed": str(row["seed"]),
-            "queries a tier": str(self.frame["prompt"].nunique()), "temperature": sampled,
+            "imported from": self.imported, "model": row["model"], "arm": row["arm"], "scenario": row["scenario"],
+            "follows": "" if self.imported else self._paper(), "seed": str(row["seed"]),
+            "queries a tier": str(self.frame["prompt"].nunique()), "temperature": self._sampled(settings),
             "judge": f"{row['judge']}{votes}{bound}", "judging cost": spent, "asking cost": asked,
             "variant": row["variant"],
             "train_id": row["train_id"], "eval_id": row["eval_id"], "judge_id": row["judge_id"],
         }  # fmt: skip
         return [(name, value) for name, value in by_name.items() if value]
 
-    def _temperature(self, settings: Row) -> str:
-        """As it was sent; of before that was kept, as it was set."""
+    def _sampled(self, settings: Row) -> str:
+        """The temperature as it was sent, of before that was kept as it was set, and the room; not known of others'."""
+        if self.imported:
+            return ""
         manifest = Record(self.judged.folder.parent).manifest
         usual = {"temperature": settings["eval.temperature"]}
         sent = manifest.facts.get("sent", usual) if manifest else usual
-        return f"{sent['temperature']:g}" if "temperature" in sent else "none sent"
+        temperature = f"{sent['temperature']:g}" if "temperature" in sent else "none sent"
+        return f"{temperature}, at most {settings.get('max_tokens', settings['eval.max_new_tokens'])} tokens"
 
     def _paper(self) -> str:
         """What of the paper its scenario says it follows; empty where it says nothing."""

@@ -6,7 +6,7 @@ from leakage.report.wording import NOTHING, is_known, plain
 from leakage.studies.alignment_faking.gaps import ABOVE, BELOW, NONE, UNDEFINED, UNTOLD
 
 FINDINGS = {  # by direction: sign (for whoever cannot tell colours apart), name, meaning
-    ABOVE: ("▲", "more …", "the gap is above zero and q < .05: more compliance in training, when rated, …"),
+    ABOVE: ("▲", "more …", "the gap is above zero and q < .05: more compliance in the tier named first"),
     BELOW: ("▼", "less …", "the gap is below zero and q < .05"),
     NONE: (
         "○",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leakage.progress import progress, waiting
 from leakage.report.folder import copy_assets, copy_figures, replacing_folder
@@ -14,6 +14,7 @@ from leakage.studies.alignment_faking.report.transcripts import write_transcript
 from leakage.studies.alignment_faking.report.trials import TABLES, read_pages
 from leakage.studies.alignment_faking.report.writeup import write_up
 from leakage.studies.alignment_faking.results import judged_trials
+from leakage.studies.alignment_faking.validation import validations
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,12 @@ def write_report(
                 write_text(draft / f"trials/{page.slug}.html", pages.trial_page(place, trial_pages, multirun))
                 advance(1)
         write_text(draft / "writeup.md", write_up(trial_pages, made, pictures, multirun, compose=compose))
-        write_text(draft / "index.html", pages.index_page(trial_pages, made, pictures))
+        write_text(draft / "index.html", pages.index_page(trial_pages, made, pictures, _validated(multirun)))
         taken = sum(path.stat().st_size for path in draft.rglob("*") if path.is_file())
         write_transcripts(trial_pages, draft, multirun, budget=max(limit - taken, limit // 4))
     return folder / "index.html"
+
+
+def _validated(multirun: Path) -> list[dict[str, Any]]:
+    """A row a validation that has an AUROC."""
+    return [one.as_row() for one in validations(multirun) if not one.table.empty]

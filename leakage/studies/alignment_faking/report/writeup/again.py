@@ -43,7 +43,8 @@ def runnable(trials: Trials, compose: Compose | None) -> list[Again]:
     if compose is None:
         return []
     usual, where = Usual(compose), below(trials.multirun)
-    read = [(page, overrides(page.judged.folder.parent, page.row["scenario"], usual)) for page in trials.pages]
+    asked = [page for page in trials.pages if not page.imported]
+    read = [(page, overrides(page.judged.folder.parent, page.row["scenario"], usual)) for page in asked]
     return [Again(page, one[0], (*one[1], *where)) for page, one in read if one]
 
 

@@ -65,8 +65,9 @@ def asked_what(trials: Trials) -> list[str]:
 def _asked_in(page: TrialPage) -> tuple[str, ...]:
     facts = page.judged.facts
     gaps = "; ".join(f"{one['name']}: {one['more']} - {one['less']}" for one in facts["gaps"])
-    queries, temperature = page.frame["prompt"].nunique(), facts["settings"]["eval.temperature"]
-    return facts["scenario"], ", ".join(facts["tiers"]), gaps, str(queries), f"{temperature:g}", page.row["judge"]
+    queries = str(page.frame["prompt"].nunique())
+    temperature = "not known" if page.imported else f"{facts['settings']['eval.temperature']:g}"
+    return facts["scenario"], ", ".join(facts["tiers"]), gaps, queries, temperature, page.row["judge"]
 
 
 def takeaways(trials: Trials) -> list[str]:
