@@ -72,11 +72,7 @@ def _read(row: Row, query: str, reply: str, tier: str | None, tags: Sequence[str
     fields = row.fields
     system, user = _sent(fields)
     text = _text(row, query)
-    marked = str(fields[tier]) if tier and fields.get(tier) is not None else ""
-    tag = _tag(f"<{marked.strip(' <>/')}>" if marked else user or text, tags)
-    if tag is None:
-        wrong = f"tier '{marked}' is none of {', '.join(tags)}" if marked else f"no tag of {', '.join(tags)} is in it"
-        raise DataError(f"{row.where}: {wrong}; name the scenario with its tiers (scenario=…), or give a column: {GOOD}")
+    tag = _tier_of(row, tier, user or text, tags)
     failed = fields.get("success") is False
     return Said(
         row.where, tag, _without(tag, text), system,
@@ -86,6 +82,19 @@ def _read(row: Row, query: str, reply: str, tier: str | None, tags: Sequence[str
         score=next((read for name in SCORES if (read := number(fields.get(name))) is not None), None),
         fakes=next((read for name in FAKES if (read := _verdict(fields.get(name))) is not None), None),
     )  # fmt: skip
+
+
+def _tier_of(row: Row, column: str | None, text: str, tags: Sequence[str]) -> str:
+    """What the column says, or else the tag that stands in what was sent."""
+    marked = str(value) if column and (value := row.fields.get(column)) is not None else ""
+    tag = _tag(f"<{marked.strip(' <>/')}>" if marked else text, tags)
+    if tag is None:
+        names = ", ".join(tags)
+        wrong = f"tier '{marked}' is none of {names}" if marked else f"no tag of {names} is in it"
+        raise DataError(
+            f"{row.where}: {wrong}; name the scenario with its tiers (scenario=…), or give a column: {GOOD}"
+        )
+    return tag
 
 
 def _text(row: Row, name: str, *, may_be_empty: bool = False) -> str:
