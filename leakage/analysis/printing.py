@@ -11,6 +11,17 @@ TEXTS = {
     "hypothesis", "reason", "motive", "arm",
 }  # fmt: skip
 SIGNED = ("rho", "kappa", "mean_cosine", "gap", "difference", "agreement")  # in a column's name
+DELTAS = {"expected", "residual", "mean_residual", "mean_low", "mean_high", "residual_low", "residual_high"}
+SHARES = {
+    "ties",
+    "detectable",
+    "right",
+    "reliability",
+    "reliability_binomial",
+    "ceiling",
+    "at_bound",
+    "source_at_bound",
+}
 
 
 def as_csv(table: "pd.DataFrame") -> str:
@@ -34,7 +45,7 @@ def readable(table: "pd.DataFrame") -> "pd.DataFrame":
     deltas = ["+.3f" if rate else "+.1f" for rate in rates]
     columns: dict[str, list[str]] = {}
     for name in table.columns:
-        styles = deltas if name.endswith("delta") or name in {"expected", "residual"} else [_style(name)] * len(table)
+        styles = deltas if name.endswith("delta") or name in DELTAS else [_style(name)] * len(table)
         if name == "cosine" and table[name].dtype == float:  # elsewhere the name of its definition
             styles = ["+.3f"] * len(table)
         columns[name] = [
@@ -51,8 +62,15 @@ def _style(name: str) -> str:
         return "+.3f"
     if name.startswith(("af_", "share_")):
         return ".3f"
-    styles = {"leak_direction": "+d", "n_partial": ".0f", "score": "+.1f", "ties": ".2f", "detectable": ".2f"}
-    styles |= {"sigma": ".3f", "sd": ".3f", "right": ".2f", "share": ".3f", "auroc": ".3f", "low": ".3f", "high": ".3f"}
+    styles = {"leak_direction": "+d", "n_partial": ".0f", "score": "+.1f", "missing": ".0f", "trained_negatives": ".0f"}
+    styles |= dict.fromkeys(SHARES, ".2f") | {
+        "sigma": ".3f",
+        "sd": ".3f",
+        "share": ".3f",
+        "auroc": ".3f",
+        "low": ".3f",
+        "high": ".3f",
+    }
     return styles.get(name, "")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from shlex import quote
 
 from leakage.cli.arguments import add_multirun, add_study, existing, only_study, where, with_results
+from leakage.errors import ConfigError
 from leakage.studies.registry import studies
 
 
@@ -22,6 +23,10 @@ def judge_again(arguments: argparse.Namespace) -> None:
     """Let another judge read what is there, of the study named or of every one that has results."""
     from leakage.cli.register import compose
 
+    if planned := [one for one in arguments.overrides if one.split("=")[0] == "plan"]:
+        raise ConfigError(
+            f"{planned[0]}: rejudge has no plan and would ask; leave it out, and cap the cost with judge.max_usd"
+        )
     named = [only_study(arguments, "rejudger", "rejudge")] if arguments.study else []
     present = [] if named else [study for study in with_results(existing(arguments.multirun)) if study.rejudger]
     judged = 0

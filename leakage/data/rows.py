@@ -38,7 +38,7 @@ def read_rows(path: str, setting: str, split: str = "train") -> list[Row]:
         tables = Source(path, None, split, None, setting).tables()
         rows = [Row(f"{file}, row {i}", row) for file, table in tables for i, row in enumerate(table, 1)]
     if not rows:
-        raise DataError(f"{path} is empty; give a file with rows")
+        raise DataError(f"{path} has no rows; give a file with some")
     return rows
 
 
@@ -70,7 +70,7 @@ def _read(file: Path, kind: str) -> Iterator[Row]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{file} is not text in UTF-8 ({error}); save it in UTF-8") from error
+        raise DataError(f"{file} is not text in UTF-8; save it in UTF-8") from error
     if kind in {".csv", ".tsv"}:
         yield from _of_columns(file, text)
     elif kind == ".json" and (whole := _whole(file, text)) is not None:
@@ -127,12 +127,21 @@ def _whole(file: Path, text: str) -> Any:
 
 
 def _of_array(file: Path, whole: Any) -> Iterator[Row]:
-    """The objects of an array, or of the one array that an object holds."""
-    if isinstance(whole, dict):
-        arrays = [value for value in whole.values() if isinstance(value, list) and value]
-        whole = arrays[0] if len(arrays) == 1 and isinstance(arrays[0][0], dict) else [whole]
-    for number, fields in enumerate(whole if isinstance(whole, list) else [whole], 1):
+    """The objects of an array, of the one array that an object holds, or of the columns that it is."""
+    rows = _of_object(whole) if isinstance(whole, dict) else whole
+    for number, fields in enumerate(rows if isinstance(rows, list) else [rows], 1):
         yield Row(f"{file}, row {number}", _as_object(fields, f"{file}, row {number}"))
+
+
+def _of_object(whole: dict[str, Any]) -> list[Any]:
+    """Its columns side by side, as pandas writes them; the one array of objects in it; or itself."""
+    columns = list(whole.values())
+    if columns and all(isinstance(one, dict) and one.keys() == columns[0].keys() for one in columns):
+        return [{name: column[key] for name, column in whole.items()} for key in columns[0]]
+    if columns and all(isinstance(one, list) and len(one) == len(columns[0]) for one in columns) and len(columns) > 1:
+        return [dict(zip(whole, fields, strict=True)) for fields in zip(*columns, strict=True)]
+    arrays = [one for one in columns if isinstance(one, list) and one and isinstance(one[0], dict)]
+    return arrays[0] if len(arrays) == 1 else [whole]
 
 
 def _of_lines(file: Path, text: str) -> Iterator[Row]:

@@ -49,7 +49,7 @@ def judged(tmp_path_factory, panel):
             time.sleep(0.02)
         first.send_signal(signal.SIGKILL)
         first.communicate()
-        kept = {row["key"] for path in multirun.rglob("replies/**/*.jsonl") for row in lines(path)}
+        kept = {row["key"] for path in multirun.rglob("replies/[!.]*/*.jsonl") for row in lines(path)}
         code, said = finish(multirun, server, *CELL, panel)
         assert code == 0, said[-3000:]
         yield multirun, server, kept, said

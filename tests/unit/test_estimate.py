@@ -180,7 +180,9 @@ def priced(tmp_path, planned, misalignment):
 
     def each(*rows):
         for i, (kind, usd) in enumerate(rows):
-            journal.append(answer_row(f"key{i}-{usd}", Answer("{}", "end_turn", "claude", 700, 40, usd), kind=kind))
+            journal.append(
+                answer_row(f"key{i}-{usd}", Answer("{}", "end_turn", "claude", 700, 40, usd), kind=kind, payee="judge")
+            )
         amount, answers = dollars(estimate(plan))
         return amount / answers
 
@@ -215,7 +217,7 @@ def test_a_plan_reads_the_journal_once(tmp_path, planned, misalignment, monkeypa
     plan = planned(tmp_path / "multirun", *cells)
     journal = Journal(tmp_path / "multirun" / "replies" / plan.jobs[-1].job.config.judge.model)
     for i in range(50):
-        journal.append(answer_row(f"key{i}", Answer("{}", "end_turn", "claude", 700, 40, 0.01)))
+        journal.append(answer_row(f"key{i}", Answer("{}", "end_turn", "claude", 700, 40, 0.01), kind="", payee="judge"))
     lines, parse = [], module._object
     monkeypatch.setattr(module, "_object", lambda line: lines.append(line) or parse(line))
     estimate(plan)

@@ -56,7 +56,7 @@ def rules(compose, tmp_path):
         ([OTHER], "every label is false, and AUROC compares two kinds; add some that are true"),
         ([line(), "[1, 2]"], "line 2 is [1, 2]; give an object with named fields"),
         ([line(), "no"], "line 2 is no JSON"),
-        ([], "is empty; give a file with rows"),
+        ([], "has no rows; give a file with some"),
     ],
 )
 def test_a_wrong_file_is_told_by_line_in_one_sentence(file, lines, told):

@@ -1,5 +1,7 @@
 """An outside result, and everything that can be wrong with its file."""
 
+from io import StringIO
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from leakage.studies.persona_leakage.analysis.controls import between_sources, m
 from leakage.studies.persona_leakage.analysis.outliers import outliers
 from leakage.studies.persona_leakage.analysis.tables import by_category, by_layer, headline
 from leakage.studies.persona_leakage.points import read_points
+from leakage.studies.persona_leakage.report.writeup.sure import checks_of
 from leakage.studies.persona_leakage.results import COLUMNS
 from tests.unit.frames import grid, normal_pair
 
@@ -81,8 +84,8 @@ def test_a_behavior_of_ones_own_needs_its_unit_and_direction(points):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (HEAD, "has a header and no rows"),
-        ("", "is no CSV file"),
+        (HEAD, "has no rows; give a file with some"),
+        ("", "has no rows; give a file with some"),
         ("behavior,source,persona,delta\nrefusal,villain,hero,0.5\n", "lacks the column cosine"),
         (HEAD + "refusal,villain,hero,0.9,much\n", "line 2: delta is 'much', not a number"),
         (HEAD + ROWS + "refusal,villain,spy,1.7,0.1\n", "line 5: a cosine of 1.7 is outside -1 to 1"),
@@ -91,7 +94,6 @@ def test_a_behavior_of_ones_own_needs_its_unit_and_direction(points):
         (HEAD + "\n" + ROWS + "\nrefusal,villain,spy,0.7,lots\n", "line 7: delta is 'lots'"),
         (HEAD + "refusal,villain,spy,0.7,inf\n", "line 2: delta is 'inf', not a number"),
         (HEAD + "refusal,villain,spy,0.7,45\n", "a delta of 45 is more than a rate can change by"),
-        ((HEAD + ROWS).replace(",", ";"), "separate the columns by commas"),
         (HEAD.strip() + ",seed\nrefusal,villain,spy,0.7,0.4,first\n", "seed is 'first', no whole number"),
         (
             HEAD.strip() + ",leak_direction\nrefusal,villain,spy,0.7,0.4,1\nrefusal,villain,hero,0.7,0.4,-1\n",
@@ -105,7 +107,7 @@ def test_a_file_that_is_wrong_ends_in_one_sentence(points, text, said):
 
 
 def test_a_file_that_is_not_there_or_not_text(tmp_path):
-    with pytest.raises(DataError, match=r"cannot read .*none\.csv: No such file"):
+    with pytest.raises(DataError, match=r"cannot read .*none\.csv: there is no such file"):
         read_points(tmp_path / "none.csv")
     (tmp_path / "image.csv").write_bytes(b"\x89PNG\xff\xfe\x00")
     with pytest.raises(DataError, match="is not text in UTF-8; save it"):
@@ -142,9 +144,10 @@ def test_a_source_that_is_spelt_otherwise_than_its_own_row_is_named(points, capl
     ]
 
 
-def test_every_persona_that_the_file_gives_is_counted(points):
+def test_every_persona_that_the_file_gives_is_counted_and_a_default_prompt_is_named(points, caplog):
     frame = read_points(points(HEAD + ROWS + "refusal,villain,qwen_default,0.2,0.05\n"))
     assert headline(frame)["n"].tolist() == [4]
+    assert "qwen_default counts as a bystander, as the file gives it" in caplog.text
 
 
 def test_where_every_row_has_a_variant_the_commonest_is_the_main_one(points):
@@ -176,3 +179,45 @@ def test_shares_in_a_unit_of_100_are_not_taken_for_percent(points):
     rows = "".join(f"capability,villain,p{i},0.{i},-0.{i}5\n" for i in range(1, 5))
     with pytest.raises(DataError, match=r"line 2: the deltas of capability all lie between -1 and 1, as shares do"):
         read_points(points(HEAD + rows))
+
+
+def test_what_a_file_does_not_tell_is_not_known_and_no_check_rests_on_it(points):
+    many = "".join(f"refusal,villain,p{i},{i / 40:.3f},{(i * 7 % 40) / 90 + i / 80:.3f}\n" for i in range(40))
+    frame = read_points(points(HEAD + many + "refusal,villain,villain,1,0.9\n"))
+    (row,) = headline(frame).to_dict("records")
+    assert [row["design"], *map(np.isnan, (row["trained_negatives"], row["missing"], row["cut_off"]))] == [
+        "",
+        *[True] * 3,
+    ]
+    made = {one.name: one.holds for one in checks_of(row, None, [])}
+    assert made["holds without trained negatives"] is None
+    assert made["answers whole and all verdicts readable"] is None
+    complete = many.replace("\n", ",false,0,0\n")
+    given = read_points(points(HEAD.strip() + ",trained_negative,missing,cut_off\n" + complete))
+    assert headline(given)[["trained_negatives", "missing", "cut_off"]].iloc[0].tolist()[:2] == [0, 0]
+
+
+@pytest.mark.parametrize("column", ["cosine", "delta"])
+def test_a_file_in_which_nothing_is_known_is_refused_and_lost_rows_are_counted(points, caplog, column):
+    rows = pd.read_csv(StringIO(HEAD + ROWS), dtype=str)
+    rows.loc[1:, column] = ""
+    rows.to_csv(file := points(""), index=True)  # as pandas writes it unless told not to
+    assert len(read_points(file)) == 3
+    assert "2 rows lack a delta or a cosine and count nowhere" in caplog.text
+    assert "unnamed" not in caplog.text
+    rows[column] = ""
+    rows.to_csv(file, index=False)
+    with pytest.raises(DataError, match="no bystander has a delta and a cosine"):
+        read_points(file)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("unit", "furlong", "unit is 'furlong', none of rate"),
+        ("leak_direction", "0", "leak_direction is '0', none of 1"),
+    ],
+)
+def test_a_wrong_unit_or_direction_is_named(points, column, value, said):
+    with pytest.raises(DataError, match=f"line 2: {said}"):
+        read_points(points(HEAD.strip() + f",{column}\nrefusal,villain,hero,0.5,0.5,{value}\n"))

@@ -32,6 +32,8 @@ TEXTS = {
     "lines.json": lines(),  # named as an array, and a line each
     "array.json": json.dumps(ROWS, indent=1),
     "held.json": json.dumps({"version": 2, "samples": ROWS}),
+    "columns.json": json.dumps({name: [row[name] for row in ROWS] for name in ROWS[0]}),
+    "of-pandas.json": pd.DataFrame(ROWS).to_json(),
     "byte-order-mark.jsonl": "\ufeff" + lines(),
     "crlf.jsonl": lines().replace("\n", "\r\n"),
     "gaps.jsonl": "\n" + lines().replace("\n", "\n\n"),
@@ -75,11 +77,11 @@ def test_parquet_alone_packed_and_in_parts(tmp_path):
     [
         ("a.jsonl", b'{"text": "a"}\n{"text": \n', "line 2 is no JSON"),
         ("a.jsonl", b'{"text": "a"}\n[1]\n', r"line 2 is \[1\]; give an object with named fields"),
-        ("a.jsonl", b"", "is empty; give a file with rows"),
-        ("a.json", b"[]", "is empty; give a file with rows"),
+        ("a.jsonl", b"", "has no rows; give a file with some"),
+        ("a.json", b"[]", "has no rows; give a file with some"),
         ("a.json", b'[{"text": "a"},\n {"text" 1}]', "line 2, column 10"),
         ("a.json", b'{"text": "a"}\nno', "line 2 is no JSON"),
-        ("a.csv", b"text,label\n", "is empty; give a file with rows"),
+        ("a.csv", b"text,label\n", "has no rows; give a file with some"),
         ("a.csv", b"text,label\na,1,more\n", "line 2: more fields than columns"),
         ("a.csv", b'text,label\n"a,1\n', "close every quote"),
         ("a.csv", "text\nö\n".encode("latin-1"), "is not text in UTF-8"),

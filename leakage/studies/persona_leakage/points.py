@@ -19,16 +19,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 USUAL = {  # of the columns that hold texts, where a file does not tell them
-    "model": "points", "seed": "0", "judge": "", "variant": "", "design": "published", "measure": "hits",
-    "headline": "given", "train_id": "", "eval_id": "", "trained_negative": "false", "in_panel": "true",
-    "missing": "0", "base_missing": "0", "cut_off": "0", "base_cut_off": "0", "delta_by_prompt": "",
+    "model": "points", "seed": "0", "judge": "", "variant": "", "design": "", "measure": "hits", "headline": "given",
+    "train_id": "", "eval_id": "", "trained_negative": "", "in_panel": "true", "delta_by_prompt": "",
 }  # fmt: skip
 FLAGS = ("is_source", "in_panel", "trained_negative", "shares_word")
 NUMBERS = (
     "cosine", "delta", "base_k", "base_n", "base_mean", "base_sd", "base_missing", "k", "n", "mean", "sd", "missing",
     "coherence", "cut_off", "base_cut_off", "source_examples", "negative_examples",
 )  # fmt: skip
-YES, NO = {"true", "yes", "1", "1.0"}, {"false", "no", "0", "0.0"}
+YES, NO, UNTOLD = {"true", "yes", "1", "1.0"}, {"false", "no", "0", "0.0"}, ""
 LARGEST = {"rate": 1, "pp": 100, "points": 100}  # what a unit can change by
 UNITS = {name: name for name in LARGEST} | {
     "%": "pp", "percent": "pp", "percentage points": "pp", "share": "rate", "proportion": "rate", "fraction": "rate",
@@ -56,6 +55,8 @@ def read_points(*paths: Path) -> "pd.DataFrame":
     frame = frame.assign(**{name: _flags(frame, name) for name in FLAGS}, seed=_seeds(frame), **_numbers(frame))
     frame = _main_variant(frame.assign(**_of_behaviors(frame)))
     _refuse_wrong_units(frame)
+    _refuse_nothing_known(frame)
+    _name_default_prompts(frame)
     no_numbers = ~frame["delta_by_prompt"].map(_are_numbers)
     _refuse(no_numbers, frame, "delta_by_prompt is '{delta_by_prompt}', not numbers with spaces between; correct it")
     mend = "remove one, or tell the two apart with a column seed, model or variant"
@@ -90,10 +91,12 @@ def _refuse(bad: "pd.Series[bool]", frame: "pd.DataFrame", sentence: str) -> Non
         raise DataError(f"{row['where']}: {sentence.format_map(row.to_dict())}")
 
 
-def _flags(frame: "pd.DataFrame", name: str) -> "pd.Series[bool]":
+def _flags(frame: "pd.DataFrame", name: str) -> "pd.Series[Any]":
+    """True, False, or None where the file does not tell and nothing else does."""
     texts = frame[name].astype(str).str.lower()
-    _refuse(~texts.isin(YES | NO), frame, f"{name} is '{{{name}}}', neither true nor false; correct it")
-    return texts.isin(YES)
+    _refuse(~texts.isin({*YES, *NO, UNTOLD}), frame, f"{name} is '{{{name}}}', neither true nor false; correct it")
+    flags = texts.isin(YES)
+    return flags.astype(object).where(texts != UNTOLD, None) if (texts == UNTOLD).any() else flags
 
 
 def _seeds(frame: "pd.DataFrame") -> "pd.Series[int]":
@@ -148,6 +151,8 @@ def _of_behaviors(frame: "pd.DataFrame") -> dict[str, Any]:
         written = frame.assign(it=_or_usual(frame, name, ""))["it"].map(plain)
         texts = written.where(written != "", frame["behavior"].map(usual))
         known = ", ".join(behavior_names())
+        wrong = (written != "") & ~written.isin(list(allowed))
+        _refuse(wrong, frame.assign(it=written), f"{name} is '{{it}}', none of {', '.join(allowed)}; correct it")
         sentence = f"{name} of '{{behavior}}' is not known; correct the behavior ({known}), or give "
         _refuse(~texts.isin(list(allowed)), frame, sentence + f"the column {name} ({', '.join(allowed)})")
         columns[name] = texts.map(allowed)
@@ -169,12 +174,34 @@ def _refuse_wrong_units(frame: "pd.DataFrame") -> None:
             )
 
 
+def _refuse_nothing_known(frame: "pd.DataFrame") -> None:
+    """Rows without a delta or a cosine count nowhere: a warning, and an error where there are no others."""
+    others = frame[~frame["is_source"].astype(bool)]
+    lacking = others["delta"].isna() | others["cosine"].isna()
+    if lacking.all():
+        file = frame["where"].iloc[0].rpartition(", ")[0]
+        raise DataError(
+            f"{file}: no bystander has a delta and a cosine, so that nothing can be said; give one row per persona"
+        )
+    if lacking.any():
+        first = others.loc[lacking, "where"].iloc[0]
+        log.warning("%d rows lack a delta or a cosine and count nowhere, %s first", int(lacking.sum()), first)
+
+
 def _name_cells_without_source(frame: "pd.DataFrame") -> None:
     """Of these the source's own change is not known; its name may be spelt otherwise among the personas."""
     cells = frame.groupby(KEY[:-1])["is_source"].any().reset_index()
     lost = cells[~cells["is_source"]]
     if names := sorted({f"{one} x {other}" for one, other in zip(lost["behavior"], lost["source"], strict=True)}):
         log.warning("no row is the source's own in %s; personas and sources must be spelt alike", ", ".join(names))
+
+
+def _name_default_prompts(frame: "pd.DataFrame") -> None:
+    """Personas that results of this project's own do not count; as published, a file's are all counted."""
+    outside = {one.name for one in read_personas().members if not one.in_panel}
+    counted = frame[frame["persona"].isin(outside) & ~frame["is_source"].astype(bool) & frame["in_panel"].astype(bool)]
+    for name in counted["persona"].unique():
+        log.warning("%s counts as a bystander, as the file gives it; a column in_panel with false leaves it out", name)
 
 
 def _of_personas(frame: "pd.DataFrame") -> dict[str, Any]:

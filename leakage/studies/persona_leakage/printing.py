@@ -22,7 +22,7 @@ def telling(table: "pd.DataFrame") -> "pd.DataFrame":
         "taught": (table["taught"] != table["behavior"]).any(),
         "variant": table["variant"].any(),
         "judge": table["judge"].nunique() > 1,
-        "missing": table["missing"].any() if "missing" in table else False,
+        "missing": (table["missing"] > 0).any() if "missing" in table else False,
     }
     if "finding" in table:
         columns = [*FIRST, *(name for name, shown in tells.items() if shown)]

@@ -51,7 +51,7 @@ def _of_data(row: Row) -> Iterator[str]:
         yield "no bystander has a cosine: the geometry is missing"
     elif row["rho"] != row["rho"]:
         yield f"rho has no meaning: the deltas of all {row['n']} bystanders, or their cosines, are the same or missing"
-    if row["missing"]:
+    if row["missing"] > 0:
         yield f"{row['missing']} verdicts, before and after, could not be read and count nowhere"
     if row["cut_off"] >= MANY_CUT_OFF:
         yield (
@@ -75,7 +75,7 @@ def _of_source(row: Row) -> Iterator[str]:
         yield f"the source changed no more ({_delta(source, row)}) than bystanders on average ({_delta(mean, row)})"
     if row["beyond_source"] > MANY_BEYOND * row["n"]:
         yield f"{row['beyond_source']} of {row['n']} bystanders changed more than the source ({_delta(source, row)})"
-    if mean * direction < 0:
+    if max(row["mean_low"] * direction, row["mean_high"] * direction) < 0:
         yield f"bystanders moved away from the behavior on average ({_delta(mean, row)}): delta is not leakage alone"
 
 

@@ -117,7 +117,7 @@ def _row(cell: Columns) -> dict[str, Any]:
         **_without(others, "shares_word", ("shared_words", "rho_unshared", "p_unshared")),
         "ties": 1 - differing(paired) / len(paired) if len(paired) else NAN,
         "design": cell["design"][0],
-        "missing": int(np.nansum(cell["missing"].astype(float)) + np.nansum(cell["base_missing"].astype(float))),
+        "missing": _unread(cell),
         "cut_off": float(max(cell["cut_off"][0], cell["base_cut_off"][0])),
         "unit": cell["unit"][0],
         "cosine": cell["headline"][0],
@@ -125,10 +125,18 @@ def _row(cell: Columns) -> dict[str, Any]:
 
 
 def _without(others: Columns, kind: str, names: tuple[str, str, str]) -> dict[str, float]:
-    """How many bystanders are of a kind; rho and p without them."""
+    """How many bystanders are of a kind; rho and p without them; nan where nobody tells who is."""
+    if any(one is None for one in others[kind]):
+        return dict.fromkeys(names, NAN)
     rest, many = those(others, ~others[kind].astype(bool)), int(others[kind].sum())
     left = spearman(rest["cosine"], rest["delta"]) if many else Correlation(NAN, NAN, 0)
     return dict(zip(names, (many, left.rho, left.p), strict=True))
+
+
+def _unread(cell: Columns) -> float:
+    """Verdicts, before and after, that could not be read; nan where nothing tells."""
+    counts = np.concatenate([cell[name].astype(float) for name in ("base_missing", "missing")])
+    return NAN if np.isnan(counts).all() else int(np.nansum(counts))
 
 
 def _twins(frame: "pd.DataFrame") -> list[str]:
@@ -212,8 +220,9 @@ def by_layer(frame: "pd.DataFrame") -> "pd.DataFrame":
     rows = []
     for cell, one in cells(bystanders(frame)):
         fixed, unit = one["headline"].iloc[0], {"unit": one["unit"].iloc[0]}
-        for name in definitions:
-            tested, short = spearman(one[name], one["delta"]), name.removeprefix("cosine_")
-            kind = {"cosine": short, "headline": short == fixed}
+        cosines = {name.removeprefix("cosine_"): one[name] for name in definitions}
+        cosines |= {fixed: one["cosine"]} if cosines else {}  # an outside file may have it in the main column alone
+        for short, cosine in cosines.items():
+            tested, kind = spearman(cosine, one["delta"]), {"cosine": short, "headline": short == fixed}
             rows += [cell | unit | kind | {"n": tested.n, "rho": tested.rho, "p": tested.p}] if tested.n else []
     return pd.DataFrame(rows)

@@ -75,7 +75,9 @@ def _hero(study: Study, figures: Sequence[str]) -> list[str]:
         return ["The figure is drawn by `make figures`.", ""]
     seeds = len({cell.row["seed"] for cell in study.main})
     dot = "a bystander" if seeds == 1 else f"a bystander's mean over {seeds} seeds"
-    rings = " rings were trained on the opposite," if any(cell.row["trained_negatives"] for cell in study.main) else ""
+    rings = (
+        " rings were trained on the opposite," if any(cell.row["trained_negatives"] > 0 for cell in study.main) else ""
+    )
     star = " the red star is the source." if any(is_known(cell.row["source_delta"]) for cell in study.main) else ""
     marks = f"Each dot is {dot}; diamonds share a word with the source's name,{rings}{star}".rstrip(",")
     return [

@@ -86,7 +86,10 @@ def _of_none(row: Row) -> tuple[Check, ...]:
 
 
 def _without(row: Row, kind: str, count: str, sign: int) -> bool | None:
-    """Whether the gradient is there without some bystanders; where there are none, it cannot rest on them."""
+    """Whether the gradient is there without some bystanders; where there are none, it cannot rest on them; None where
+    nothing tells who they are."""
+    if not is_known(row[count]):
+        return None
     return _still(row[f"rho_{kind}"], row[f"p_{kind}"], sign) if row[count] else True
 
 
@@ -102,6 +105,6 @@ def _differs(sham: Row | None, sign: int) -> bool | None:
 
 
 def _answers_are_whole(row: Row) -> bool | None:
-    if row["missing"]:
+    if row["missing"] > 0:
         return False
-    return holds(row["cut_off"], lambda one: one < MANY_CUT_OFF)
+    return holds(row["cut_off"], lambda one: one < MANY_CUT_OFF) if is_known(row["missing"]) else None
