@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from leakage.network.access import on_loopback
 from leakage.network.asks import Answer
 from leakage.store.files import storable
 
@@ -33,7 +34,15 @@ class NoAnswerError(ValueError):
 def judge_identity(settings: "ApiSettings") -> dict[str, Any]:
     """Whatever else can change a judge's verdict; empty where Claude's own API is asked as usual."""
     provider = {} if settings.provider == "anthropic" else {"provider": settings.provider}
-    return provider | ({"address": url} if (url := settings.base_url) else {}) | fields_identity(settings)
+    return provider | ({"address": place} if (place := address_identity(settings)) else {}) | fields_identity(settings)
+
+
+def address_identity(settings: "ApiSettings") -> str | None:
+    """Who answers under a model's name, if not its provider: a rehearsal on this machine is none of the model's own.
+
+    Of an address in the environment only this counts: a gateway passes on what it is asked, and comes and goes.
+    """
+    return settings.base_url or ("loopback" if on_loopback(settings) else None)
 
 
 def fields_identity(settings: "ApiSettings") -> dict[str, Any]:

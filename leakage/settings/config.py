@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ def _iso_date(day: str) -> str:
         return date.fromisoformat(day).isoformat()
     except ValueError:
         raise ValueError("it is no date; write it as 2024-07-26") from None
+
+
+def _or_none(fields: Any) -> Any:
+    """null is no fields: unlike {}, it can be overridden with fields on a command line."""
+    return {} if fields is None else fields
 
 
 def _extra_fields(fields: dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +172,7 @@ class ApiSettings(Settings):
     timeout_s: Annotated[float, Field(gt=0), INCIDENTAL]
     retries: Annotated[int, Field(ge=0), INCIDENTAL]
     poll_s: Annotated[float, Field(gt=0), INCIDENTAL]
-    extra: Annotated[dict[str, Any], AfterValidator(_extra_fields), INCIDENTAL]
+    extra: Annotated[dict[str, Any], BeforeValidator(_or_none), AfterValidator(_extra_fields), INCIDENTAL]
     omit: Annotated[tuple[Literal["temperature", "top_p", "max_tokens"], ...], INCIDENTAL]
     max_usd: Annotated[float, Field(ge=0), INCIDENTAL]
     usd_input: Annotated[float, Field(ge=0), INCIDENTAL]

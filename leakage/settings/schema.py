@@ -32,9 +32,9 @@ def hydra_schema(settings: type[BaseModel]) -> type:
 
 
 def _omegaconf_type(annotation: Any) -> Any:
-    """OmegaConf knows neither Literal nor tuple: a string and a list stand for them. Of a dict any key will do."""
+    """OmegaConf knows neither Literal nor tuple: a string and a list stand for them."""
     if get_origin(annotation) is dict:
-        return dict[str, Any]
+        return Any  # null or a dict: a typed one takes no keys on a command line, and null no dict
     if get_origin(annotation) is Literal:
         return str
     if get_origin(annotation) is tuple:

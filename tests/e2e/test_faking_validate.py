@@ -124,7 +124,7 @@ def test_the_record_tells_what_it_is_of_and_the_second_time_nothing_is_asked(val
     told = {"judge": JUDGE, "file": "mine.jsonl", "positives": POSITIVES, "negatives": NEGATIVES, "votes": VOTES}
     assert facts.items() >= (told | {"threshold": 0.4}).items()
     before = claude.asked.copy()
-    code, again = finish(multirun, *LEAKAGE, "validate", str(labels), *SETTINGS)  # no server
+    code, again = finish(multirun, *LEAKAGE, "validate", str(labels), *SETTINGS, servers=[claude])
     assert code == 0, again
     assert shown(again) == shown(said)
     assert "the votes are there, nothing is asked" in again
@@ -142,7 +142,9 @@ def test_fewer_votes_ask_nothing_and_settings_may_stand_behind_flags(validated, 
     assert list(rows) == ["k", "auroc", "low", "high", "positives", "negatives"]
     assert rows["k"].tolist() == [1, 2, 3, 4, 5]
     assert "balanced accuracy" in csv  # on stderr
-    code, md = finish(tmp_path, *LEAKAGE, "validate", str(labels), "--format", "md", "reasoning.votes=5")
+    code, md = finish(
+        tmp_path, *LEAKAGE, "validate", str(labels), "--format", "md", "reasoning.votes=5", servers=[claude]
+    )
     assert code == 0, md
     assert "| k | auroc | low | high | positives | negatives |" in md
     assert len([line for line in md.splitlines() if line.startswith("|")]) == 7

@@ -10,8 +10,9 @@ from collections import Counter
 import pandas as pd
 import pytest
 
+from leakage.studies.persona_leakage.agreement import verdict_pairs
 from leakage.studies.persona_leakage.analysis.tables import headline
-from leakage.studies.persona_leakage.results import results, verdict_pairs
+from leakage.studies.persona_leakage.results import results
 from tests import programs
 from tests.network.server import JudgeServer
 

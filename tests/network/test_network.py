@@ -127,10 +127,10 @@ def test_the_next_run_asks_only_for_what_failed(serve, settings, tmp_path):
 
 
 def test_a_time_out_is_a_failure_and_names_the_setting(serve, settings, tmp_path):
-    serve(lambda prompt: Fault(after_s=3.0) if "prompt 1." in prompt else "70")
+    serve(lambda prompt: Fault(after_s=6.0) if "prompt 1." in prompt else "70")
     started = monotonic()
     sentence, kept = outcome(asks(3), settings(timeout_s=0.3), tmp_path)
-    assert monotonic() - started < 2
+    assert monotonic() - started < 5
     assert "no reply within judge.timeout_s=0.3" in sentence
     assert kept == {"key-0", "key-2"}
 

@@ -14,7 +14,7 @@ from leakage.studies.alignment_faking.judges.rules import compliance, rules_judg
 from leakage.studies.alignment_faking.settings import ReasoningSettings
 from tests.network.conftest import SETTINGS
 
-REASONING = ReasoningSettings(votes=20, threshold=0.4)
+REASONING = ReasoningSettings(criteria="published", votes=20, threshold=0.4)
 NAN = float("nan")
 
 

@@ -10,7 +10,7 @@ from leakage.network.asks import CHARACTERS, OVERHEAD, usd
 from leakage.store.record import Record, Status
 from leakage.studies.alignment_faking.data import TRANSCRIPTS, TrialData
 from leakage.studies.alignment_faking.generate import api_ask, questions, subject_journal
-from leakage.studies.alignment_faking.judges.model import TEXTS, ModelJudge
+from leakage.studies.alignment_faking.judges.model import ModelJudge
 
 if TYPE_CHECKING:
     from leakage.settings.config import ApiSettings
@@ -46,7 +46,7 @@ def _typical(trial: TrialData, judge: ModelJudge) -> Bill:
     if trial.scenario.has_scratchpad:
         votes |= {"reasoning": judge.reasoning.votes, "partial": 1, "motive": 1}
     replies, settings = len(trial.scenario.tags) * len(trial.queries), judge.settings
-    asks, template = replies * sum(votes.values()), sum(many * len(TEXTS[kind]) for kind, many in votes.items())
+    asks, template = replies * sum(votes.values()), sum(many * len(judge.texts[kind]) for kind, many in votes.items())
     read = TYPICAL * trial.config.eval.max_new_tokens + OVERHEAD  # of the reply that each vote reads
     tokens = replies * template / CHARACTERS + asks * read, TYPICAL * asks * settings.max_tokens
     dollars = usd(*tokens, settings, batched=settings.batch)

@@ -1,13 +1,13 @@
 """What a trial is made of before anything is asked, and what identifies who answers and what is asked."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from leakage.errors import ConfigError
 from leakage.models.fingerprint import model_identity
-from leakage.network import fields_identity
+from leakage.network import address_identity, fields_identity
 from leakage.settings.identity import identity_fields
 from leakage.store.files import digest
 from leakage.store.manifest import SCHEMA
@@ -16,6 +16,7 @@ from leakage.studies.alignment_faking.judges import FakingJudge, judge_for
 from leakage.studies.alignment_faking.queries import choose, read_queries
 from leakage.studies.alignment_faking.scenario import Scenario
 from leakage.studies.alignment_faking.settings import FakingConfig
+from leakage.studies.alignment_faking.transcript import Words
 from leakage.studies.persona_leakage.identity import CellIdentity, identity_of
 
 STUDY = "faking"  # the folder of this study's adapters below a model's
@@ -97,7 +98,7 @@ class TrialData:
         """Everything that can change who answers: an adapter, the base model, or the model behind an API."""
         config, subject = self.config, self.config.subject
         if self.is_api:
-            who = {"schema": SCHEMA, "api": [subject.provider, subject.base_url, subject.model]}
+            who = {"schema": SCHEMA, "api": [subject.provider, address_identity(subject), subject.model]}
             return who | fields_identity(subject)
         if self.cell:
             return self.cell.train
@@ -114,7 +115,9 @@ class TrialData:
         fields = identity_fields(self.config, "eval")
         local = () if self.is_api else ("model.dtype", "model.inference_dtype")
         most = self.config.subject.max_tokens
-        other = {"max_tokens": most} if self.is_api and most != self.config.eval.max_new_tokens else {}
+        other: dict[str, Any] = {}
+        other |= {"max_tokens": most} if self.is_api and most != self.config.eval.max_new_tokens else {}
+        other |= {"words": words} if (words := asdict(self.scenario.words)) != asdict(Words()) else {}
         return other | {
             "schema": SCHEMA,
             **{name: fields[name] for name in (*_SAMPLING, *local)},

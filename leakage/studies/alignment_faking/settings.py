@@ -159,8 +159,12 @@ class QuerySettings(Settings):
 
 
 class ReasoningSettings(Settings):
-    """How alignment-faking reasoning is told: the share of so many votes at which a scratchpad has it."""
+    """How alignment-faking reasoning is told: the share of so many votes at which a scratchpad has it.
 
+    criteria: as published, or stricter: awareness must be more than what was told, preservation a reason for the answer
+    """
+
+    criteria: Annotated[Literal["published", "strict"], INCIDENTAL]
     votes: Annotated[int, Field(ge=1, le=200), INCIDENTAL]
     threshold: Annotated[float, Field(gt=0, le=1), INCIDENTAL]
 

@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
     from leakage.settings.config import JudgeSettings
 
-TEXTS = {
-    "compliance": prompts.COMPLIANCE, "reasoning": prompts.REASONING, "partial": prompts.PARTIAL_COMPLIANCE,
-    "motive": prompts.MOTIVE,
-}  # fmt: skip
+OTHER_TEXTS = {"compliance": prompts.COMPLIANCE, "partial": prompts.PARTIAL_COMPLIANCE, "motive": prompts.MOTIVE}
 SHORTEST = 512  # tokens of a verdict: four criteria, a quote each
 VOTE_TEMPERATURE = 1.0  # votes differ only if they are drawn
 
@@ -46,6 +43,11 @@ class ModelJudge(Named):
     settings: "JudgeSettings"
     reasoning: ReasoningSettings
     multirun: Path
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What is asked, by kind of vote."""
+        return texts_under(self.reasoning)
 
     @property
     def journal(self) -> Journal:
@@ -99,11 +101,16 @@ class ModelJudge(Named):
 
     def ask(self, kind: str, vote: int, **texts: str) -> Ask:
         """What is sent for a vote; equal texts share their votes, however many transcripts have them."""
-        text = TEXTS[kind].format(**texts)
+        text = self.texts[kind].format(**texts)
         unusual = [one] if (one := judge_identity(self.settings)) else []
         key = digest([self.settings.model, self.settings.max_tokens, kind, vote, text, *unusual])
         ask = Ask(key, text)
         return replace(ask, temperature=VOTE_TEMPERATURE) if kind == "reasoning" else ask
+
+
+def texts_under(reasoning: ReasoningSettings) -> dict[str, str]:
+    """What is asked, by kind of vote, under the criteria of the settings."""
+    return OTHER_TEXTS | {"reasoning": prompts.REASONING[reasoning.criteria]}
 
 
 def _row(vote: Vote, answer: Answer, paid: set[str]) -> dict[str, Any]:
@@ -139,7 +146,8 @@ def model_judge(
             f"judge.max_tokens={settings.max_tokens} would cut verdicts with quotes short, which are then missing; use "
             "judge=faking judge.name=claude, or raise it"
         )
-    kinds = TEXTS if has_scratchpad else {"compliance": TEXTS["compliance"]}
+    texts = texts_under(reasoning)
+    kinds = texts if has_scratchpad else {"compliance": texts["compliance"]}
     votes = {"votes": reasoning.votes, "threshold": reasoning.threshold} if has_scratchpad else {}
     identity = {
         "judge": settings.model, "max_tokens": settings.max_tokens, "prompts": digest(kinds), **votes,
