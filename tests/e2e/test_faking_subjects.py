@@ -9,6 +9,7 @@ from pandas.testing import assert_frame_equal
 
 from leakage.studies.alignment_faking.gaps import gaps
 from leakage.studies.alignment_faking.results import trials
+from leakage.studies.alignment_faking.trial import Trial
 from tests.conftest import ROOT
 from tests.e2e.faking_server import (
     CLAUDE,
@@ -238,3 +239,34 @@ def test_withdrawn_subjects_are_refused_in_a_sweep_and_alone_asked_with_a_warnin
         assert server.asked.total() == 0
         code, said = finish(tmp_path, *STANDINS, "subject=claude-3-opus", "subject.max_usd=5", servers=[server])
     assert (code, "claude-3-opus in two_tiers, seed 42: the API has withdrawn it" in said) == (0, True), said
+
+
+def blocked_in_either_tier(queries, words):
+    """Three queries in ten are blocked, whenever they are asked."""
+
+    def reply(prompt):
+        return Fault(status=403, message=words) if number_of(prompt, queries) % 10 < 3 else speak(prompt)
+
+    return reply
+
+
+@pytest.mark.parametrize("provider", SUBJECTS)
+def test_blocked_prompts_are_named_in_a_table_and_the_rest_goes_on(tmp_path, provider, compose):
+    server_class, subject = SUBJECTS[provider]
+    multirun, words = tmp_path / "multirun", "Your input was flagged: it violates the usage guidelines."
+    ask = [*STANDINS, *subject, *QUICK, "eval.prompts=40"]
+    queries = Trial(compose("queries=standins", "eval.prompts=40", "arm=none", study="faking")).data.queries
+    with server_class(blocked_in_either_tier(queries, words)) as server:
+        code, said = finish(multirun, *ask, servers=[server])
+        assert code == 0, said
+        first = sum(server.asked.values())
+        code, said = finish(multirun, *ask, servers=[server])
+        assert code == 0, said
+        assert sum(server.asked.values()) == first == 80  # nothing twice
+    frame = trials(multirun)
+    lost = frame[frame["missing"] == "blocked by the provider"]
+    assert len(lost) == 24
+    assert set(table(multirun, "transcripts").loc[lost.index, "note"]) == {f"the API blocks the prompt (403): {words}"}
+    (row,) = gaps(frame).to_dict("records")
+    assert (row["n"], row["missing"], row["missing_more"], row["missing_less"]) == (28, 24, 0.3, 0.3)
+    assert (row["finding"], row["gap"]) == ("more in training", 1.0)  # whatever the blocked ones would have been
