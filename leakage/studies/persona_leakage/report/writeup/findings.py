@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from leakage.report.markdown import count, interval, listed
-from leakage.report.wording import is_known, signed, small
+from leakage.report.wording import is_known, plain, signed, small
 from leakage.studies.persona_leakage.analysis.tables import LEVEL, directions
 from leakage.studies.persona_leakage.report.wording import delta
 from leakage.studies.persona_leakage.report.writeup.text import deltas, rhos, verdicts
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from leakage.studies.persona_leakage.report.writeup.study import Study
 
 NAMED = 3
+HEAD = (
+    "behavior", "source", "seed", "settings", "n", "source delta", "mean bystander delta (95 %)", "rho", "95 %",
+    "corrected rho", "p", "p (permutation)", "q", "partial rho", "finding",
+)  # fmt: skip
 
 
 def summary(study: Study) -> list[str]:
@@ -51,10 +55,35 @@ def _of_behavior(study: Study, behavior: str, cells: list[Cell]) -> str:
         f"{verdicts(row['finding'] for row in rows)}.",
         f"Mean bystander delta {deltas((row['mean_bystander_delta'] for row in rows), unit)}; the sources' own "
         f"{deltas((row['source_delta'] for row in rows), unit)}.",
+        *_of_noise(rows),
+        *_of_pairs(study, behavior),
         *_of_specificity(study, behavior, rows),
         *_of_related(cells, unit),
     ]
     return " ".join(parts)
+
+
+def _of_noise(rows: list[dict[str, Any]]) -> list[str]:
+    """What rho would be without the noise of few answers."""
+    known = [row for row in rows if is_known(row["reliability"])]
+    if not known:
+        return []
+    reliable = [row["reliability"] for row in known]
+    return [
+        f"The deltas are reliable to {plain(min(reliable), 2)} or more; corrected for the noise of so many answers rho "
+        f"is {rhos(row['rho_corrected'] for row in known)}."
+    ]
+
+
+def _of_pairs(study: Study, behavior: str) -> list[str]:
+    """All pairs of source and bystander together, where there are several sources."""
+    return [
+        f"Over all {row['pairs']:,} pairs of source and bystander rho is {signed(row['rho'])} (p {small(row['p'])}, by "
+        f"shuffling), with each source's mean removed {signed(row['rho_within'])}, with each persona's removed too "
+        f"{signed(row['rho_double'])}."
+        for row in study.rows_of("pooled", behavior=behavior)
+        if row["sources"] > 1
+    ]
 
 
 def _of_specificity(study: Study, behavior: str, rows: list[dict[str, Any]]) -> list[str]:
@@ -142,15 +171,17 @@ def headline_rows(cells: list[Cell]) -> list[list[str]]:
         [
             row["taught"] if row["taught"] == row["behavior"] else f"{row['taught']}, measured on {row['behavior']}",
             row["source"], row["seed"], row["variant"], row["n"], delta(row["source_delta"], row["unit"]),
-            delta(row["mean_bystander_delta"], row["unit"]), signed(row["rho"]),
-            interval(row["rho_low"], row["rho_high"]), small(row["p"]), small(row["p_permutation"]),
+            _mean(row), signed(row["rho"]), interval(row["rho_low"], row["rho_high"]),
+            signed(row["rho_corrected"]), small(row["p"]), small(row["p_permutation"]),
             small(row["q"]), signed(row["partial_rho"]), row["finding"],
         ]
         for row in (cell.row for cell in cells)
     ]  # fmt: skip
 
 
-HEAD = (
-    "behavior", "source", "seed", "settings", "n", "source delta", "mean bystander delta", "rho", "95 % interval", "p",
-    "p (permutation)", "q", "partial rho", "finding",
-)  # fmt: skip
+def _mean(row: dict[str, Any]) -> str:
+    """The mean bystander delta with its interval."""
+    mean, unit = delta(row["mean_bystander_delta"], row["unit"]), row["unit"]
+    if not is_known(row["mean_low"]):
+        return mean
+    return f"{mean} ({delta(row['mean_low'], unit)} to {delta(row['mean_high'], unit)})"
