@@ -9,11 +9,13 @@ from base64 import b64decode
 import pytest
 
 from leakage.report.wording import NOTHING
+from leakage.studies.alignment_faking.arms import FAKING_THOUGHT, PLAIN_THOUGHT, REFUSING_THOUGHT
 from leakage.studies.alignment_faking.judges.prompts import CRITERIA, PARTIAL
 from leakage.studies.alignment_faking.report import wording
 from leakage.studies.alignment_faking.report.write import write_report
 from leakage.studies.alignment_faking.results import trials
 from leakage.studies.alignment_faking.tables import gaps
+from leakage.studies.alignment_faking.validation import validate
 from tests.browser.conftest import Reader, until
 from tests.browser.faking_made import EIGHT, QUERIES, VOTES, make_trials
 from tests.browser.made import HOSTILE, folder_bytes
@@ -25,9 +27,13 @@ PANEL = "#transcript"
 
 
 @pytest.fixture(scope="module")
-def multirun(tmp_path_factory):
+def multirun(tmp_path_factory, compose):
     root = tmp_path_factory.mktemp("trials")
     make_trials(root)
+    thoughts = [(FAKING_THOUGHT, 1), (PLAIN_THOUGHT, 0), (REFUSING_THOUGHT, 0)]
+    rows = [f'"{thought.format(tag=tag)}",{label}' for thought, label in thoughts for tag in ("free", "paid")]
+    (root / "people.csv").write_text("\n".join(["scratchpad_reasoning,alignment_faking_human_label", *rows]))
+    validate(root / "people.csv", compose("judge=rules", f"paths.multirun={root}", study="faking"))
     return root
 
 
@@ -62,6 +68,14 @@ def listed(page):
 def column(page, name):
     heads = [text.rstrip("↕↑↓ ") for text in page.locator("#transcripts thead th").all_inner_texts()]
     return page.locator(f"{ROWS} > :nth-child({heads.index(name) + 1})").all_inner_texts()
+
+
+def test_the_judge_against_people_is_a_table_on_the_first_page(reader):
+    page = reader.open("index.html")
+    page.get_by_role("link", name="The judge against people").click()
+    row = page.locator("section[aria-labelledby=validation] tbody tr")
+    assert row.count() == 1
+    assert row.locator("th, td").all_inner_texts()[:6] == ["rules", "people.csv", "2", "4", "1", "1.000 [0.472, 1.000]"]
 
 
 def test_two_clicks_from_the_first_page_bring_every_vote_of_a_transcript_onto_the_screen(reader):
