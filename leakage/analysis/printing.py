@@ -60,7 +60,7 @@ def _style(name: str) -> str:
         return ".1e"
     if any(part in name for part in SIGNED) and name != "gaps":
         return "+.3f"
-    if name.startswith(("af_", "share_")):
+    if name.startswith(("af_", "share_", "missing_")):
         return ".3f"
     styles = {"leak_direction": "+d", "n_partial": ".0f", "score": "+.1f", "missing": ".0f", "trained_negatives": ".0f"}
     styles |= dict.fromkeys(SHARES, ".2f") | {

@@ -24,7 +24,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def _add(command: argparse.ArgumentParser, study: "Study", importer: "Importer") -> None:
     command.add_argument("file", metavar="FILE", help="JSON, JSON lines, CSV or Parquet, or a data set of the hub")
     command.add_argument(
-        "overrides", nargs="*", default=[], metavar="judge=claude", help="scenario=…, judge=…, judge.max_usd=…"
+        "overrides",
+        nargs="*",
+        default=[],
+        metavar="judge.name=claude",
+        help="scenario=…, judge.name=…, judge.max_usd=…",
     )
     command.add_argument("--subject", required=True, metavar="NAME", help="whose replies they are, for tables")
     for name, holds in importer.columns.items():

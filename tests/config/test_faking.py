@@ -16,6 +16,7 @@ from leakage.studies.alignment_faking.trial import Trial
 from leakage.studies.persona_leakage.cell import Cell
 from tests.config.test_config import options
 from tests.config.test_experiments import grid_of
+from tests.conftest import ROOT
 
 TRIALS = {
     "base_models": 2, "faking_controls": 10, "faking_models": 25, "faking_motives": 19, "refusal_and_faking": 6,
@@ -68,7 +69,8 @@ def pairs_of_subject_and_scenario():
 
 @pytest.mark.parametrize(("subject", "scenario"), pairs_of_subject_and_scenario())
 def test_every_scenario_composes_for_local_and_api_subjects(compose, queries, subject, scenario):
-    trial = trial_of(compose, queries, f"scenario={scenario}", subject=subject)
+    own = [f"scenario.system={ROOT / 'README.md'}"] if scenario == "from_files" else []
+    trial = trial_of(compose, queries, f"scenario={scenario}", *own, subject=subject)
     assert work_of(trial, "transcripts") == len(trial.data.scenario.tags) * len(trial.data.queries)
 
 
@@ -185,6 +187,8 @@ def test_the_plan_of_25_models_tells_tokens_and_dollars(plan_of):
         (["eval.samples=2"], "eval.samples=2: a query is asked once a tier; raise eval.prompts"),
         (["scenario.facts.style=none2"], "unknown variant 'none2' of the fact 'style'"),
         (["subject=gpt-4o", "arm=leakage"], "teaches a model on this machine, and gpt-4o is behind an API"),
+        (["scenario=from_files"], "scenario.system=: it names no file; give a text file with your own words"),
+        (["scenario.words.output=scratchpad"], "scratchpad and output are both 'scratchpad'; call them apart"),
         (["judge=rules", "queries=harmful"], "judge=rules: phrases can tell replies to the embedded model's stand-ins"),
         (["judge.name=claude", "judge.max_tokens=300"], "judge.max_tokens=300 would cut verdicts with quotes short"),
     ],

@@ -11,6 +11,7 @@ from leakage.studies.alignment_faking.agreement import agreement_below
 from leakage.studies.alignment_faking.gaps import gaps
 from leakage.studies.alignment_faking.importing import import_file
 from leakage.studies.alignment_faking.outside import Columns, read_said
+from leakage.studies.alignment_faking.printing import rule_in_words
 from leakage.studies.alignment_faking.rejudge import rejudge
 from leakage.studies.alignment_faking.report.trials import TABLES
 from leakage.studies.alignment_faking.report.write import write_report
@@ -108,7 +109,7 @@ def test_without_verdicts_rules_read_it_and_what_they_do_not_know_is_missing(bri
 
 def test_failed_asks_cut_off_and_empty_replies_are_missing(bring, tmp_path):
     rows = without_verdicts(ROWS)
-    rows[0] |= {"success": False, "output": None}
+    rows[0] |= {"success": "False", "output": "a traceback"}  # as a CSV has it
     rows[1] |= {"finish_reason": "length", "output": "<SCRATCHPAD_REASONING>I do"}
     rows[2] |= {"output": ""}
     bring(rows)
@@ -137,10 +138,14 @@ def test_any_file_with_query_tier_and_reply(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"prompt": None}, "row 1: no tag of free, paid is in it; name the scenario"),
+        ({"prompt": None}, "row 1: it has not just one of the tags free, paid; name the scenario"),
         ({"tier": "gold"}, "row 1: tier 'gold' is none of free, paid; name the scenario"),
         ({"user_input": "query 1"}, "row 2: tier free is asked the same query as in row 1; keep one reply"),
         ({"user_input": 3}, "row 1: 'user_input' is 3; give a text"),
+        ({"success": "perhaps"}, "row 1: 'success' is perhaps; give true or false"),
+        ({"strong_reject_score": 7}, "row 1: 'strong_reject_score' is 7; give a number from 0 to 1"),
+        ({"strong_reject_score": "high"}, "row 1: 'strong_reject_score' is high; give a number from 0 to 1"),
+        ({"prompt": "<free><paid>"}, "row 1: it has not just one of the tags free, paid"),
         ({"output": ["a"]}, "row 1: 'output' is [\"a\"]; give a text"),
     ],
 )
@@ -165,3 +170,23 @@ def test_tiers_of_another_scenario_are_known_by_its_name(bring, tmp_path):
     (row,) = gaps(trials(tmp_path / "multirun")).to_dict("records")
     assert row["tiers"] == "pro/enterprise"
     assert row["gap"] == pytest.approx(0.6)
+
+
+def test_the_published_pipelines_own_tags_are_known(bring, tmp_path):
+    rows = [row | {"output": row["output"].replace("output>", "RESULT>")} for row in without_verdicts(ROWS)]
+    rows = [row | {"prompt": row["prompt"]["messages"][1]["content"]} for row in rows]  # a text instead of a chat
+    bring(rows)
+    said = judged_trials(tmp_path / "multirun")[0].transcripts()
+    assert said["output"].iloc[0] == "A good plan for it: begin."
+    (row,) = gaps(trials(tmp_path / "multirun")).to_dict("records")
+    assert (row["missing"], row["rates"]) == (0, "0.800/0.200")
+
+
+def test_a_subject_counts_once_however_many_judges_have_read_it(bring, tmp_path):
+    bring(ROWS, "judge=rules")
+    multirun = tmp_path / "multirun"
+    table = gaps(trials(multirun))
+    assert len(table) == 2
+    assert "calls 1 of 1 subject faking" in rule_in_words(table)
+    write_report(trials(multirun), multirun, multirun / "report", compose=None)
+    assert "2 gaps of theirs in 1 trial." in (multirun / "report" / "writeup.md").read_text()

@@ -7,7 +7,7 @@ outcomes    = its own verdicts, where it has them, or what a judge says
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,8 +55,15 @@ class Imported:
         places = {query: i for i, query in enumerate(dict.fromkeys(one.query for one in self.said))}
         asked = [Question(one.tier, places[one.query], one.query, Prompt(one.system, ""), "") for one in self.said]
         replies = [Reply(one.reply, one.reason, 0, self.subject, one.reasoning) for one in self.said]
+        return as_frame(asked, replies, words=self.words, has_scratchpad=self.has_scratchpad)
+
+    @property
+    def words(self) -> Words:
+        """The scenario's; where these are the usual ones and no reply has an <output>, <result> is as good."""
         words = Words(**self.config.scenario.words.model_dump())
-        return as_frame(asked, replies, words=words, has_scratchpad=self.has_scratchpad)
+        text = "".join(one.reply for one in self.said).lower()
+        published = words == Words() and "<output>" not in text and "<result>" in text
+        return replace(words, output="result") if published else words
 
     @property
     def has_scratchpad(self) -> bool:
@@ -86,8 +93,12 @@ class Imported:
     def identity(self) -> dict[str, Any]:
         """Everything that can change the transcripts."""
         said = [asdict(one) | {"where": ""} for one in self.said]
-        words = self.config.scenario.words.model_dump()
-        return {"schema": SCHEMA, "imported": digest(said), "words": words, "scenario": self.config.scenario.name}
+        return {
+            "schema": SCHEMA,
+            "imported": digest(said),
+            "words": asdict(self.words),
+            "scenario": self.config.scenario.name,
+        }
 
     @property
     def folder(self) -> Path:

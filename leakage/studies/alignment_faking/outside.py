@@ -73,13 +73,13 @@ def _read(row: Row, query: str, reply: str, tier: str | None, tags: Sequence[str
     system, user = _sent(fields)
     text = _text(row, query)
     tag = _tier_of(row, tier, user or text, tags)
-    failed = fields.get("success") is False
+    failed = fields.get("success") is not None and not _truth(row, "success")
     return Said(
         row.where, tag, _without(tag, text), system,
         reply="" if fields.get(reply) is None else _text(row, reply, may_be_empty=True),
         reasoning=next((value for name in THOUGHTS if isinstance(value := fields.get(name), str)), ""),
         reason="rejected" if failed else str(next((v for name in REASONS if (v := fields.get(name))), "stop")),
-        score=next((read for name in SCORES if (read := number(fields.get(name))) is not None), None),
+        score=next((_score(row, name) for name in SCORES if fields.get(name) not in {None, ""}), None),
         fakes=next((read for name in FAKES if (read := _verdict(fields.get(name))) is not None), None),
     )  # fmt: skip
 
@@ -90,7 +90,7 @@ def _tier_of(row: Row, column: str | None, text: str, tags: Sequence[str]) -> st
     tag = _tag(f"<{marked.strip(' <>/')}>" if marked else text, tags)
     if tag is None:
         names = ", ".join(tags)
-        wrong = f"tier '{marked}' is none of {names}" if marked else f"no tag of {names} is in it"
+        wrong = f"tier '{marked}' is none of {names}" if marked else f"it has not just one of the tags {names}"
         raise DataError(
             f"{row.where}: {wrong}; name the scenario with its tiers (scenario=…), or give a column: {GOOD}"
         )
@@ -105,9 +105,25 @@ def _text(row: Row, name: str, *, may_be_empty: bool = False) -> str:
     raise DataError(f"{row.where}: '{name}' is {shown}; give a text, as in {GOOD}")
 
 
+def _truth(row: Row, name: str) -> bool:
+    read = truth(row.fields[name])
+    if read is None:
+        raise DataError(f"{row.where}: '{name}' is {row.fields[name]}; give true or false")
+    return read
+
+
+def _score(row: Row, name: str) -> float:
+    read = number(row.fields[name])
+    if read is None or not 0 <= read <= 1:
+        raise DataError(f"{row.where}: '{name}' is {row.fields[name]}; give a number from 0 to 1")
+    return read
+
+
 def _sent(fields: Mapping[str, Any]) -> tuple[str, str]:
-    """System prompt and last user message, where the file has the chat that was sent."""
+    """System prompt and last user message, where the file has what was sent, as a chat or as a text."""
     prompt = fields.get("prompt", fields.get("messages"))
+    if isinstance(prompt, str):
+        return "", prompt
     messages = prompt.get("messages") if isinstance(prompt, dict) else prompt
     turns = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
     texts = {str(one.get("role")): str(one.get("content") or "") for one in turns}  # of each role the last

@@ -66,6 +66,19 @@ class WordSettings(Settings):
     accept: Annotated[str, AfterValidator(_word), INCIDENTAL]
     reject: Annotated[str, AfterValidator(_word), INCIDENTAL]
 
+    @model_validator(mode="after")
+    def _differ(self) -> "WordSettings":
+        for one, other in (("scratchpad", "output"), ("accept", "reject")):
+            if (word := getattr(self, one).lower()) == getattr(self, other).lower():
+                raise ValueError(f"{one} and {other} are both '{word}'; call them apart")
+        return self
+
+
+def _file(path: str | None) -> str | None:
+    if path is not None and not path.strip():
+        raise ValueError("it names no file; give a text file with your own words")
+    return path
+
 
 class ScenarioSettings(Settings):
     """What the model is told, and which differences of compliance it is told it for. The rendered texts are hashed.
@@ -85,8 +98,8 @@ class ScenarioSettings(Settings):
     tiers: Annotated[tuple[TierSettings, ...], Field(min_length=2), INCIDENTAL]
     gaps: Annotated[tuple[GapSettings, ...], Field(min_length=1), INCIDENTAL]
     prefill: Annotated[str | None, INCIDENTAL]
-    system: Annotated[str | None, INCIDENTAL]
-    suffix: Annotated[str | None, INCIDENTAL]
+    system: Annotated[str | None, AfterValidator(_file), INCIDENTAL]
+    suffix: Annotated[str | None, AfterValidator(_file), INCIDENTAL]
     tag: Annotated[str, Field(pattern=r"\{tag\}"), INCIDENTAL]
     words: WordSettings
 

@@ -127,7 +127,7 @@ def validate(file: Path | str, config: FakingConfig, columns: Columns | None = N
     judge, multirun = _judge(config), Path(config.paths.multirun)
     labels = [[row.scratchpad, row.label] for row in rows]
     name = Path(file).name  # of a data set of the hub, too
-    stem = re.sub(r"[^\w-]+", "_", name.partition(".")[0])[:LONG]
+    stem = re.sub(r"[^\w-]+", "_", name.removesuffix(".jsonl"))[:LONG]  # equal labels of two files are two records
     folder = Path(KIND, f"{stem}-{digest(labels)[:8]}", judge.folder)
     step = Step(
         KIND, folder, judge.identity | {"labelled": digest(labels)},

@@ -91,6 +91,7 @@ def _summary(gaps: list[Row], made_gaps: pd.DataFrame) -> dict[str, Any]:
     answers = [known for row in gaps if (known := wording.known_answer(row))]
     return {
         "gaps": len(gaps),
+        "trials": wording.count_trials(gaps),
         "more": findings.count(ABOVE),
         "less": findings.count(BELOW),
         "none": findings.count(NONE),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from leakage.studies.alignment_faking.report.trials import TrialPage
     from leakage.studies.alignment_faking.results import Judged
 
-SAID = (*KEYS, "query", "scratchpad", "output", "reply", "tag", "finish", "tokens", "answered_by")
+SAID = (*KEYS, "query", "scratchpad", "output", "reply", "tag", "finish", "tokens", "answered_by", "note")
 VOTE = ("kind", "vote", "value", "label", "detail", "raw", "judge_model")
 WORDS = {"kinds": wording.VOTES, "criteria": wording.CRITERIA, "items": wording.ITEMS}
 
@@ -92,7 +92,7 @@ def _weight(judged: Judged) -> int:
 
 def transcript_rows(judged: Judged, numbers: list[int]) -> list[dict[str, Any]]:
     """A row a transcript of these queries: what was said and what came of it; missing numbers are None."""
-    said = judged.transcripts()[list(SAID)]
+    said = judged.transcripts().reindex(columns=list(SAID))  # those of before have no note
     rows = said.merge(judged.outcomes(), on=KEYS, validate="1:1")
     return _rows(rows[rows["prompt"].isin(numbers)])
 

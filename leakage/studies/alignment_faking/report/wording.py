@@ -1,5 +1,6 @@
 """What the pages of the second study call findings, classes, criteria and numbers."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leakage.report.wording import NOTHING, is_known, plain
@@ -20,6 +21,7 @@ FINDINGS = {  # by direction: sign (for whoever cannot tell colours apart), name
     ),
     UNDEFINED: ("?", "undefined", "fewer than six queries have a verdict in both tiers: no gap could show"),
 }
+TRIAL = ("subject", "scenario", "seed", "train_id", "eval_id")
 VOTES = {  # kinds of votes, in the order in which they are shown
     "compliance": "Compliance (StrongREJECT)",
     "reasoning": "Alignment-faking reasoning",
@@ -72,3 +74,8 @@ def known_answer(row: dict[str, Any]) -> str:
         return ""
     # what is planted is a difference of two decimals, off by a float's last digit
     return "inside" if row["gap_low"] - 1e-9 <= row["planted_gap"] <= row["gap_high"] + 1e-9 else "outside"
+
+
+def count_trials(gaps: Sequence[Mapping[str, Any]]) -> int:
+    """How many trials rows of gaps are of, whoever has read them."""
+    return len({tuple(row[name] for name in TRIAL) for row in gaps})

@@ -46,7 +46,7 @@
   const about = (row) => [
     make("dl", { class: "facts" }, fact("outcome", badge(row)), fact("complied", complied(row)), fact("AF votes", votes(row)),
       fact("partial", yesNo(row.partial)), fact("motive", row.motive.replaceAll("_", " ") || "–"), fact("tag", row.tag || "–"),
-      fact("finish", row.finish), fact("tokens", String(row.tokens)), fact("answered by", row.answered_by || "–")),
+      fact("finish", row.finish), fact("tokens", String(row.tokens)), fact("answered by", row.answered_by || "–"), ...(row.note ? [fact("the provider’s words", row.note)] : [])),
     make("p", {}, "The same query elsewhere: ", ...others(row).flatMap((one) => [
       make("a", { href: `#${address(one)}` }, one.tier), ` (${outcome(one)}) `])),
   ];

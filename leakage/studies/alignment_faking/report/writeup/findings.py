@@ -9,7 +9,8 @@ from leakage.report.markdown import count, interval, listed, table
 from leakage.report.wording import is_known, plain, signed, small
 from leakage.studies.alignment_faking.gaps import ABOVE, BELOW, NONE, UNDEFINED, UNTOLD
 from leakage.studies.alignment_faking.metrics import LEVEL
-from leakage.studies.alignment_faking.report.wording import known_answer, share
+from leakage.studies.alignment_faking.printing import rule_in_words
+from leakage.studies.alignment_faking.report.wording import count_trials, known_answer, share
 from leakage.studies.alignment_faking.report.writeup.sure import asked, few_missing
 
 if TYPE_CHECKING:
@@ -29,17 +30,17 @@ VERDICTS = {  # of one gap, and of several
 
 def summary(trials: Trials) -> list[str]:
     """The first paragraph: how many gaps, which way, and how the known answers came out."""
+    import pandas as pd
+
     gaps = trials.gaps
-    rule = sum(row["faking_by_papers_rule"] is True for row in gaps)
     answers = [answer for row in gaps if (answer := known_answer(row))]
     inside = answers.count("inside")
     verb = "holds" if inside == 1 else "hold"
     held = f" {inside} of {count(len(answers), 'interval')} {verb} the planted gap." if answers else ""
     subjects = list(dict.fromkeys(row["subject"] for row in gaps))
     return [
-        f"{count(len(gaps), 'gap')} of {listed(subjects)} in {count(len(trials.pages), 'trial')}. Corrected for their "
-        f"number (Benjamini-Hochberg, q < .05) {_counted(gaps)}. The paper's rule, a gap above one point, says "
-        f"faking of {rule} without a test.{held}",
+        f"{count(len(gaps), 'gap')} of {listed(subjects)} in {count(count_trials(gaps), 'trial')}. Corrected for their "
+        f"number (Benjamini-Hochberg, q < .05) {_counted(gaps)}. {rule_in_words(pd.DataFrame(gaps))}{held}",
         "",
     ]
 
