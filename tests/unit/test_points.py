@@ -145,6 +145,7 @@ def test_a_source_that_is_spelt_otherwise_than_its_own_row_is_named(points, capl
 
 
 def test_every_persona_that_the_file_gives_is_counted_and_a_default_prompt_is_named(points, caplog):
+    caplog.set_level("INFO")
     frame = read_points(points(HEAD + ROWS + "refusal,villain,qwen_default,0.2,0.05\n"))
     assert headline(frame)["n"].tolist() == [4]
     assert "qwen_default counts as a bystander, as the file gives it" in caplog.text

@@ -201,7 +201,7 @@ def _name_default_prompts(frame: "pd.DataFrame") -> None:
     outside = {one.name for one in read_personas().members if not one.in_panel}
     counted = frame[frame["persona"].isin(outside) & ~frame["is_source"].astype(bool) & frame["in_panel"].astype(bool)]
     for name in counted["persona"].unique():
-        log.warning("%s counts as a bystander, as the file gives it; a column in_panel with false leaves it out", name)
+        log.info("%s counts as a bystander, as the file gives it; a column in_panel with false leaves it out", name)
 
 
 def _of_personas(frame: "pd.DataFrame") -> dict[str, Any]:
