@@ -101,6 +101,7 @@ def _of_table(file: Path, content: bytes) -> Iterator[Row]:
 
 def _of_columns(file: Path, text: str) -> Iterator[Row]:
     """Columns apart by whatever stands most often between the names."""
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a transcript may be longer than the usual limit
     head = text.partition("\n")[0]
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
     try:
@@ -118,6 +119,8 @@ def _whole(file: Path, text: str) -> Any:
     """A text as one JSON value; None where it is several, a line each, of which the first is whole."""
     try:
         return json.loads(text)
+    except RecursionError as error:
+        raise DataError(f"{file} is nested too deeply to be read; write it flat, an object a row") from error
     except json.JSONDecodeError as error:
         with suppress(json.JSONDecodeError):
             json.loads(text.strip().partition("\n")[0])

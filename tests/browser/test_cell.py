@@ -164,5 +164,5 @@ def test_a_page_whose_answers_are_gone_says_so(chromium, report, tmp_path):
     shutil.rmtree(copy / "answers")
     reader = Reader(chromium, copy)
     page = reader.open(f"cells/{CELL}.html#persona=villain")
-    page.wait_for_selector(f"{PANEL} .absent:has-text('cannot be read; is the folder whole?')")
+    assert page.wait_for_selector(f"{PANEL} .absent:has-text('cannot be read; is the folder whole?')")
     reader.context.close()

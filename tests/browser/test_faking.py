@@ -179,7 +179,7 @@ def test_the_address_names_the_transcript_and_going_back_returns_to_the_one_befo
 
 def test_an_address_that_is_not_there_says_so(reader):
     page = reader.open(f"{PAGE}#free/999")
-    page.wait_for_selector(f"{PANEL} .absent:has-text('No transcript has this address.')")
+    assert page.wait_for_selector(f"{PANEL} .absent:has-text('No transcript has this address.')")
 
 
 def test_a_transcript_is_found_and_opened_with_the_keyboard_alone(reader):
@@ -283,7 +283,7 @@ def test_a_page_whose_transcripts_or_votes_are_gone_says_so(chromium, report, tm
     shutil.rmtree(copy / "transcripts")
     page = reader.open("index.html")
     page = reader.open(PAGE)
-    page.wait_for_selector("#transcripts .absent:has-text('cannot be read; is the folder whole?')")
+    assert page.wait_for_selector("#transcripts .absent:has-text('cannot be read; is the folder whole?')")
     reader.context.close()
 
 

@@ -58,6 +58,7 @@ def test_a_filter_is_still_applied_when_the_reader_comes_back(reader):
     page.wait_for_selector("h1:has-text('refusal taught to')")
     page.go_back()
     until(page, f"document.querySelectorAll({ROWS!r}).length === 6")
+    assert page.locator("select[name=behavior]").input_value() == "refusal"
 
 
 def test_the_table_is_walked_with_the_keyboard_alone(reader):

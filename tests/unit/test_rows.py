@@ -81,6 +81,7 @@ def test_parquet_alone_packed_and_in_parts(tmp_path):
         ("a.json", b"[]", "has no rows; give a file with some"),
         ("a.json", b'[{"text": "a"},\n {"text" 1}]', "line 2, column 10"),
         ("a.json", b'{"text": "a"}\nno', "line 2 is no JSON"),
+        ("a.json", b"[" * 100_000, "is nested too deeply to be read"),
         ("a.csv", b"text,label\n", "has no rows; give a file with some"),
         ("a.csv", b"text,label\na,1,more\n", "line 2: more fields than columns"),
         ("a.csv", b'text,label\n"a,1\n', "close every quote"),
@@ -111,3 +112,9 @@ def test_a_column_is_known_by_its_usual_names_or_chosen(tmp_path):
     assert column(rows, ("words",), "--words", "label") == "label"
     with pytest.raises(DataError, match=r"a\.jsonl has no column 'txt' \(it has: text, label.*: --words COLUMN"):
         column(rows, ("words",), "--words", "txt")
+
+
+def test_a_transcript_may_be_long(tmp_path):
+    (tmp_path / "long.csv").write_text(f"text,label\n{'a' * 200_000},1\n")
+    (row,) = read_rows(str(tmp_path / "long.csv"), "FILE")
+    assert len(row.fields["text"]) == 200_000
