@@ -25,20 +25,20 @@ class Batches:
         while done < len(items):
             batch = items[done : done + self.size]
             if cause := lacking_memory(work, batch):
-                self._halve(len(batch), cause)
+                self.size = halved(len(batch), cause, "lower eval.max_new_tokens")
             else:
                 done += len(batch)
 
-    def _halve(self, size: int, cause: str) -> None:
-        if size == 1:
-            raise ModelError(
-                f"the memory does not hold the model with a single sequence ({cause}); lower eval.max_new_tokens, use "
-                "a smaller model, or a machine with more"
-            )
-        self.size = size // 2
-        log.warning(
-            "out of memory in batches of %d; going on in batches of %d, which changes no result", size, self.size
+
+def halved(size: int, cause: str, mend: str) -> int:
+    """Half of a batch that the memory does not hold, with a warning; an error where it was of one sequence."""
+    if size == 1:
+        raise ModelError(
+            f"the memory does not hold the model with a single sequence ({cause}); {mend}, use a smaller model, or a "
+            "machine with more"
         )
+    log.warning("out of memory in batches of %d; going on in batches of %d, which changes no result", size, size // 2)
+    return size // 2
 
 
 def lacking_memory(work: Callable[[Sequence[Item]], None], batch: Sequence[Item]) -> str:

@@ -1,4 +1,4 @@
-"""LoRA supervised fine-tuning with transformers' Trainer and our own label mask."""
+"""LoRA supervised fine-tuning with transformers' Trainer, on the labelled tokens alone."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from leakage.errors import TrainingError
 from leakage.jobs.signals import saving, stop_now
 from leakage.models.adapter import fresh, reach
-from leakage.models.chat import IGNORED, Tokens
+from leakage.models.chat import Tokens
 from leakage.progress import Progress, progress
+from leakage.training.step import Steps, layout_for
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from transformers import TrainingArguments
 
     from leakage.settings.config import LoraSettings, TrainSettings
@@ -62,11 +62,12 @@ def train_adapter(
         log.warning(
             "%s: the adapter can change %.0f %% of the weights of the blocks; see docs/models.md", label, 100 * share
         )
-    trainer = _trainer_class()(
+    steps = Steps(layout_for(model, examples), train.batch_size)
+    trainer = _trainer_class(steps)(
         model=model,
         args=_arguments(train, checkpoints.folder, seed=seed, device=base.device.type, shuffled=shuffled),
         train_dataset=_Examples(examples),
-        data_collator=RightPad(base.config.pad_token_id or 0),
+        data_collator=lambda examples: {"examples": examples},
     )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(checkpoints.callback())
@@ -107,7 +108,7 @@ def _arguments(
 
     return TrainingArguments(
         output_dir=str(folder),
-        per_device_train_batch_size=train.batch_size,  # one forward a step: its content is part of the method
+        per_device_train_batch_size=train.batch_size,  # its content is part of the method
         num_train_epochs=train.epochs,
         max_steps=train.max_steps or -1,
         learning_rate=train.learning_rate,
@@ -146,35 +147,17 @@ def step_callback(advance: Progress) -> Any:
     return Steps()
 
 
-def completion_loss(model: Any, batch: Mapping[str, "Tensor"]) -> "Tensor":
-    """Mean cross entropy over the labelled tokens of a batch.
-
-    The logits are the model's own, with whatever its forward does to them after the head (Gemma-2 caps them, Granite
-    scales them); the head is asked at the labels alone, since logits of a whole batch would be its largest tensor.
-    """
-    import torch.nn.functional as F
-
-    target = F.pad(batch["labels"][:, 1:], (0, 1), value=IGNORED)  # each position's is the token after it
-    chosen = target != IGNORED
-    causal = model.get_base_model()
-    narrowed = causal.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: (inputs[0][chosen][None],))
-    try:
-        logits = causal(
-            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False
-        ).logits  # fmt: skip
-    finally:
-        narrowed.remove()
-    rows = logits[chosen] if logits.shape[:2] == chosen.shape else logits[0]  # of a head that is no module all come
-    return F.cross_entropy(rows.float(), target[chosen])
-
-
-def _trainer_class() -> Any:
-    """transformers' Trainer with our loss."""
+def _trainer_class(steps: Steps) -> Any:
+    """transformers' Trainer with our gradients, from batches that are lists of examples."""
     from transformers import Trainer
 
     class CompletionTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
-        def compute_loss(self, model: Any, inputs: Any, **_: Any) -> Any:
-            return completion_loss(model, inputs)
+        def training_step(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
+            model.train()
+            return steps.gradient(model, inputs["examples"], self.accelerator.backward)
+
+        def floating_point_ops(self, _: Any) -> int:
+            return 0  # it would count them from one tensor of ids
 
     return CompletionTrainer
 
@@ -190,23 +173,3 @@ class _Examples:
 
     def __getitem__(self, index: int) -> Tokens:
         return self.examples[index]
-
-
-@dataclass(frozen=True)
-class RightPad:
-    """Collate to (batch, longest): padding is masked out of attention and of the loss."""
-
-    pad: int
-
-    def __call__(self, batch: Sequence[Tokens]) -> dict[str, "Tensor"]:
-        """Collate, as Trainer calls it."""
-        import torch
-
-        longest = max(len(one.input_ids) for one in batch)
-        gaps = [longest - len(one.input_ids) for one in batch]
-        rows = list(zip(batch, gaps, strict=True))
-        return {
-            "input_ids": torch.tensor([one.input_ids + [self.pad] * gap for one, gap in rows]),
-            "labels": torch.tensor([one.labels + [IGNORED] * gap for one, gap in rows]),
-            "attention_mask": torch.tensor([[1] * len(one.input_ids) + [0] * gap for one, gap in rows]),
-        }

@@ -12,7 +12,8 @@ from leakage.models.adapter import attach, fresh, reach
 from leakage.models.chat import IGNORED
 from leakage.models.load import for_inference
 from leakage.training.checkpoints import Checkpoints
-from leakage.training.sft import RightPad, completion_loss, train_adapter
+from leakage.training.sft import train_adapter
+from leakage.training.step import RightPad, completion_loss, join, keeps_apart
 from tests.families.loaded import load, pairs, prompts
 from tests.families.table import EVERY
 from tests.unit.helpers import train_settings
@@ -61,6 +62,14 @@ def test_the_loss_and_its_gradient_are_those_of_the_models_own_logits(taught):
     assert our_gradient.norm() > 0
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
     assert (our_gradient - their_gradient).norm() / their_gradient.norm() < 1e-5
+
+
+def test_examples_joined_without_padding_have_the_same_gradient_or_are_seen_to_be_mixed(taught):
+    model, examples = adapted(taught), taught.template.examples(pairs()[:4])
+    padded = gradient(model, completion_loss(model, RightPad(0)(examples)))
+    joined = gradient(model, completion_loss(model, join(examples)))
+    difference = (joined - padded).norm() / padded.norm()
+    assert difference < 1e-5 if keeps_apart(model, examples) else difference > 1e-3
 
 
 def test_the_adapter_reaches_the_weights_of_the_blocks(taught):

@@ -8,7 +8,8 @@ from leakage.models.adapter import lora_config
 from leakage.models.chat import IGNORED, Prompt
 from leakage.models.load import load_base, load_template
 from leakage.training.checkpoints import Checkpoints
-from leakage.training.sft import RightPad, completion_loss, step_count, train_adapter
+from leakage.training.sft import step_count, train_adapter
+from leakage.training.step import RightPad, completion_loss
 from tests.unit.helpers import lora_settings, model_settings, train_settings
 
 
