@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from leakage.engine.base import refuse_nan
-from leakage.engine.batches import lacking_memory
 from leakage.engine.cache import handed_on, keeps_all
 from leakage.engine.prefixes import Group, groups, waves
+from leakage.models.out_of_memory import lacking_memory
 
 if TYPE_CHECKING:
     from torch import Tensor

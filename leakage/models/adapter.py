@@ -77,6 +77,15 @@ def attach(base: Any, adapter: Path) -> Any:
 
 
 @contextmanager
+def attached(base: Any, adapter: Path | None) -> Iterator[Any]:
+    """The base with a saved adapter on it, or with none; without it again behind the block."""
+    model = attach(base, adapter) if adapter else base
+    yield model
+    if adapter:
+        model.unload()
+
+
+@contextmanager
 def _without_remarks() -> Iterator[None]:
     """What peft says of choices of its own, without effect on the adapter: a GPT-2 turns its matrices around, and of a
     mixture's experts, whose rank it sets by name, it looks for the names among modules alone.

@@ -2,13 +2,12 @@
 
 import logging
 import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from leakage.errors import DataError, LeakageError, ModelError, first_line
 from leakage.models.adapter import reach
 from leakage.models.chat import SPOKEN, ChatTemplate, Prompt
-from leakage.models.check import Probes, adapted, refuse_unfit, template_findings
+from leakage.models.check import Probes, adapted, template_findings
 from leakage.models.devices import pick_device
 from leakage.models.fingerprint import fingerprint, locate
 from leakage.models.memory import shapes
@@ -16,10 +15,9 @@ from leakage.models.memory import shapes
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from leakage.settings.config import Config, LoraSettings, ModelSettings
+    from leakage.settings.config import LoraSettings, ModelSettings
 
 log = logging.getLogger(__name__)
-Loaded = Callable[[], tuple[Any, ChatTemplate]]  # the base model and its chat template, when they are needed
 
 
 def load_template(settings: "ModelSettings") -> ChatTemplate:
@@ -85,18 +83,6 @@ def generation_config(settings: "ModelSettings") -> Any:
     except OSError:
         config = AutoConfig.from_pretrained(located, revision=settings.revision, trust_remote_code=False)
         return GenerationConfig.from_model_config(config)
-
-
-def load_pair(config: "Config", label: str, probes: Probes) -> tuple[Any, ChatTemplate]:
-    """Base model and chat template of a job, without the bars and notices that would tear ours.
-
-    probes: what the template must tell apart, which is seen to before the weights are loaded
-    """
-    log.info("%s: loading %s", label, config.model.path)
-    quiet()
-    template = load_template(config.model)
-    refuse_unfit(template, config.model, probes)
-    return load_base(config.model, config.device), template
 
 
 def check(settings: "ModelSettings", lora: "LoraSettings", probes: Probes) -> list[str]:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from leakage.engine.batches import halved, lacking_memory
 from leakage.models.chat import IGNORED, Tokens
+from leakage.models.out_of_memory import halved, lacking_memory
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.engine import engine_for
-from leakage.models.adapter import attach
+from leakage.models.adapter import attached
 from leakage.models.chat import IGNORED
-from leakage.models.load import Loaded, check_context
+from leakage.models.held import Loaded, keep
+from leakage.models.load import check_context
 from leakage.network import sent_with
 from leakage.settings.schema import write_config
 from leakage.store.blocks import Blocks
@@ -87,11 +88,13 @@ def _sent(trial: TrialData) -> dict[str, Any]:
 
 def _asked_here(trial: TrialData, loaded: Loaded, draft: Draft) -> "pd.DataFrame":
     base, template = loaded()
-    model = attach(base, trial.multirun / trial.train_folder / "adapter") if trial.has_adapter else base
+    adapter = trial.multirun / trial.train_folder / "adapter" if trial.has_adapter else None
     asked_of = (draft.input_digest or trial.train_id)[:8]  # blocks of another adapter are no use
     blocks = Blocks(draft.folder / f"parts-{asked_of}")
-    frame = ask_local(trial, engine_for(trial.config, model, template), model, template, blocks)
+    with attached(base, adapter) as model:
+        frame = ask_local(trial, engine_for(trial.config, model, template), model, template, blocks)
     blocks.drop()
+    keep(base, trial.config, adapted=adapter is not None)
     return frame
 
 

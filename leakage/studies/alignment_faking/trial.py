@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from leakage.jobs.job import Bill, Blocker, Job
 from leakage.jobs.step import Space, Step, Work
 from leakage.models.check import Probes
-from leakage.models.load import Loaded, load_pair
+from leakage.models.held import Loaded, load_pair
 from leakage.store.manifest import Input
 from leakage.store.record import Status
 from leakage.studies.alignment_faking.costs import blockers, judge_bill, subject_bill

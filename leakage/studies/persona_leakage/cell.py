@@ -8,7 +8,7 @@ from leakage.jobs.job import Bill, Blocker, Job, Overrides
 from leakage.jobs.step import Space, Step, Work
 from leakage.models.chat import Prompt
 from leakage.models.check import Probes
-from leakage.models.load import Loaded, load_pair
+from leakage.models.held import Loaded, load_pair
 from leakage.models.memory import state_bytes
 from leakage.store.manifest import Input
 from leakage.store.record import Status

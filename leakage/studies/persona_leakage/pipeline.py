@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from leakage.data.pools import read_file
 from leakage.engine import engine_for
 from leakage.errors import DataError
-from leakage.models.adapter import attach
+from leakage.models.adapter import attached
 from leakage.models.chat import Prompt
 from leakage.models.fingerprint import measured_layers
-from leakage.models.load import Loaded, check_context, for_training
+from leakage.models.held import Loaded, keep
+from leakage.models.load import check_context, for_training
 from leakage.progress import progress
 from leakage.settings.schema import write_config
 from leakage.store.blocks import Blocks
@@ -129,12 +130,14 @@ def question(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     """Ask every persona, with the adapter on the base model unless the cell is a baseline."""
     check_held_out(cell)
     base, template = loaded()
-    adapter = cell.multirun / cell.adapter_folder / "adapter"
-    model = base if cell.data.is_baseline else attach(base, adapter)
+    adapter = None if cell.data.is_baseline else cell.multirun / cell.adapter_folder / "adapter"
     asked_of = (draft.input_digest or cell.train_id)[:8]  # blocks of another adapter are no use
     blocks = Blocks(draft.folder / f"parts-{asked_of}")
-    _save_completions(cell, draft, ask(cell, engine_for(cell.config, model, template), model, template, blocks))
+    with attached(base, adapter) as model:
+        completions = ask(cell, engine_for(cell.config, model, template), model, template, blocks)
+    _save_completions(cell, draft, completions)
     blocks.drop()
+    keep(base, cell.config, adapted=adapter is not None)
 
 
 def check_held_out(cell: CellIdentity) -> None:
@@ -172,6 +175,7 @@ def measure_geometry(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     engine = engine_for(cell.config, base, template)
     with progress(len(prompts), label, "prompt") as advance:
         states = engine.hidden_states(prompts, layers, progress=advance)
+    keep(base, cell.config)
     points = centroids(states, len(personas))
     with replacing(draft.path("centroids.safetensors")) as file:
         save_file({"centroids": points}, file)

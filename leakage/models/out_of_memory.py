@@ -1,0 +1,45 @@
+"""What to do where memory runs out: notice it, release what is held, and take half as much at a time."""
+
+import gc
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from leakage.errors import ModelError
+
+log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+SIGNS = ("out of memory", "not enough memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
+
+def halved(size: int, cause: str, mend: str) -> int:
+    """Half of a batch that the memory does not hold, with a warning; an error where it was of one sequence."""
+    if size == 1:
+        raise ModelError(
+            f"the memory does not hold the model with a single sequence ({cause}); {mend}, use a smaller model, or a "
+            "machine with more"
+        )
+    log.warning("out of memory in batches of %d; going on in batches of %d, which changes no result", size, size // 2)
+    return size // 2
+
+
+def lacking_memory(work: Callable[[Sequence[Item]], None], batch: Sequence[Item]) -> str:
+    """What was said when memory ran out; "" where it did not, and the work is done."""
+    try:
+        work(batch)
+    except (RuntimeError, MemoryError) as error:  # torch has its own kinds, and on a CPU none
+        if not (isinstance(error, MemoryError) or any(sign in str(error) for sign in SIGNS)):
+            raise
+        cause = str(error).strip().partition("\n")[0] or "out of memory"
+    else:
+        return ""
+    _release()  # not before the error is gone, whose frames hold what is to be released
+    return cause
+
+
+def _release() -> None:
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
