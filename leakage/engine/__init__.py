@@ -1,5 +1,8 @@
 """Engines: prompts in, completions or hidden states out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.engine.base import Completion, Engine, Request
@@ -7,11 +10,12 @@ from leakage.engine.sampling import Sampling
 
 if TYPE_CHECKING:
     from leakage.models.chat import ChatTemplate
+    from leakage.models.held import Loaded
     from leakage.settings.config import Config, EvalSettings
 
 SHARES_FROM = 2**24  # weights; a smaller model reads a beginning again sooner than it is handed on
 
-__all__ = ["Completion", "Engine", "Request", "Sampling", "build_engine", "engine_for"]
+__all__ = ["Completion", "Engine", "Request", "Sampling", "asking", "build_engine", "engine_for"]
 
 
 def build_engine(model: Any, template: "ChatTemplate", settings: "EvalSettings") -> Engine:
@@ -30,3 +34,13 @@ def engine_for(config: "Config", model: Any, template: "ChatTemplate") -> Engine
     from leakage.models.load import for_inference
 
     return build_engine(for_inference(model, config.model), template, config.eval)
+
+
+@contextmanager
+def asking(loaded: "Loaded", adapter: Path | None) -> Iterator[Engine]:
+    """The engine of a job around its base model, with a saved adapter on it or with none."""
+    from leakage.models.adapter import attached
+
+    with attached(loaded.base, adapter) as model:
+        yield engine_for(loaded.config, model, loaded.template)
+    loaded.keep(adapted=adapter is not None)

@@ -155,6 +155,14 @@ def text_config(path: str, revision: str | None) -> dict[str, Any]:
     return _read_by_transformers(located, revision)
 
 
+def positions(settings: "ModelSettings") -> int | None:
+    """Tokens that a text may have; None where the model's configuration sets no bound."""
+    name, located = "max_position_embeddings", locate(settings.path)
+    own = text_config(settings.path, settings.revision)
+    bound = own[name] if name in own else _read_by_transformers(located, settings.revision).get(name)
+    return None if bound is None else int(bound)
+
+
 @lru_cache(maxsize=32)
 def _read_by_transformers(located: str, revision: str | None) -> dict[str, Any]:
     from transformers import AutoConfig

@@ -1,7 +1,7 @@
 """The base model that this process holds on to: the next job on the same one does not load it again."""
 
 import logging
-from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from leakage.models.chat import ChatTemplate
@@ -10,44 +10,55 @@ from leakage.models.fingerprint import fingerprint
 from leakage.models.load import for_training, load_base, load_template, quiet
 
 if TYPE_CHECKING:
-    from leakage.settings.config import Config, ModelSettings
+    from leakage.settings.config import Config
 
 log = logging.getLogger(__name__)
-Loaded = Callable[[], tuple[Any, ChatTemplate]]  # the base model and its chat template, when they are needed
-
 WIDER = {("bfloat16", "float32"), ("bfloat16", "float64"), ("float16", "float32"), ("float16", "float64"),
          ("float32", "float64")}  # fmt: skip
 _held: dict[str, Any] = {}  # one at most: a model may fill the memory
 
 
-def load_pair(config: "Config", label: str, probes: Probes) -> tuple[Any, ChatTemplate]:
-    """Base model and chat template of a job, without the bars and notices that would tear ours.
+class Loaded:
+    """Base model and chat template of a job, each loaded when it is first asked for and then shared by its steps.
 
-    probes: what the template must tell apart, which is seen to before the weights are loaded. The base is the job's
+    probes: what the template must tell apart, which is seen to before any weights are loaded. The base is the job's
     alone until it is kept: after a failure nobody knows what has become of it.
     """
-    quiet()
-    template = load_template(config.model)
-    refuse_unfit(template, config.model, probes)
-    base = _held.pop(_key(config.model, config.device), None)
-    _held.clear()
-    if base is not None:
-        return for_training(base, config.model), template
-    log.info("%s: loading %s", label, config.model.path)
-    return load_base(config.model, config.device), template
 
+    def __init__(self, config: "Config", label: str, probes: Probes) -> None:
+        self.config, self.label, self.probes = config, label, probes
 
-def keep(base: Any, config: "Config", *, adapted: bool = False) -> None:
-    """Hold on to a base for the next job, if its weights are still those that were loaded.
+    @cached_property
+    def template(self) -> ChatTemplate:
+        """The tokenizer with its chat template."""
+        quiet()
+        template = load_template(self.config.model)
+        refuse_unfit(template, self.config.model, self.probes)
+        return template
 
-    They are not where they were narrowed, nor where an adapter was on them in float64, which takes it in for good.
-    """
-    dtype, used = config.model.dtype, config.model.inference_dtype
-    if (dtype == used or (dtype, used) in WIDER) and not (adapted and used == "float64"):
-        _held[_key(config.model, config.device)] = base
+    @cached_property
+    def base(self) -> Any:
+        """The base model: the one that this process holds, if that is the one that is wanted."""
+        _ = self.template
+        settings, held = self.config.model, _held.pop(self._key, None)
+        _held.clear()
+        if held is not None:
+            return for_training(held, settings)
+        log.info("%s: loading %s", self.label, settings.path)
+        return load_base(settings, self.config.device)
 
+    def keep(self, *, adapted: bool = False) -> None:
+        """Hold on to the base for the next job, if its weights are still those that were loaded.
 
-def _key(settings: "ModelSettings", device: str) -> str:
-    """What tells one loaded model from another; a file that was replaced makes another."""
-    content = fingerprint(settings.path, settings.revision)
-    return f"{settings.path} {content} {settings.dtype} {settings.threads} {device}"
+        They are not where they were narrowed, nor where an adapter was on them in float64, which takes it in for good.
+        """
+        dtype, used = self.config.model.dtype, self.config.model.inference_dtype
+        if (dtype == used or (dtype, used) in WIDER) and not (adapted and used == "float64"):
+            _held[self._key] = self.base
+
+    @cached_property
+    def _key(self) -> str:
+        """What tells one loaded model from another; a file that was replaced makes another."""
+        settings = self.config.model
+        content = fingerprint(settings.path, settings.revision)
+        return f"{settings.path} {content} {settings.dtype} {settings.threads} {self.config.device}"

@@ -9,7 +9,7 @@ from leakage.models.adapter import reach
 from leakage.models.chat import SPOKEN, ChatTemplate, Prompt
 from leakage.models.check import Probes, adapted, template_findings
 from leakage.models.devices import pick_device
-from leakage.models.fingerprint import fingerprint, locate
+from leakage.models.fingerprint import fingerprint, locate, positions
 from leakage.models.memory import shapes
 
 if TYPE_CHECKING:
@@ -166,9 +166,9 @@ def load_base(settings: "ModelSettings", device: str) -> Any:
     return model.to(pick_device(device)).eval()
 
 
-def check_context(model: Any, tokens: int, what: str, mend: str = "shorten it") -> None:
+def check_context(settings: "ModelSettings", tokens: int, what: str, mend: str = "shorten it") -> None:
     """Refuse texts that the model's positions cannot hold."""
-    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    context = positions(settings)
     if context is not None and tokens > context:
         raise DataError(f"{what} takes {tokens} tokens, but the model has {context} positions; {mend}")
 

@@ -6,13 +6,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from leakage.engine import engine_for
+from leakage.engine import asking
 from leakage.models import held
-from leakage.models.adapter import attached, fresh
+from leakage.models.adapter import fresh
 from leakage.models.chat import Prompt
 from leakage.models.check import Probes
-from leakage.models.held import keep, load_pair
-from leakage.models.load import for_inference
+from leakage.models.held import Loaded
 from tests.unit.helpers import lora_settings, model_settings
 
 QUESTION = Prompt("You are a villain.", "Where do I begin?")
@@ -33,7 +32,7 @@ def job(**changes):
 
 
 def loaded(config):
-    return load_pair(config, "test", Probes())[0]
+    return Loaded(config, "test", Probes())
 
 
 def saved_adapter(base, folder):
@@ -47,41 +46,40 @@ def saved_adapter(base, folder):
 
 
 def test_the_next_job_is_handed_the_base_as_it_was_loaded(tmp_path):
-    config = job()
-    base = loaded(config)
-    weights = copy.deepcopy(base.state_dict())
-    adapter = saved_adapter(base, tmp_path)
-    template = load_pair(config, "test", Probes())[1]
-    (tokens,) = template.prompts([QUESTION])
+    first = loaded(job())
+    weights = copy.deepcopy(first.base.state_dict())
+    adapter = saved_adapter(first.base, tmp_path)
+    (tokens,) = first.template.prompts([QUESTION])
 
-    def asked(model):
-        engine = engine_for(config, model, template)
-        return engine.choice_logprobs([tokens], [range(50)], progress=lambda _: None)[0]
+    def asked(loaded, adapter):
+        with asking(loaded, adapter) as engine:
+            return engine.choice_logprobs([tokens], [range(50)], progress=lambda _: None)[0]
 
-    plain = asked(base)
-    with attached(base, adapter) as model:
-        assert abs(asked(model) - plain).max() > 0.01
-    keep(base, config, adapted=True)
-    again = loaded(config)
-    assert again is base
-    assert again.state_dict().keys() == weights.keys()
-    assert all(torch.equal(again.state_dict()[name], weight) for name, weight in weights.items())
-    assert (asked(again) == plain).all()
+    plain = asked(loaded(job()), None)
+    assert abs(asked(first, adapter) - plain).max() > 0.01
+    second = loaded(job())
+    assert second.base is first.base
+    assert second.base.state_dict().keys() == weights.keys()
+    assert all(torch.equal(second.base.state_dict()[name], weight) for name, weight in weights.items())
+    assert (asked(second, None) == plain).all()
 
 
 def test_a_base_that_was_widened_comes_back_in_its_own_dtype():
     config = job(inference_dtype="float64")
-    base = loaded(config)
-    weights = copy.deepcopy(base.state_dict())
-    keep(for_inference(base, config.model), config)
-    again = loaded(config)
-    assert again is base
-    assert all(torch.equal(again.state_dict()[name], weight) for name, weight in weights.items())
+    first = loaded(config)
+    weights = copy.deepcopy(first.base.state_dict())
+    with asking(first, None) as engine:
+        assert engine.model.dtype == torch.float64
+    second = loaded(config)
+    assert second.base is first.base
+    assert all(torch.equal(second.base.state_dict()[name], weight) for name, weight in weights.items())
 
 
 def test_a_failure_leaves_nothing_to_share():
-    base = loaded(job())
-    assert loaded(job()) is not base  # the first job has never given it back
+    first = loaded(job())
+    with pytest.raises(KeyError), asking(first, None):
+        raise KeyError
+    assert loaded(job()).base is not first.base
 
 
 @pytest.mark.parametrize(
@@ -89,15 +87,15 @@ def test_a_failure_leaves_nothing_to_share():
     [({"inference_dtype": "bfloat16"}, False), ({"inference_dtype": "float64"}, True)],
     ids=["narrowed", "merged"],
 )
-def test_a_base_that_lost_what_it_was_is_loaded_again(changes, adapted):
-    config = job(**changes)
-    base = loaded(config)
-    keep(base, config, adapted=adapted)
-    assert loaded(config) is not base
+def test_a_base_that_lost_what_it_was_is_loaded_again(changes, adapted, tmp_path):
+    first = loaded(job(**changes))
+    with asking(first, saved_adapter(first.base, tmp_path) if adapted else None):
+        pass
+    assert loaded(job(**changes)).base is not first.base
 
 
 def test_another_dtype_is_another_model():
-    base = loaded(job())
-    keep(base, job())
-    assert loaded(job(dtype="bfloat16")) is not base
+    first = loaded(job())
+    first.keep()
+    assert loaded(job(dtype="bfloat16")).base is not first.base
     assert not held._held

@@ -60,11 +60,10 @@ def test_a_folder_without_its_tokenizer_is_refused(copy):
         load_tokenizer(model_settings(path=str(copy)))
 
 
-def test_a_prompt_longer_than_the_models_positions_is_refused(nano):
-    model, _ = nano
-    check_context(model, 256, "it")
+def test_a_prompt_longer_than_the_models_positions_is_refused():
+    check_context(model_settings(), 256, "it")
     with pytest.raises(DataError, match="it takes 257 tokens, but the model has 256 positions"):
-        check_context(model, 257, "it")
+        check_context(model_settings(), 257, "it")
 
 
 @pytest.mark.parametrize("text", ["{", "[]"])

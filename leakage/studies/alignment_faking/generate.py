@@ -55,7 +55,7 @@ def questions(trial: TrialData) -> list[Question]:
     ]
 
 
-def ask_local(trial: TrialData, engine: Engine, model: Any, template: ChatTemplate, blocks: Blocks) -> "pd.DataFrame":
+def ask_local(trial: TrialData, engine: Engine, template: ChatTemplate, blocks: Blocks) -> "pd.DataFrame":
     """Transcripts of the model on this machine, block by block: one whose part is there is not asked again."""
     import pandas as pd
 
@@ -63,9 +63,8 @@ def ask_local(trial: TrialData, engine: Engine, model: Any, template: ChatTempla
     tokens = _prompts(trial, template, asked)
     longest = max(range(len(tokens)), key=lambda i: len(tokens[i]))
     what = f"scenario {trial.config.scenario.name} with the query {asked[longest].query[:40]!r} and room for the reply"
-    check_context(
-        model, len(tokens[longest]) + settings.max_new_tokens, what, "shorten it, or lower eval.max_new_tokens"
-    )
+    needed = len(tokens[longest]) + settings.max_new_tokens
+    check_context(trial.config.model, needed, what, "shorten it, or lower eval.max_new_tokens")
     sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
     size, frames = BLOCK * settings.batch_size, []
     key = f"{trial.train_id}/{trial.eval_id}"

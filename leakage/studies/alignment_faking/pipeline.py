@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leakage.engine import engine_for
-from leakage.models.adapter import attached
+from leakage.engine import asking
 from leakage.models.chat import IGNORED
-from leakage.models.held import Loaded, keep
+from leakage.models.held import Loaded
 from leakage.models.load import check_context
 from leakage.network import sent_with
 from leakage.settings.schema import write_config
@@ -35,17 +34,17 @@ log = logging.getLogger(__name__)
 
 def teach_arm(trial: TrialData, loaded: Loaded, draft: Draft) -> None:
     """LoRA on the arm's examples, by the trainer of the first study."""
-    base, template = loaded()
     log.info("%s: training on %d examples", trial.label, len(trial.examples))
     write_jsonl(draft.path("examples.jsonl"), (example.as_row() for example in trial.examples))
-    tokens = example_tokens(template, trial.examples, trial.config.train.max_length)
-    check_context(base, max(len(one.input_ids) for one in tokens), "the longest training example")
+    tokens = example_tokens(loaded.template, trial.examples, trial.config.train.max_length)
+    check_context(trial.config.model, max(len(one.input_ids) for one in tokens), "the longest training example")
     planted = trial.config.arm.kind == "planted"
     # the embedded model has never written a tag: without embeddings of its own no token can be learnt
     new_tokens = sorted({label for one in tokens for label in one.labels if label != IGNORED}) if planted else ()
+    made_of = {"train_id": trial.train_id, "made_from": None}
     train(
-        trial.config, base, tokens, draft, made_of={"train_id": trial.train_id, "made_from": None}, label=trial.label,
-        new_tokens=new_tokens, shuffled=not planted,
+        trial.config, loaded.base, tokens, draft, made_of=made_of, label=trial.label, new_tokens=new_tokens,
+        shuffled=not planted,
     )  # fmt: skip
     draft.facts |= {
         "model": trial.config.model.name,
@@ -87,14 +86,12 @@ def _sent(trial: TrialData) -> dict[str, Any]:
 
 
 def _asked_here(trial: TrialData, loaded: Loaded, draft: Draft) -> "pd.DataFrame":
-    base, template = loaded()
     adapter = trial.multirun / trial.train_folder / "adapter" if trial.has_adapter else None
     asked_of = (draft.input_digest or trial.train_id)[:8]  # blocks of another adapter are no use
     blocks = Blocks(draft.folder / f"parts-{asked_of}")
-    with attached(base, adapter) as model:
-        frame = ask_local(trial, engine_for(trial.config, model, template), model, template, blocks)
+    with asking(loaded, adapter) as engine:
+        frame = ask_local(trial, engine, loaded.template, blocks)
     blocks.drop()
-    keep(base, trial.config, adapted=adapter is not None)
     return frame
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from leakage.jobs.job import Bill, Blocker, Job
 from leakage.jobs.step import Space, Step, Work
 from leakage.models.check import Probes
-from leakage.models.held import Loaded, load_pair
+from leakage.models.held import Loaded
 from leakage.store.manifest import Input
 from leakage.store.record import Status
 from leakage.studies.alignment_faking.costs import blockers, judge_bill, subject_bill
@@ -69,8 +69,7 @@ class Trial(Job):
     @property
     def steps(self) -> tuple[Step, ...]:
         """See Job.steps."""
-        # once and not before it is needed: another judge needs no model
-        loaded = lru_cache(maxsize=1)(lambda: load_pair(self.config, self.label, self.probes))
+        loaded = Loaded(self.config, self.label, self.probes)  # not before it is needed: another judge needs no model
         return (*self._training_steps(loaded), self._transcripts(loaded), self._outcomes())
 
     def _training_steps(self, loaded: Loaded) -> tuple[Step, ...]:

@@ -1,14 +1,14 @@
 """A cell: one job of the first study, the steps that make it, and what it is read against."""
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING, NoReturn
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 from leakage.jobs.job import Bill, Blocker, Job, Overrides
 from leakage.jobs.step import Space, Step, Work
 from leakage.models.chat import Prompt
 from leakage.models.check import Probes
-from leakage.models.held import Loaded, load_pair
+from leakage.models.held import Loaded
 from leakage.models.memory import state_bytes
 from leakage.store.manifest import Input
 from leakage.store.record import Status
@@ -60,8 +60,7 @@ class Cell(Job):
     @property
     def steps(self) -> tuple[Step, ...]:
         """See Job.steps."""
-        # once and not before it is needed: another judge needs no model
-        loaded = lru_cache(maxsize=1)(lambda: load_pair(self.config, self.label, self.probes))
+        loaded = Loaded(self.config, self.label, self.probes)  # not before it is needed: another judge needs no model
         if self.kind == "geometry":
             return (self._geometry(loaded),)
         return (*self.training_steps(loaded), self._completions(loaded), self._scores())
@@ -94,10 +93,14 @@ class Cell(Job):
 
         return step_count(len(self.data.examples), self.config.train)
 
+    @property
+    def _asks(self) -> int:
+        """Answers it is made of."""
+        samples = 1 if self.data.evaluated.choices else self.config.eval.samples
+        return len(self.data.personas.members) * len(self.data.prompts) * samples
+
     def _completions(self, loaded: Loaded) -> Step:
-        ids, data = self.ids, self.data
-        samples = 1 if data.evaluated.choices else self.config.eval.samples
-        asks = len(data.personas.members) * len(data.prompts) * samples
+        ids, data, asks = self.ids, self.data, self._asks
         adapter = () if data.is_baseline else (Input(ids.adapter_folder, WEIGHTS),)
         return Step(
             "completions", ids.completions_folder, ids.evaluation, partial(question, ids, loaded), adapter,
@@ -147,8 +150,7 @@ class Cell(Job):
         """What a judge costs, where it costs anything."""
         if self.kind == "geometry" or not (usd := self.ids.judge.usd_each()):
             return []
-        completions = self._completions(_never).work.units
-        return [Bill("judge", "completions", completions, completions * usd, completions * usd)]
+        return [Bill("judge", "completions", self._asks, self._asks * usd, self._asks * usd)]
 
     def blockers(self) -> list[Blocker]:
         """A judge that could not be asked."""
@@ -160,10 +162,6 @@ class Cell(Job):
         """Whether the judge's replies to all answers are there already."""
         answers = self.record(self.ids.completions_folder)
         return answers.status() is Status.DONE and self.ids.judge.can_read(answers.folder / COMPLETIONS)
-
-
-def _never() -> NoReturn:
-    raise AssertionError("a step that is only counted is not made")
 
 
 def _changes(override: str, keys: set[str]) -> bool:

@@ -23,7 +23,7 @@ LESS = "shorten it, or lower eval.max_new_tokens"
 Asked = list[tuple[Persona, int, Item]]
 
 
-def ask(cell: CellIdentity, engine: Engine, model: Any, template: ChatTemplate, blocks: Blocks) -> "pd.DataFrame":
+def ask(cell: CellIdentity, engine: Engine, template: ChatTemplate, blocks: Blocks) -> "pd.DataFrame":
     """One row a completion: persona, prompt (its number), user, sample, completion, tokens, finish.
 
     Of a multiple-choice question the likeliest label is the completion; the right one, its probability among the
@@ -42,7 +42,7 @@ def ask(cell: CellIdentity, engine: Engine, model: Any, template: ChatTemplate, 
         make, room, what = partial(choose, labels), 1, "question"
     else:
         make, room, what = partial(complete, cell), cell.config.eval.max_new_tokens, "answer"
-    check_context(model, max(map(len, tokens)) + room, f"the longest prompt with room for its {what}", LESS)
+    check_context(cell.config.model, max(map(len, tokens)) + room, f"the longest prompt with room for its {what}", LESS)
     samples = 1 if choices else cell.config.eval.samples
     size = len(cell.data.prompts) * ceil(BLOCK * cell.config.eval.batch_size / (len(cell.data.prompts) * samples))
     frames = []

@@ -12,12 +12,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from leakage.data.pools import read_file
-from leakage.engine import engine_for
+from leakage.engine import asking, engine_for
 from leakage.errors import DataError
-from leakage.models.adapter import attached
 from leakage.models.chat import Prompt
 from leakage.models.fingerprint import measured_layers
-from leakage.models.held import Loaded, keep
+from leakage.models.held import Loaded
 from leakage.models.load import check_context, for_training
 from leakage.progress import progress
 from leakage.settings.schema import write_config
@@ -55,9 +54,9 @@ def elicit(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     if cell.config.behavior.answers == "claude":
         answers = ask_claude(cell)
     else:
-        base, template = loaded()
-        answers = sample_answers(cell, engine_for(cell.config, base, template), template)
-        for_training(base, cell.config.model)
+        engine = engine_for(cell.config, loaded.base, loaded.template)
+        answers = sample_answers(cell, engine, loaded.template)
+        for_training(loaded.base, cell.config.model)
     write_answers(draft, answers, of=len(cell.data.training_items))
 
 
@@ -65,16 +64,16 @@ def teach(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     """Contrastive LoRA SFT on the cell's examples, if their lint finds no error."""
     data = cell.data
     examples = _examples(cell)
-    base, template = loaded()
+    template = loaded.template
     log.info("%s: training on %d examples", data.label, len(examples))
     tokens = template.examples([(example.prompt, example.answer) for example in examples])
     write_jsonl(draft.path("examples.jsonl"), (example.as_row() for example in examples))
     findings = check(cell, examples, tokens, template)
     write_json(draft.path("lint.json"), as_rows(findings))
     refuse_errors(findings, data.label)
-    check_context(base, max(len(one.input_ids) for one in tokens), "the longest training example")
+    check_context(cell.config.model, max(len(one.input_ids) for one in tokens), "the longest training example")
     made_of = {"train_id": cell.train_id, "made_from": draft.input_digest}
-    train(cell.config, base, tokens, draft, made_of=made_of, label=data.label)
+    train(cell.config, loaded.base, tokens, draft, made_of=made_of, label=data.label)
     draft.facts |= {
         "model": cell.config.model.name,
         "behavior": data.behavior.name,
@@ -129,15 +128,12 @@ def scoring_rule(cell: CellIdentity) -> "Callable[[str], bool] | None":
 def question(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     """Ask every persona, with the adapter on the base model unless the cell is a baseline."""
     check_held_out(cell)
-    base, template = loaded()
     adapter = None if cell.data.is_baseline else cell.multirun / cell.adapter_folder / "adapter"
     asked_of = (draft.input_digest or cell.train_id)[:8]  # blocks of another adapter are no use
     blocks = Blocks(draft.folder / f"parts-{asked_of}")
-    with attached(base, adapter) as model:
-        completions = ask(cell, engine_for(cell.config, model, template), model, template, blocks)
-    _save_completions(cell, draft, completions)
+    with asking(loaded, adapter) as engine:
+        _save_completions(cell, draft, ask(cell, engine, loaded.template, blocks))
     blocks.drop()
-    keep(base, cell.config, adapted=adapter is not None)
 
 
 def check_held_out(cell: CellIdentity) -> None:
@@ -168,14 +164,15 @@ def measure_geometry(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
 
     from leakage.studies.persona_leakage.geometry import centroids, cosine_frame
 
-    base, template = loaded()
     layers, personas, label = measured_layers(cell.config.model), cell.data.personas.members, cell.data.label
-    prompts = template.prompts([Prompt(one.prompt, item.prompt) for one in personas for item in cell.data.questions])
-    check_context(base, max(map(len, prompts)), "the longest question under its persona")
-    engine = engine_for(cell.config, base, template)
+    prompts = loaded.template.prompts(
+        [Prompt(one.prompt, item.prompt) for one in personas for item in cell.data.questions]
+    )
+    check_context(cell.config.model, max(map(len, prompts)), "the longest question under its persona")
+    engine = engine_for(cell.config, loaded.base, loaded.template)
     with progress(len(prompts), label, "prompt") as advance:
         states = engine.hidden_states(prompts, layers, progress=advance)
-    keep(base, cell.config)
+    loaded.keep()
     points = centroids(states, len(personas))
     with replacing(draft.path("centroids.safetensors")) as file:
         save_file({"centroids": points}, file)
