@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leakage.engine.base import Completion, Engine, Request
+from leakage.engine.base import Completion, Engine, Request, StateEngine
 from leakage.engine.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 SHARES_FROM = 2**24  # weights; a smaller model reads a beginning again sooner than it is handed on
 
-__all__ = ["Completion", "Engine", "Request", "Sampling", "asking", "build_engine", "engine_for"]
+__all__ = ["Completion", "Engine", "Request", "Sampling", "StateEngine", "asking", "build_engine", "engine_for"]
 
 
-def build_engine(model: Any, template: "ChatTemplate", settings: "EvalSettings") -> Engine:
-    """The engine the settings name, around a loaded model."""
+def build_engine(model: Any, template: "ChatTemplate", settings: "EvalSettings") -> StateEngine:
+    """The engine the settings name, around a loaded model; for what vLLM does not tell, the fast one."""
     from leakage.engine.fast import FastEngine
     from leakage.engine.reference import ReferenceEngine
 
@@ -29,7 +29,7 @@ def build_engine(model: Any, template: "ChatTemplate", settings: "EvalSettings")
     return FastEngine(model, template.tokenizer, settings.batch_size, template.stops, shares)
 
 
-def engine_for(config: "Config", model: Any, template: "ChatTemplate") -> Engine:
+def engine_for(config: "Config", model: Any, template: "ChatTemplate") -> StateEngine:
     """The engine of a job, around its model in its inference dtype."""
     from leakage.models.load import for_inference
 
@@ -41,6 +41,12 @@ def asking(loaded: "Loaded", adapter: Path | None) -> Iterator[Engine]:
     """The engine of a job around its base model, with a saved adapter on it or with none."""
     from leakage.models.adapter import attached
 
+    if loaded.config.eval.engine == "vllm":
+        from leakage.engine.vllm import vllm_engine
+
+        loaded.release()  # it has the weights a second time
+        yield vllm_engine(loaded.config, loaded.template, adapter)
+        return
     with attached(loaded.base, adapter) as model:
         yield engine_for(loaded.config, model, loaded.template)
     loaded.keep(adapted=adapter is not None)

@@ -48,7 +48,7 @@ def refuse_nan(logits: "Tensor") -> None:
 
 
 class Engine(Protocol):
-    """A model with its tokenizer, ready to answer; both paths give the same completions."""
+    """A model with its tokenizer, ready to answer; `fast` and `reference` give the same completions, vLLM its own."""
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, *, progress: Progress
@@ -64,6 +64,10 @@ class Engine(Protocol):
         choices: token ids, (n_choices,) a prompt; returns arrays of the same lengths, float64, natural logarithm.
         """
         ...
+
+
+class StateEngine(Engine, Protocol):
+    """One that sees into the model too."""
 
     def hidden_states(
         self, prompts: Sequence[Sequence[int]], layers: Sequence[int], *, progress: Progress

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from leakage.errors import ConfigError, LeakageError, ModelError, SweepError
 from leakage.jobs.job import Job
 from leakage.jobs.plan import PlanJob
-from leakage.models.check import CHOICES, Probes
+from leakage.models.check import CHOICES, Probes, engine_findings
 from leakage.models.fingerprint import SHIPPED
 from leakage.models.memory import check_reachable, folder_of, refuse_small_gpus
 from leakage.progress import waiting
@@ -68,6 +68,8 @@ def unfit(jobs: Sequence[Job]) -> Iterator[str]:
         key = digest([model.path, model.revision, model.template.model_dump(mode="json"), lora.model_dump(mode="json")])
         probes[key] = probes.get(key, Probes()) | job.probes
         first.setdefault(key, (model, lora))
+    asked = [(job.config.eval, job.base_model) for job in jobs if job.base_model and job.kind != "geometry"]
+    yield from dict.fromkeys(one for settings, model in asked for one in engine_findings(settings, model))
     for key, (model, lora) in first.items():
         if folder_of(model):
             yield from check(model, lora, probes[key])

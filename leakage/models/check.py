@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
+from importlib.util import find_spec
 from inspect import signature, unwrap
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -12,7 +13,7 @@ from leakage.models.chat import SPOKEN, ChatTemplate, Prompt
 from leakage.models.fingerprint import locate, text_config
 
 if TYPE_CHECKING:
-    from leakage.settings.config import LoraSettings, ModelSettings
+    from leakage.settings.config import EvalSettings, LoraSettings, ModelSettings
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,18 @@ class Probes:
 
 OWN = {"messages", "conversation", "tokenize", "add_generation_prompt", "strftime_now"}  # what no user may set
 CHOICES = Probes(labels=(("A)", "B)", "C)", "D)"),))  # of most multiple-choice questions
+
+
+def engine_findings(settings: "EvalSettings", model: "ModelSettings") -> Iterator[str]:
+    """Why the engine that is asked for cannot ask this model, each with its mend."""
+    if settings.engine != "vllm":
+        return
+    if find_spec("vllm") is None:
+        yield "eval.engine=vllm: vLLM is not installed here; docs/models.md says how, or leave out eval.engine"
+    if model.inference_dtype == "float64":
+        yield (
+            f"eval.engine=vllm: it has no float64, in which {model.name} is asked; add model.inference_dtype=float32"
+        )
 
 
 def refuse_unfit(template: ChatTemplate, settings: "ModelSettings", probes: Probes) -> None:

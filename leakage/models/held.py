@@ -8,6 +8,7 @@ from leakage.models.chat import ChatTemplate
 from leakage.models.check import Probes, refuse_unfit
 from leakage.models.fingerprint import fingerprint
 from leakage.models.load import for_training, load_base, load_template, quiet
+from leakage.models.out_of_memory import release_memory
 
 if TYPE_CHECKING:
     from leakage.settings.config import Config
@@ -55,6 +56,12 @@ class Loaded:
         dtype, used = self.config.model.dtype, self.config.model.inference_dtype
         if (dtype == used or (dtype, used) in WIDER) and not (adapted and used == "float64"):
             _held[self._key] = self.base
+
+    def release(self) -> None:
+        """Let go of every base this process holds: another engine needs the memory."""
+        self.__dict__.pop("base", None)
+        _held.clear()
+        release_memory()
 
     @cached_property
     def _key(self) -> str:

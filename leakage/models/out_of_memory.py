@@ -33,11 +33,12 @@ def lacking_memory(work: Callable[[Sequence[Item]], None], batch: Sequence[Item]
         cause = str(error).strip().partition("\n")[0] or "out of memory"
     else:
         return ""
-    _release()  # not before the error is gone, whose frames hold what is to be released
+    release_memory()  # not before the error is gone, whose frames hold what is to be released
     return cause
 
 
-def _release() -> None:
+def release_memory() -> None:
+    """Give back what nothing refers to any more."""
     import torch
 
     gc.collect()

@@ -138,6 +138,7 @@ class EvalSettings(Settings):
 
     behavior: what is measured; null = what was taught
     prompts: at most so many of the held-out prompts; null = all of them
+    engine: fast and reference give the same numbers; those of vllm are its own, see identity.engine_identity
     """
 
     behavior: Annotated[str | None, INCIDENTAL]
@@ -147,7 +148,7 @@ class EvalSettings(Settings):
     top_p: Annotated[float, Field(gt=0, le=1), EVAL]
     max_new_tokens: Annotated[int, Field(ge=1), EVAL]
     batch_size: Annotated[int, Field(ge=1), INCIDENTAL]
-    engine: Annotated[Literal["fast", "reference"], INCIDENTAL]
+    engine: Annotated[Literal["fast", "reference", "vllm"], INCIDENTAL]
 
 
 class ApiSettings(Settings):

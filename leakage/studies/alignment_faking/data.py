@@ -8,7 +8,7 @@ from typing import Any
 from leakage.errors import ConfigError
 from leakage.models.fingerprint import model_identity
 from leakage.network import address_identity, fields_identity
-from leakage.settings.identity import identity_fields
+from leakage.settings.identity import engine_identity, identity_fields
 from leakage.store.files import digest
 from leakage.store.manifest import SCHEMA
 from leakage.studies.alignment_faking.arms import PLANTED, TrainingExample, training_examples
@@ -115,7 +115,7 @@ class TrialData:
         fields = identity_fields(self.config, "eval")
         local = () if self.is_api else ("model.dtype", "model.inference_dtype")
         most = self.config.subject.max_tokens
-        other: dict[str, Any] = {}
+        other: dict[str, Any] = {} if self.is_api else engine_identity(self.config)
         other |= {"max_tokens": most} if self.is_api and most != self.config.eval.max_new_tokens else {}
         other |= {"words": words} if (words := asdict(self.scenario.words)) != asdict(Words()) else {}
         return other | {

@@ -8,7 +8,7 @@ from typing import Any
 from leakage.data.pools import read_file
 from leakage.models.fingerprint import headline_layer, measured_layers, model_identity
 from leakage.network import judge_identity
-from leakage.settings.identity import identity_fields
+from leakage.settings.identity import engine_identity, identity_fields
 from leakage.store.files import digest
 from leakage.store.manifest import SCHEMA
 from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry_of
@@ -97,7 +97,11 @@ class CellIdentity:
     def evaluation(self) -> dict[str, Any]:
         """Everything that can change what is sampled or chosen, the adapter apart."""
         prompts = self.data.prompts
-        fields = identity_fields(self.config, "eval") | {"behavior.name": self.data.evaluated.name}
+        fields = (
+            identity_fields(self.config, "eval")
+            | engine_identity(self.config)
+            | {"behavior.name": self.data.evaluated.name}
+        )
         unsampled = _SAMPLING if self.data.evaluated.choices else ()
         return {
             "schema": SCHEMA,
