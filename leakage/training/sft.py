@@ -12,7 +12,8 @@ from leakage.jobs.signals import saving, stop_now
 from leakage.models.adapter import fresh, reach
 from leakage.models.chat import Tokens
 from leakage.progress import Progress, progress
-from leakage.training.step import Steps, layout_for
+from leakage.training.joined import join, joining
+from leakage.training.step import RightPad, Steps
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -54,7 +55,7 @@ def train_adapter(
     Goes on from the newest checkpoint: weights, optimiser, order of the examples and every source of randomness
     are in it, so that the adapter is the one an undisturbed training makes.
     """
-    from transformers import PrinterCallback, set_seed
+    from transformers import set_seed
 
     set_seed(seed)
     model = fresh(base, lora, new_tokens)
@@ -62,21 +63,17 @@ def train_adapter(
         log.warning(
             "%s: the adapter can change %.0f %% of the weights of the blocks; see docs/models.md", label, 100 * share
         )
-    steps = Steps(layout_for(model, examples), train.batch_size)
-    trainer = _trainer_class(steps)(
-        model=model,
-        args=_arguments(train, checkpoints.folder, seed=seed, device=base.device.type, shuffled=shuffled),
-        train_dataset=_Examples(examples),
-        data_collator=lambda examples: {"examples": examples},
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(checkpoints.callback())
-    start = checkpoints.newest()
-    if start:
-        log.info("%s: training goes on from %s", label, start.name)
-    with progress(step_count(len(examples), train), f"{label}: training", "step") as advance, saving():
-        trainer.add_callback(step_callback(advance))
-        trainer.train(resume_from_checkpoint=str(start) if start else None)
+    arguments = _arguments(train, checkpoints.folder, seed=seed, device=base.device.type, shuffled=shuffled)
+    with joining(model, examples) as joins:
+        layout = join if joins else RightPad(base.config.get_text_config().pad_token_id or 0)
+        trainer = _trainer(model, examples, Steps(layout, train.batch_size), arguments)
+        trainer.add_callback(checkpoints.callback())
+        start = checkpoints.newest()
+        if start:
+            log.info("%s: training goes on from %s", label, start.name)
+        with progress(step_count(len(examples), train), f"{label}: training", "step") as advance, saving():
+            trainer.add_callback(step_callback(advance))
+            trainer.train(resume_from_checkpoint=str(start) if start else None)
     stop_now()
     history = _read_log(trainer.state.log_history)
     model.save_pretrained(folder)
@@ -147,9 +144,9 @@ def step_callback(advance: Progress) -> Any:
     return Steps()
 
 
-def _trainer_class(steps: Steps) -> Any:
+def _trainer(model: Any, examples: Sequence[Tokens], steps: Steps, arguments: "TrainingArguments") -> Any:
     """transformers' Trainer with our gradients, from batches that are lists of examples."""
-    from transformers import Trainer
+    from transformers import PrinterCallback, Trainer
 
     class CompletionTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
         def training_step(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
@@ -159,7 +156,12 @@ def _trainer_class(steps: Steps) -> Any:
         def floating_point_ops(self, _: Any) -> int:
             return 0  # it would count them from one tensor of ids
 
-    return CompletionTrainer
+    trainer = CompletionTrainer(
+        model=model, args=arguments, train_dataset=_Examples(examples),
+        data_collator=lambda examples: {"examples": examples},
+    )  # fmt: skip
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 class _Examples:

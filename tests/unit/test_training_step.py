@@ -1,22 +1,26 @@
 """One optimiser step: no example sees another, and its gradient is the same in any number of parts."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
+from transformers.integrations.sdpa_attention import sdpa_attention_forward as usual
 
 from leakage.errors import ModelError
 from leakage.models.adapter import fresh
 from leakage.models.chat import Tokens
-from leakage.models.load import load_base
-from leakage.training import step
-from leakage.training.step import RightPad, Steps, join, keeps_apart, layout_for
+from leakage.training import joined
+from leakage.training.joined import join, joining
+from leakage.training.step import RightPad, Steps
 from tests.families.loaded import load, pairs
 from tests.families.table import named
-from tests.unit.helpers import lora_settings, model_settings
+from tests.unit.helpers import lora_settings
 
 
 @pytest.fixture
-def taught(families):
-    """A tiny Llama with an adapter that says something, and eight examples."""
+def taught(families, monkeypatch):
+    """A tiny Llama with an adapter that says something, taken for a large one, and eight examples."""
+    monkeypatch.setattr(joined, "JOINS_FROM", 0)
     loaded = load(named("llama3.1"), families)
     torch.manual_seed(0)
     model = fresh(loaded.base, lora_settings())
@@ -33,7 +37,8 @@ def backward(loss):
 
 def gradient(model, steps, examples, backward=backward):
     model.zero_grad()
-    loss = steps.gradient(model, examples, backward)
+    with joining(model, examples) if steps.layout is join else nullcontext():
+        loss = steps.gradient(model, examples, backward)
     grads = [weight.grad.flatten() for weight in model.parameters() if weight.requires_grad]
     return loss.item(), torch.cat(grads)
 
@@ -53,22 +58,6 @@ def test_the_first_token_of_an_example_is_not_learnt_from_the_one_before(taught)
     model, examples = taught
     whole = [Tokens(one.input_ids, one.input_ids) for one in examples]
     assert is_same(gradient(model, Steps(join, 16), whole), gradient(model, Steps(RightPad(0), 16), whole))
-
-
-def test_joined_examples_are_not_more_tokens_than_attention_is_cheap_for(taught, monkeypatch):
-    model, examples = taught
-    lengths = [len(one.input_ids) for one in examples]
-    read = []
-    monkeypatch.setattr(step, "TOGETHER", max(lengths) + min(lengths))
-    watched = model.get_base_model().register_forward_pre_hook(
-        lambda _, __, named: read.append(named["input_ids"].numel()), with_kwargs=True
-    )
-    parts = gradient(model, Steps(join, 16), examples)
-    watched.remove()
-    assert len(read) > 1
-    assert sum(read) == sum(lengths)
-    assert max(read) <= step.TOGETHER
-    assert is_same(parts, gradient(model, Steps(RightPad(0), 16), examples))
 
 
 @pytest.mark.parametrize("layout", [RightPad(0), join])
@@ -116,23 +105,28 @@ def test_a_single_example_too_large_is_computed_twice_and_then_an_error(taught, 
 
 
 def test_a_model_that_lets_examples_see_each_other_is_padded(taught, monkeypatch):
-    """With a mask of ones transformers takes joined examples for one text, and says nothing."""
+    """The usual attention would take joined examples for one text, and say nothing."""
     model, examples = taught
-    monkeypatch.setattr(step, "JOINS_FROM", 0)
-    assert keeps_apart(model, examples)
-    assert layout_for(model, examples) is join
-    joined = step.join
-
-    def masked(examples):
-        batch = joined(examples)
-        return batch | {"attention_mask": torch.ones_like(batch["input_ids"])}
-
-    monkeypatch.setattr(step, "join", masked)
-    assert not keeps_apart(model, examples)
-    assert isinstance(layout_for(model, examples), RightPad)
-    assert not is_same(gradient(model, Steps(masked, 16), examples), gradient(model, Steps(RightPad(0), 16), examples))
+    assert joined._try(model, examples[:2])
+    monkeypatch.setattr(joined, "_within_examples", lambda *states, **how: usual(*states, is_causal=True, **how))
+    assert not joined._try(model, examples[:2])
 
 
-def test_the_embedded_model_is_padded(taught):
-    model = fresh(load_base(model_settings(), "cpu"), lora_settings())
-    assert isinstance(layout_for(model, taught[1]), RightPad)
+@pytest.mark.parametrize("more", [{"sliding_window": 16}, {"softcap": 50.0}, {"s_aux": 1.0}])
+def test_attention_of_another_kind_is_not_taken_for_the_usual_one(taught, monkeypatch, more):
+    model, examples = taught
+    within = joined._within_examples
+    monkeypatch.setattr(joined, "_within_examples", lambda *states, **how: within(*states, **how | more))
+    assert not joined._try(model, examples[:2])
+
+
+def test_small_models_are_padded_and_all_leave_as_they_came(taught, monkeypatch):
+    model, examples = taught
+    with joining(model, examples) as joins:
+        assert joins
+        assert model.config._attn_implementation == joined.NAME
+    assert model.config._attn_implementation == "sdpa"
+    monkeypatch.setattr(joined, "JOINS_FROM", 2**24)
+    with joining(model, examples) as joins:
+        assert not joins
+        assert model.config._attn_implementation == "sdpa"
