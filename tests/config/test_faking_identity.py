@@ -128,6 +128,15 @@ def test_what_is_planted_is_part_of_who_answers(compose, change):
     assert one.eval_id == other.eval_id
 
 
+def test_the_engine_counts_where_its_numbers_are_its_own_and_it_is_what_answers(compose, asked):
+    def evaluation(*overrides):
+        return Trial(compose(*overrides, study="faking")).data.eval_id
+
+    assert evaluation("eval.engine=reference") == evaluation() != evaluation("eval.engine=vllm")
+    api = ("subject=openai", "subject.model=m", f"queries.path={asked / 'rows.jsonl'}", "queries.subset=null")
+    assert evaluation(*api, "eval.engine=vllm") == evaluation(*api)
+
+
 def test_the_words_of_the_protocol_count_where_the_prompts_are_ones_own(compose, asked):
     own = [f"scenario.system={asked / 'text.txt'}", f"scenario.suffix={asked / 'text.txt'}"]
     one, other = (Trial(compose(*own, *more, study="faking")).data for more in ([], ["scenario.words.output=result"]))

@@ -12,7 +12,7 @@ import pytest
 
 from leakage.errors import SweepError
 from leakage.jobs.plan import make_plan
-from leakage.jobs.preflight import bytes_needed, preflight
+from leakage.jobs.preflight import bytes_needed, preflight, unfit
 from leakage.models.memory import adapter_bytes, state_bytes
 from leakage.training.train import CHECKPOINT
 from tests import programs
@@ -113,6 +113,18 @@ def small_disk(tmp_path):
         pytest.skip("only root may mount a small file system; the test fills one")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_an_engine_that_is_not_installed_or_lacks_the_dtype_is_refused(jobs, tmp_path, monkeypatch):
+    def wrong(*overrides):
+        return list(unfit([one.job for one in jobs(tmp_path, overrides)]))
+
+    missing, wide = wrong("eval.engine=vllm")
+    assert missing == "eval.engine=vllm: vLLM is not installed here; docs/models.md says how, or leave out eval.engine"
+    assert wide.endswith("it has no float64, in which nano is asked; add model.inference_dtype=float32")
+    assert wrong("eval.engine=vllm", "job=geometry", "source=none") == []  # vLLM gives no hidden states
+    monkeypatch.setattr("leakage.models.check.find_spec", lambda name: name)
+    assert wrong("eval.engine=vllm", "model.inference_dtype=float32") == []
 
 
 def test_a_disk_without_room_is_refused(small_disk, jobs):
