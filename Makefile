@@ -39,8 +39,8 @@ site: $(READY) ## SITE=slurm_h200 [PARTITION= ACCOUNT= MINUTES= MODEL= SETUP=]: 
 	@$(BIN)/python -m leakage site "$$SITE" --partition "$$PARTITION" --account "$$ACCOUNT" --model "$$MODEL" \
 	  --setup "$$SETUP" $(if $(MINUTES),--minutes "$$MINUTES")
 
-bench: $(READY) ## how long it takes to read a thousand cells (copies of those that are there)
-	@$(BIN)/python benchmarks/analysis.py "$$MULTIRUN"
+bench: $(READY) $(PEERS)/.ready ## our engine and training against others', on SmolLM2, five times in turns (about half an hour)
+	@$(BIN)/python -m benchmarks.engines
 
 test: $(READY) ## all tests but the longest, of which it runs a short version (ten minutes on two cores)
 	$(PYTEST) -m "not long"

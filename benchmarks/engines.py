@@ -1,4 +1,4 @@
-"""This project's engine and training step against others': python benchmarks/engines.py [generate] [choices] [step].
+"""This project's engine and training step against others': python -m benchmarks.engines [generate] [choices] [step].
 
 Everybody does the same work in the same run, in turns, and in the same dtype; each has warmed up. What they make is
 held against what ours makes before any time is printed. Those whose library is not in .venv-peers are left out; make
@@ -17,13 +17,14 @@ from hydra import compose, initialize_config_dir
 
 from benchmarks.contenders.serving import Task
 from benchmarks.contenders.starting import ROOT, Contender
-from leakage.cli.register import register, study_of_config
+from leakage.cli.register import register
 from leakage.data.pools import read_pool
 from leakage.models.chat import ChatTemplate, Prompt
 from leakage.models.fingerprint import locate
 from leakage.models.load import load_template
 from leakage.settings.schema import load
 from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.persona_leakage.settings import CellConfig
 
 PEERS = str(ROOT / ".venv-peers" / "bin" / "python")
 CONTENDERS = {
@@ -68,7 +69,7 @@ def task_of(kind: str, asked: argparse.Namespace) -> Task:
     register()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         cfg = compose("config", [f"model={MODELS[asked.model]}", f"model.dtype={asked.dtype}"])
-    cell = Cell(load(cfg, study_of_config(cfg).settings()))
+    cell = Cell(load(cfg, CellConfig))
     model = cell.config.model
     template = load_template(model)
     shared = {

@@ -1,5 +1,6 @@
 """This project's engine and training step."""
 
+import math
 from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any
@@ -83,7 +84,7 @@ def adapted(task: Task) -> Any:
 def length(model: Any) -> float:
     """Length of the gradient."""
     grads = [weight.grad for weight in model.parameters() if weight.grad is not None]
-    return float(sum(grad.double().pow(2).sum() for grad in grads)) ** 0.5
+    return math.sqrt(sum(float(grad.double().pow(2).sum()) for grad in grads))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""How long things take; each file says how to run it."""
