@@ -58,6 +58,7 @@ def main() -> None:
         asked.error("torch sees no GPU; --tiny tries the program without one")
     limits = ceilings(device, 512 if tiny else 16384)
     print(f"ceilings: {limits.flops / 1e12:.1f} TFLOP/s, {limits.bandwidth / 1e12:.3f} TB/s", flush=True)
+    torch.set_num_threads(1 if tiny else torch.get_num_threads())
     model = build(TINY if tiny else QWEN, device)
     hours = sum(measure(stage, limits, device) for stage in stages(model, 8 if tiny else 512))
     print(f"grid of 4 x 6 cells: {hours:.2f} hours on one of these, loading and judging apart")
@@ -95,7 +96,8 @@ def build(shape: dict[str, int], device: str) -> Any:
 
     torch.set_default_device(device)
     model = Qwen2ForCausalLM._from_config(
-        Qwen2Config(**shape, tie_word_embeddings=False, pad_token_id=0, eos_token_id=1), dtype=torch.bfloat16
+        Qwen2Config(**shape, tie_word_embeddings=False, pad_token_id=0, eos_token_id=1),
+        dtype=torch.bfloat16 if device == "cuda" else torch.float32,
     )
     torch.set_default_device("cpu")
     return model.eval()
