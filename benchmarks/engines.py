@@ -42,19 +42,25 @@ EXACT = 1e-4  # of log-probabilities, and of losses and gradients relative to th
 
 def main() -> None:
     """Time what is asked for, and print a table of each."""
+    arguments = parser().parse_args()
+    for kind in arguments.kinds or CONTENDERS:
+        compare(kind, task_of(kind, arguments), arguments.repeats)
+
+
+def parser() -> argparse.ArgumentParser:
+    """What can be asked for."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("kinds", nargs="*", type=known, help="of generate, choices, step; all, if none is named")
     asked.add_argument("--model", choices=MODELS, default="smollm2")
     asked.add_argument("--dtype", default="float32")
     asked.add_argument("--repeats", type=int, default=5)
+    asked.add_argument("--personas", type=int, default=4, help="to generate for; twice as many to choose for")
     asked.add_argument(
-        "--personas", type=int, default=4, help="of prompts to generate for, and twice as many to choose for"
+        "--questions", type=int, default=3, help="under each persona, to generate for; to choose for, 50"
     )
     asked.add_argument("--samples", type=int, default=10)
     asked.add_argument("--length", type=int, default=40, help="most tokens of an answer")
-    arguments = asked.parse_args()
-    for kind in arguments.kinds or CONTENDERS:
-        compare(kind, task_of(kind, arguments), arguments.repeats)
+    return asked
 
 
 def known(kind: str) -> str:
@@ -87,9 +93,9 @@ def asked_of(cell: Cell, template: ChatTemplate, personas: int, questions: int) 
 
 
 def to_generate(cell: Cell, template: ChatTemplate, asked: argparse.Namespace) -> Task:
-    """Three questions under each persona, sampled several times."""
+    """A few questions under each persona, sampled several times."""
     sampling = {"samples": asked.samples, "length": asked.length, "temperature": 1.0, "top_p": 0.95}
-    return {"prompts": asked_of(cell, template, asked.personas, 3)} | sampling
+    return {"prompts": asked_of(cell, template, asked.personas, asked.questions)} | sampling
 
 
 def to_choose(cell: Cell, template: ChatTemplate, asked: argparse.Namespace) -> Task:
