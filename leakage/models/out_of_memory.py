@@ -19,7 +19,7 @@ def halved(size: int, cause: str, mend: str) -> int:
             f"the memory does not hold the model with a single sequence ({cause}); {mend}, use a smaller model, or a "
             "machine with more"
         )
-    log.warning("out of memory in batches of %d; going on in batches of %d, which changes no result", size, size // 2)
+    log.warning("out of memory in batches of %d; going on in batches of %d", size, size // 2)
     return size // 2
 
 

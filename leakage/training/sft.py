@@ -66,7 +66,8 @@ def train_adapter(
     arguments = _arguments(train, checkpoints.folder, seed=seed, device=base.device.type, shuffled=shuffled)
     with joining(model, examples) as joins:
         layout = join if joins else RightPad(base.config.get_text_config().pad_token_id or 0)
-        trainer = _trainer(model, examples, Steps(layout, train.batch_size), arguments)
+        steps = Steps(layout, train.batch_size)
+        trainer = _trainer(model, examples, steps, arguments)
         trainer.add_callback(checkpoints.callback())
         start = checkpoints.newest()
         if start:
@@ -75,6 +76,8 @@ def train_adapter(
             trainer.add_callback(step_callback(advance))
             trainer.train(resume_from_checkpoint=str(start) if start else None)
     stop_now()
+    if steps.recomputes:
+        base.gradient_checkpointing_disable()
     history = _read_log(trainer.state.log_history)
     model.save_pretrained(folder)
     trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)

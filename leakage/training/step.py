@@ -43,9 +43,8 @@ def completion_loss(model: Any, batch: Mapping[str, Any]) -> "Tensor":
     """
     import torch.nn.functional as F
 
-    target = F.pad(batch["labels"][:, 1:], (0, 1), value=IGNORED).to(
-        model.device
-    )  # each position's is the token after it
+    following = F.pad(batch["labels"][:, 1:], (0, 1), value=IGNORED)  # each position's target is the token after it
+    target = following.to(model.device)
     chosen = target != IGNORED
     head = model.get_base_model().get_output_embeddings()
     narrowed = head.register_forward_pre_hook(lambda _, inputs: (inputs[0][chosen][None],))
@@ -65,7 +64,10 @@ def _on(device: Any, batch: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Steps:
-    """Gradients of optimiser steps. size: examples in a forward and backward, halved where memory runs out."""
+    """Gradients of optimiser steps.
+
+    size: examples in a forward and backward, halved where memory runs out; dropout then falls on others
+    """
 
     layout: Layout
     size: int
