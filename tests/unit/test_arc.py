@@ -328,7 +328,7 @@ def test_a_file_in_another_alphabet_is_named_in_one_sentence(tmp_path):
 @pytest.mark.parametrize("path", ["arc.parquet", "data/arc.jsonl", "/nowhere/arc", "./arc", "~/no-such-arc", "arc"])
 def test_a_missing_file_is_never_looked_for_on_the_hub(monkeypatch, tmp_path, path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("leakage.data.pools.hub.Source._download", lambda *_: pytest.fail("asked the hub"))
+    monkeypatch.setattr("leakage.data.hub.Source._download", lambda *_: pytest.fail("asked the hub"))
     with pytest.raises(DataError, match=r"there is no .*arc.*; data\.capability\.path takes a hub id"):
         read_arc(path, "ARC-Challenge", None)
 

@@ -3,8 +3,8 @@
 from functools import lru_cache
 from random import Random
 
+from leakage.data.hub import Source
 from leakage.data.pools import read_pool
-from leakage.data.pools.hub import Source
 from leakage.errors import DataError
 from leakage.studies.alignment_faking.settings import QuerySettings
 

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from leakage.data.pools import Item, read_file
+from leakage.data.rows import read_typed
 from leakage.engine import Engine, Request, Sampling
 from leakage.errors import DataError
 from leakage.models.chat import ChatTemplate, Prompt
 from leakage.progress import progress
 from leakage.store.draft import Draft
-from leakage.store.files import digest, read_jsonl, write_jsonl
+from leakage.store.files import digest, write_jsonl
 from leakage.studies.persona_leakage.files import ANSWERS
 from leakage.studies.persona_leakage.identity import CellIdentity
 
@@ -90,4 +91,4 @@ def write_answers(draft: Draft, answers: list[Generated], *, of: int) -> None:
 
 def read_answers(folder: Path) -> tuple[Item, ...]:
     """The items with their generated answers."""
-    return tuple(read_jsonl(folder / ANSWERS, Generated))
+    return tuple(read_typed(folder / ANSWERS, Generated, "", ""))
