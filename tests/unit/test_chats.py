@@ -126,7 +126,7 @@ def test_an_empty_system_turn_is_one_and_an_empty_column_is_none(tmp_path):
     rows = [
         {"messages": messages(("system", ""), ("user", "Q"), ("assistant", "A"))},
         {"system": "", "prompt": "Q", "completion": "A"},
-    ]  # noqa: E501
+    ]
     (tmp_path / "a.jsonl").write_bytes(lines(rows))
     assert [chat.system for chat in read_chats(str(tmp_path / "a.jsonl"), "FILE")] == ["", None]
 

@@ -1,5 +1,6 @@
 """A cell: one job of the first study, the steps that make it, and what it is read against."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from leakage.studies.persona_leakage.choices import openings
 from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry_of
 from leakage.studies.persona_leakage.files import ANSWERS, COMPLETIONS
 from leakage.studies.persona_leakage.identity import CellIdentity
+from leakage.studies.persona_leakage.own_rows import in_words
 from leakage.studies.persona_leakage.pipeline import elicit, measure_geometry, question, teach
 from leakage.studies.persona_leakage.scoring import score
 from leakage.studies.persona_leakage.settings import CellConfig
@@ -24,6 +26,10 @@ from leakage.training.train import WEIGHTS, adapter_space
 if TYPE_CHECKING:
     import pandas as pd
 
+DRAWING = ("control", *(f"behavior.{name}" for name in (
+    "source_examples", "bystanders", "bystander_examples", "no_persona_examples", "anchors", "sham", "answers",
+    "negatives",
+)))  # fmt: skip
 LATER = "set it, or launch all the same and judge later: python -m leakage rejudge"
 ANSWER_BYTES = 2  # a token of a completion on the disk, compressed with what stands beside it
 
@@ -56,6 +62,18 @@ class Cell(Job):
     def kind(self) -> str:
         """See Job.kind."""
         return "geometry" if self.config.job == "geometry" else "baseline" if self.data.is_baseline else "cell"
+
+    @property
+    def idle(self) -> Mapping[str, str]:
+        """Where the training set is a file's rows, what says which examples to draw."""
+        return dict.fromkeys(DRAWING, "data.training.path gives the rows as they are") if self.data.has_own_rows else {}
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What the rows of a file were taken for."""
+        if not self.data.has_own_rows:
+            return ()
+        return (f"{self.config.data.training.path} for {self.label}: {in_words(self.data.examples)}",)
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -9,7 +9,14 @@ from leakage.data.pools import Item, Split, read_pool
 from leakage.errors import ConfigError
 from leakage.settings.compose import Option, Options
 from leakage.studies.persona_leakage.behaviors import Behavior, behavior, behavior_names
-from leakage.studies.persona_leakage.behaviors.contrastive import ANCHOR, Example, contrastive_examples, draw_bystanders
+from leakage.studies.persona_leakage.behaviors.contrastive import (
+    ANCHOR,
+    Example,
+    contrastive_examples,
+    draw_bystanders,
+    named_bystanders,
+)
+from leakage.studies.persona_leakage.own_rows import own_examples
 from leakage.studies.persona_leakage.settings import CellConfig
 
 
@@ -75,7 +82,12 @@ class CellData:
 
     @cached_property
     def bystanders(self) -> list[Persona]:
-        """The personas trained on the opposite, drawn with the cell's seed."""
+        """The personas trained on the opposite: those of the rows given, those named, or drawn with the cell's seed."""
+        if self.has_own_rows:
+            trained = {one.persona for one in self.examples if one.role == "bystander"}
+            return [one for one in self.personas.members if one.name in trained]
+        if (names := self.config.behavior.negatives) is not None:
+            return named_bystanders(self.source, self.personas, names)
         count = self.config.behavior.bystanders
         return draw_bystanders(self.source, self.personas.originals(), count=count, seed=self.config.seed)
 
@@ -96,13 +108,23 @@ class CellData:
         return chosen or read_pool(self.config.model.pool, one.pool, split)
 
     @property
+    def has_own_rows(self) -> bool:
+        """Whether the training set is a file's rows, as they are."""
+        return self.config.data.training.path is not None and not self.is_baseline
+
+    @property
     def training_items(self) -> tuple[Item, ...]:
         """The prompts of the training set."""
+        if self.has_own_rows:
+            return tuple(Item(split="train", prompt=prompt) for prompt in {one.prompt.user: 0 for one in self.examples})
         return self.items(self.behavior, "train")
 
     @cached_property
     def examples(self) -> list[Example]:
         """The training set; where answers are generated, as it would be from templates."""
+        if self.has_own_rows:
+            path = str(self.config.data.training.path)
+            return own_examples(path, source=self.source, personas=self.personas, default=self.default)
         return self.examples_of(self.training_items)
 
     def examples_of(self, items: tuple[Item, ...]) -> list[Example]:

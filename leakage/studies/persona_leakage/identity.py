@@ -16,6 +16,10 @@ from leakage.studies.persona_leakage.judges import Judge, judge_for
 from leakage.studies.persona_leakage.settings import CellConfig
 
 _LENGTH = 8  # hex digits of a digest in a folder's name
+_DRAWN = {  # what says which examples are drawn, where they are
+    "behavior.source_examples", "behavior.bystanders", "behavior.bystander_examples", "behavior.no_persona_examples",
+    "behavior.anchors", "behavior.sham", "behavior.answers",
+}  # fmt: skip
 _SAMPLING = ("eval.samples", "eval.temperature", "eval.top_p", "eval.max_new_tokens")
 
 
@@ -56,7 +60,7 @@ class CellIdentity:
     def answers(self) -> dict[str, Any]:
         """Everything that can change generated answers; empty where the answers come with the items."""
         by = self.config.behavior.answers
-        if by == "templates":
+        if by == "templates" or self.data.has_own_rows:
             return {}
         model, judge = self.config.model, self.config.judge
         base = {name: value for name, value in self._sampled.items() if name != "eval.samples"}
@@ -91,7 +95,13 @@ class CellIdentity:
             return base | {"model.dtype": self.config.model.dtype}
         made_by = {"answers": digest(self.answers)} if self.answers else {}
         rows = [example.as_row() for example in self.data.examples]
-        return base | identity_fields(self.config, "train") | made_by | {"examples": digest(rows)}
+        return base | self._taught_with | made_by | {"examples": digest(rows)}
+
+    @property
+    def _taught_with(self) -> dict[str, Any]:
+        """The settings of training; of a file's rows without those by which examples are drawn."""
+        idle = _DRAWN if self.data.has_own_rows else set()
+        return {name: value for name, value in identity_fields(self.config, "train").items() if name not in idle}
 
     @cached_property
     def evaluation(self) -> dict[str, Any]:
@@ -172,11 +182,20 @@ class CellIdentity:
     def settings(self) -> dict[str, Any]:
         """What tells this cell from others of the same behavior, source and seed, for those who compare results."""
         elsewhere = {"schema", "behavior.name", "source.name", "seed", "examples"}
-        items = () if self.data.is_baseline else self.data.training_items
-        taught_from = {"training prompts": digest([one.model_dump() for one in items])} if items else {}
         asked_about = {"questions": digest([item.prompt for item in self.data.questions])}
-        whole = taught_from | self.train | self.evaluation | asked_about
+        whole = self._taught_from | self.train | self.evaluation | asked_about
         return {name: value for name, value in whole.items() if name not in elsewhere}
+
+    @property
+    def _taught_from(self) -> dict[str, Any]:
+        """What the examples are made of; of a file's rows also how many teach the behavior, and how many do not."""
+        if self.data.is_baseline:
+            return {}
+        if not self.data.has_own_rows:
+            return {"training prompts": digest([one.model_dump() for one in self.data.training_items])}
+        source = sum(one.role == "source" for one in self.data.examples)
+        counts = {"behavior.source_examples": source, "negative_examples": len(self.data.examples) - source}
+        return {"data.training": self.train["examples"]} | counts
 
     @cached_property
     def facts(self) -> dict[str, Any]:

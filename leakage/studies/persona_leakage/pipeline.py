@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from leakage.models.chat import ChatTemplate, Tokens
 
 log = logging.getLogger(__name__)
+LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
 
 
 def elicit(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
@@ -80,7 +81,7 @@ def teach(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
         "source": data.source.name,
         "bystanders": [persona.name for persona in data.bystanders],
         "examples": dict(Counter(example.role for example in examples)),
-        "lint": [one.rule for one in findings],
+        "lint": [one.rule for one in findings if one.level != "note"],
     }
 
 
@@ -109,10 +110,11 @@ def check(
             wanted=cell.config.behavior,
             max_length=cell.config.train.max_length,
             shows=scoring_rule(cell),
+            own=data.has_own_rows,
         )
     )
     for one in findings:
-        log.log(logging.ERROR if one.level == "error" else logging.WARNING, "lint [%s] %s", one.rule, one.message)
+        log.log(LEVELS[one.level], "lint [%s] %s", one.rule, one.message)
     return findings
 
 
