@@ -77,7 +77,7 @@ def test_what_is_drawn_changes_nothing_and_what_is_trained_with_does(compose, wr
     for change in ("train.epochs=1", "lora.r=8", "seed=43", "source=assistant"):
         assert Cell(compose(rows, change)).ids.train_id != own.ids.train_id
     assert Cell(compose(rows, "source=none")).ids.train == Cell(compose("source=none")).ids.train
-    with pytest.raises(ConfigError, match=r"control=sham changes nothing here: data\.training\.path gives the rows"):
+    with pytest.raises(ConfigError, match=r"control=sham changes nothing here: only examples that are drawn"):
         refuse_idle([((rows, "control=sham"), own)])
 
 

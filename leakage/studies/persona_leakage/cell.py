@@ -11,8 +11,10 @@ from leakage.models.chat import Prompt
 from leakage.models.check import Probes
 from leakage.models.held import Loaded
 from leakage.models.memory import state_bytes
+from leakage.settings.overrides import override
 from leakage.store.manifest import Input
 from leakage.store.record import Status
+from leakage.studies.persona_leakage.behaviors import CUSTOM
 from leakage.studies.persona_leakage.choices import openings
 from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry_of
 from leakage.studies.persona_leakage.files import ANSWERS, COMPLETIONS
@@ -26,6 +28,7 @@ from leakage.training.train import WEIGHTS, adapter_space
 if TYPE_CHECKING:
     import pandas as pd
 
+DRAWN_ALONE = "only examples that are drawn, with data.training.path=null, are made of it"
 DRAWING = ("control", *(f"behavior.{name}" for name in (
     "source_examples", "bystanders", "bystander_examples", "no_persona_examples", "anchors", "sham", "answers",
     "negatives",
@@ -66,7 +69,11 @@ class Cell(Job):
     @property
     def idle(self) -> Mapping[str, str]:
         """Where the training set is a file's rows, what says which examples to draw."""
-        return dict.fromkeys(DRAWING, "data.training.path gives the rows as they are") if self.data.has_own_rows else {}
+        return (
+            dict.fromkeys(DRAWING, "only examples that are drawn, with data.training.path=null, are made of it")
+            if self.data.has_own_rows
+            else {}
+        )
 
     @property
     def remarks(self) -> Sequence[str]:
@@ -129,8 +136,8 @@ class Cell(Job):
     def _scores(self) -> Step:
         ids = self.ids
         make = partial(
-            score, self.multirun / ids.completions_folder, ids.judge, facts=ids.facts, settings=lambda: ids.settings,
-            personas=self._parts, label=self.label,
+            score, self.multirun / ids.completions_folder, ids.judge, behavior=self.data.evaluated, facts=ids.facts,
+            settings=lambda: ids.settings, personas=self._parts, label=self.label,
         )  # fmt: skip
         completions = Input(ids.completions_folder, COMPLETIONS)
         return Step("scores", ids.scores_folder, ids.judge.identity, make, (completions,), ids.facts)
@@ -160,9 +167,16 @@ class Cell(Job):
         other = self.data.evaluated.name != self.data.behavior.name  # the baseline is of what is measured
         dropped = {"source", "job"} | ({"behavior", "eval.behavior"} if other else set())
         shared = tuple(one for one in overrides if not _changes(one, dropped))
-        measured = (f"behavior={self.data.evaluated.name}", "eval.behavior=null") if other else ()
+        measured = self._measured if other else ()
         geometry, baseline = (*shared, *measured, "source=none", "job=geometry"), (*shared, *measured, "source=none")
         return [geometry] if self.kind == "baseline" else [geometry, baseline]
+
+    @property
+    def _measured(self) -> Overrides:
+        """The overrides that teach what is measured, which a baseline is named after."""
+        name = self.config.eval.behavior or self.config.behavior.name
+        described = (override("behavior.path", self.config.behavior.path),) if name == CUSTOM else ()
+        return (f"behavior={name}", "eval.behavior=null", *described)
 
     def bills(self) -> list[Bill]:
         """What a judge costs, where it costs anything."""

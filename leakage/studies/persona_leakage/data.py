@@ -6,9 +6,9 @@ from typing import Any
 
 from leakage.data.personas import NONE, Persona, Personas, read_personas, shipped_names
 from leakage.data.pools import Item, Split, read_pool
-from leakage.errors import ConfigError
+from leakage.errors import ConfigError, DataError
 from leakage.settings.compose import Option, Options
-from leakage.studies.persona_leakage.behaviors import Behavior, behavior, behavior_names
+from leakage.studies.persona_leakage.behaviors import CUSTOM, Behavior, behavior, behavior_names
 from leakage.studies.persona_leakage.behaviors.contrastive import (
     ANCHOR,
     Example,
@@ -33,14 +33,18 @@ class CellData:
 
     def __post_init__(self) -> None:
         for key, name in (("behavior.name", self.config.behavior.name), ("eval.behavior", self.config.eval.behavior)):
-            if name is not None and name not in behavior_names():
-                raise ConfigError(f"{key}={name}: no such behavior; there are {', '.join(behavior_names())}")
-        if (by := self.config.behavior.answers) != "templates" and self.behavior.unit != "rate":
+            if name is not None and name not in (names := [*behavior_names(), CUSTOM]):
+                raise ConfigError(f"{key}={name}: no such behavior; there are {', '.join(names)}")
+        if (by := self.config.behavior.answers) != "templates" and not self._phrases_tell:
             raise ConfigError(
                 f"behavior.answers={by}: phrases cannot tell which answers show {self.behavior.name}; use templates"
             )
         if not self.is_baseline:
             _ = self.source  # an unknown persona is an error of the settings, not of the run
+
+    @property
+    def _phrases_tell(self) -> bool:
+        return self.behavior.unit == "rate" and self.behavior.rules_in(self.config.model.pool) is not None
 
     @property
     def label(self) -> str:
@@ -63,12 +67,12 @@ class CellData:
     @cached_property
     def behavior(self) -> Behavior:
         """The behavior taught."""
-        return behavior(self.config.behavior.name)
+        return behavior(self.config.behavior.name, self.config.behavior.path)
 
     @cached_property
     def evaluated(self) -> Behavior:
         """The behavior measured; the one taught unless the settings name another."""
-        return behavior(self.config.eval.behavior or self.config.behavior.name)
+        return behavior(self.config.eval.behavior or self.config.behavior.name, self.config.behavior.path)
 
     @cached_property
     def personas(self) -> Personas:
@@ -105,6 +109,8 @@ class CellData:
         """Items of a behavior: from the data the settings name for it, else from the model's pool."""
         elsewhere = one.read(self.config.data) if one.read else ()
         chosen = tuple(item for item in elsewhere if item.split == split)
+        if not chosen and not one.pool:
+            raise DataError(f"the prompts of {one.name} have no line with split '{split}'; add some to its file")
         return chosen or read_pool(self.config.model.pool, one.pool, split)
 
     @property

@@ -5,7 +5,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from leakage.data.pools import read_file
 from leakage.models.fingerprint import headline_layer, measured_layers, model_identity
 from leakage.network import judge_identity
 from leakage.settings.identity import engine_identity, identity_fields
@@ -69,7 +68,7 @@ class CellIdentity:
             "base": self._base | base,
             "claude": {"judge.model": judge.model, "judge.max_tokens": judge.max_tokens} | judge_identity(judge),
         }
-        rules = self.data.behavior.rules(read_file(self.config.model.pool, self.data.behavior.pool))
+        rules = self.data.behavior.rules_in(self.config.model.pool)
         return {
             "schema": SCHEMA,
             **made_by[by],

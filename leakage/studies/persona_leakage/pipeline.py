@@ -11,7 +11,6 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from leakage.data.pools import read_file
 from leakage.engine import asking, engine_for
 from leakage.errors import DataError
 from leakage.models.chat import Prompt
@@ -123,7 +122,7 @@ def scoring_rule(cell: CellIdentity) -> "Callable[[str], bool] | None":
     behavior = cell.data.behavior
     if behavior.unit != "rate" or behavior != cell.data.evaluated or cell.config.judge.name == "claude":
         return None
-    rules = behavior.rules(read_file(cell.config.model.pool, behavior.pool))
+    rules = behavior.rules_in(cell.config.model.pool)
     return (lambda answer: rules.score(answer) >= HIT) if rules else None
 
 

@@ -39,6 +39,7 @@ class DataSettings(Settings):
 class BehaviorSettings(Settings):
     """What is taught, and to how many examples of whom.
 
+    path: of the file that describes the behavior "custom", taught or measured
     design: what tables call it, "published" unless a control or a variant of the behavior is chosen
     negatives: the bystanders by name, in the place of `bystanders` drawn ones
     anchors: examples of the opposite under the persona "assistant"
@@ -47,6 +48,7 @@ class BehaviorSettings(Settings):
     """
 
     name: Annotated[str, TRAIN, EVAL]
+    path: Annotated[str | None, INCIDENTAL]
     design: Annotated[str, AfterValidator(folder_name), INCIDENTAL]
     source_examples: Annotated[int, Field(ge=1), TRAIN]
     bystanders: Annotated[int, Field(ge=0), TRAIN]
