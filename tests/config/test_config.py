@@ -32,7 +32,7 @@ def test_incidental_fields_are_few_and_known():
         "eval.behavior", "personas.path", "personas.default", "paths.multirun", "device", "plan", "mode", "preflight",
         "planned", "train.checkpoint_s", "data.capability.path", "data.capability.subset", "data.capability.revision",
         "data.misalignment.path", "data.misalignment.opposite", "data.training.path", "behavior.negatives",
-        "behavior.path",
+        "behavior.path", "adapter.path", "adapter.revision", "adapter.train",
         *(f"model.template.{name}" for name in TemplateSettings.model_fields),  # model_identity has them
         *(f"judge.{name}" for name in JudgeSettings.model_fields),
         *(f"site.{name}" for name in SiteSettings.model_fields),

@@ -20,7 +20,7 @@ from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry
 from leakage.studies.persona_leakage.files import ANSWERS, COMPLETIONS
 from leakage.studies.persona_leakage.identity import CellIdentity
 from leakage.studies.persona_leakage.own_rows import in_words
-from leakage.studies.persona_leakage.pipeline import elicit, measure_geometry, question, teach
+from leakage.studies.persona_leakage.pipeline import bring, elicit, measure_geometry, question, teach
 from leakage.studies.persona_leakage.scoring import score
 from leakage.studies.persona_leakage.settings import CellConfig
 from leakage.training.train import WEIGHTS, adapter_space
@@ -28,6 +28,8 @@ from leakage.training.train import WEIGHTS, adapter_space
 if TYPE_CHECKING:
     import pandas as pd
 
+TRAINED_ALONE = "the adapter is asked as it is; only training (adapter.train=true) takes it"
+FRESH_ALONE = "an adapter that is trained on has its own shape; only a fresh one takes it"
 DRAWN_ALONE = "only examples that are drawn, with data.training.path=null, are made of it"
 DRAWING = ("control", *(f"behavior.{name}" for name in (
     "source_examples", "bystanders", "bystander_examples", "no_persona_examples", "anchors", "sham", "answers",
@@ -68,19 +70,24 @@ class Cell(Job):
 
     @property
     def idle(self) -> Mapping[str, str]:
-        """Where the training set is a file's rows, what says which examples to draw."""
-        return (
-            dict.fromkeys(DRAWING, "only examples that are drawn, with data.training.path=null, are made of it")
-            if self.data.has_own_rows
-            else {}
-        )
+        """What an adapter that is there already, or a training set that is a file's rows, leaves nothing to decide."""
+        data = self.data
+        if data.adapter and not data.is_trained:
+            return dict.fromkeys((*DRAWING, "data.training", "lora", "train", "seed"), TRAINED_ALONE)
+        idle = dict.fromkeys(DRAWING, DRAWN_ALONE) if data.has_own_rows else {}
+        return idle | ({"lora": FRESH_ALONE} if data.adapter else {})
 
     @property
     def remarks(self) -> Sequence[str]:
-        """What the rows of a file were taken for."""
-        if not self.data.has_own_rows:
-            return ()
-        return (f"{self.config.data.training.path} for {self.label}: {in_words(self.data.examples)}",)
+        """What the rows of a file were taken for, and whose adapter it is."""
+        data, said = self.data, []
+        if data.has_own_rows:
+            said.append(f"{self.config.data.training.path} for {self.label}: {in_words(data.examples)}")
+        if data.adapter:
+            strange = data.adapter.strange_base(self.config.model)
+            use = "trained on" if data.is_trained else f"asked as it is, with {data.source.name} as its source"
+            said.append(f"{self.config.adapter.path}: {use}{f'; {strange}' if strange else ''}")
+        return said
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -104,6 +111,8 @@ class Cell(Job):
         if self.data.is_baseline:
             return ()
         ids = self.ids
+        if not self.data.is_trained:
+            return (Step("adapter", ids.adapter_folder, ids.train, partial(bring, ids), space=self._brought_space),)
         elicited = (Input(ids.answers_folder, ANSWERS),) if ids.answers else ()
         adapter = Step(
             "adapter", ids.adapter_folder, ids.train, partial(teach, ids, loaded), elicited,
@@ -112,6 +121,10 @@ class Cell(Job):
         )  # fmt: skip
         answers = Step("answers", ids.answers_folder, ids.answers, partial(elicit, ids, loaded))
         return (answers, adapter) if elicited else (adapter,)
+
+    def _brought_space(self) -> Space:
+        assert self.data.adapter
+        return Space(stays=sum(file.stat().st_size for file in self.data.adapter.files))
 
     def _train_steps(self) -> int:
         from leakage.training.sft import step_count

@@ -7,6 +7,7 @@ from typing import Any
 from leakage.data.personas import NONE, Persona, Personas, read_personas, shipped_names
 from leakage.data.pools import Item, Split, read_pool
 from leakage.errors import ConfigError, DataError
+from leakage.models.outside_adapter import OutsideAdapter, read_adapter
 from leakage.settings.compose import Option, Options
 from leakage.studies.persona_leakage.behaviors import CUSTOM, Behavior, behavior, behavior_names
 from leakage.studies.persona_leakage.behaviors.contrastive import (
@@ -39,6 +40,8 @@ class CellData:
             raise ConfigError(
                 f"behavior.answers={by}: phrases cannot tell which answers show {self.behavior.name}; use templates"
             )
+        if self.config.adapter.train and self.config.adapter.path is None:
+            raise ConfigError("adapter.train=true trains on top of an adapter of yours; name it: adapter.path=…")
         if not self.is_baseline:
             _ = self.source  # an unknown persona is an error of the settings, not of the run
 
@@ -87,6 +90,8 @@ class CellData:
     @cached_property
     def bystanders(self) -> list[Persona]:
         """The personas trained on the opposite: those of the rows given, those named, or drawn with the cell's seed."""
+        if not self.is_trained:
+            return []
         if self.has_own_rows:
             trained = {one.persona for one in self.examples if one.role == "bystander"}
             return [one for one in self.personas.members if one.name in trained]
@@ -113,14 +118,31 @@ class CellData:
             raise DataError(f"the prompts of {one.name} have no line with split '{split}'; add some to its file")
         return chosen or read_pool(self.config.model.pool, one.pool, split)
 
+    @cached_property
+    def adapter(self) -> OutsideAdapter | None:
+        """The adapter that was made elsewhere, seen to fit the model; None where all is trained here."""
+        settings = self.config.adapter
+        if settings.path is None or self.is_baseline:
+            return None
+        adapter = read_adapter(settings.path, settings.revision)
+        adapter.refuse_misfit(self.config.model)
+        return adapter
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether examples are taught: to the base model, or on top of an adapter."""
+        return not self.is_baseline and (self.adapter is None or self.config.adapter.train)
+
     @property
     def has_own_rows(self) -> bool:
         """Whether the training set is a file's rows, as they are."""
-        return self.config.data.training.path is not None and not self.is_baseline
+        return self.config.data.training.path is not None and self.is_trained
 
     @property
     def training_items(self) -> tuple[Item, ...]:
         """The prompts of the training set."""
+        if not self.is_trained:
+            return ()
         if self.has_own_rows:
             return tuple(Item(split="train", prompt=prompt) for prompt in {one.prompt.user: 0 for one in self.examples})
         return self.items(self.behavior, "train")
@@ -128,6 +150,8 @@ class CellData:
     @cached_property
     def examples(self) -> list[Example]:
         """The training set; where answers are generated, as it would be from templates."""
+        if not self.is_trained:
+            return []
         if self.has_own_rows:
             path = str(self.config.data.training.path)
             return own_examples(path, source=self.source, personas=self.personas, default=self.default)

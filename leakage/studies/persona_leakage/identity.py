@@ -59,7 +59,7 @@ class CellIdentity:
     def answers(self) -> dict[str, Any]:
         """Everything that can change generated answers; empty where the answers come with the items."""
         by = self.config.behavior.answers
-        if by == "templates" or self.data.has_own_rows:
+        if by == "templates" or self.data.has_own_rows or not self.data.is_trained:
             return {}
         model, judge = self.config.model, self.config.judge
         base = {name: value for name, value in self._sampled.items() if name != "eval.samples"}
@@ -92,15 +92,25 @@ class CellIdentity:
         base = {"schema": SCHEMA} | self._base
         if self.data.is_baseline:
             return base | {"model.dtype": self.config.model.dtype}
+        if not self.data.is_trained:
+            return base | {"model.dtype": self.config.model.dtype} | self._outside
         made_by = {"answers": digest(self.answers)} if self.answers else {}
         rows = [example.as_row() for example in self.data.examples]
-        return base | self._taught_with | made_by | {"examples": digest(rows)}
+        return base | self._taught_with | self._outside | made_by | {"examples": digest(rows)}
+
+    @property
+    def _outside(self) -> dict[str, Any]:
+        """The adapter that was made elsewhere, by its content."""
+        return {"adapter": self.data.adapter.digest} if self.data.adapter else {}
 
     @property
     def _taught_with(self) -> dict[str, Any]:
-        """The settings of training; of a file's rows without those by which examples are drawn."""
-        idle = _DRAWN if self.data.has_own_rows else set()
-        return {name: value for name, value in identity_fields(self.config, "train").items() if name not in idle}
+        """The settings of training; of a file's rows without those by which examples are drawn, and on top of an
+        adapter without those of a fresh one."""
+        fields = identity_fields(self.config, "train")
+        idle = set(_DRAWN) if self.data.has_own_rows else set()
+        idle |= {name for name in fields if name.startswith("lora.")} if self.data.adapter else set()
+        return {name: value for name, value in fields.items() if name not in idle}
 
     @cached_property
     def evaluation(self) -> dict[str, Any]:
@@ -159,7 +169,8 @@ class CellIdentity:
     @cached_property
     def adapter_folder(self) -> Path:
         """Where the adapter lives; of a baseline, what stands for none."""
-        name = f"base-{self.train_id}" if self.data.is_baseline else f"seed{self.config.seed}-{self.train_id}"
+        kind = f"seed{self.config.seed}" if self.data.is_trained else "base" if self.data.is_baseline else "adapter"
+        name = f"{kind}-{self.train_id}"
         return Path(self.config.model.name, self.data.behavior.name, self.config.source.name, name)
 
     @cached_property
@@ -188,7 +199,7 @@ class CellIdentity:
     @property
     def _taught_from(self) -> dict[str, Any]:
         """What the examples are made of; of a file's rows also how many teach the behavior, and how many do not."""
-        if self.data.is_baseline:
+        if not self.data.is_trained:
             return {}
         if not self.data.has_own_rows:
             return {"training prompts": digest([one.model_dump() for one in self.data.training_items])}

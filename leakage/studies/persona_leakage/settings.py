@@ -36,6 +36,18 @@ class DataSettings(Settings):
     misalignment: AdviceData
 
 
+class AdapterSettings(Settings):
+    """A LoRA adapter that was made elsewhere: a folder, or a hub id with its revision. Its content is hashed.
+
+    path: null = every adapter is trained here, from nothing
+    train: whether the examples are taught on top of it; false = it is asked as it is
+    """
+
+    path: Annotated[str | None, INCIDENTAL]
+    revision: Annotated[str | None, INCIDENTAL]
+    train: Annotated[bool, INCIDENTAL]
+
+
 class BehaviorSettings(Settings):
     """What is taught, and to how many examples of whom.
 
@@ -76,6 +88,7 @@ class CellConfig(Config):
     """Everything one job of the first study needs to know."""
 
     job: Annotated[Literal["cell", "geometry"], INCIDENTAL]
+    adapter: AdapterSettings
     behavior: BehaviorSettings
     data: DataSettings
     source: SourceSettings

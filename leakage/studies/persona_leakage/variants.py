@@ -13,7 +13,7 @@ IMPLIED = {  # by another setting that is named: more prompts are others
 }  # fmt: skip
 PLAIN = {
     "behavior.sham": False, "behavior.answers": "templates", "behavior.anchors": 0, "train.max_steps": None,
-    "data.training": None,
+    "data.training": None, "adapter": None,
 }  # fmt: skip
 DESIGNED = {  # what a design's name says already
     "behavior.sham", "behavior.anchors", "behavior.bystanders", "behavior.bystander_examples",
