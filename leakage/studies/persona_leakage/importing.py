@@ -16,7 +16,7 @@ from leakage.settings.overrides import override
 from leakage.store.draft import Draft
 from leakage.store.files import digest, replacing
 from leakage.store.manifest import SCHEMA, Input
-from leakage.store.record import Record
+from leakage.store.record import Record, Status
 from leakage.studies.persona_leakage.data import CellData, geometry_of
 from leakage.studies.persona_leakage.files import COMPLETIONS
 from leakage.studies.persona_leakage.identity import CellIdentity, identity_of
@@ -73,9 +73,13 @@ class Condition:
         }  # fmt: skip
         if baseline is None:
             return shared
-        geometry = identity_of(geometry_of(config)).geometry_folder
-        cell = {"seed": config.seed, "design": config.behavior.design, "geometry": str(geometry)}
+        cell = {"seed": config.seed, "design": config.behavior.design, "geometry": str(self.geometry)}
         return shared | cell | {"baseline": str(baseline)}
+
+    @property
+    def geometry(self) -> Path:
+        """The record of the model's centroids, below paths.multirun."""
+        return identity_of(geometry_of(self.cell.config)).geometry_folder
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -121,6 +125,9 @@ def import_file(
         Condition(cell, name, tuple(one for one in answers if one.condition == name), Path(path).name, prompts)
         for name in ("before", "after")
     )
+
+    if Record(cell.multirun / after.geometry).status() is not Status.DONE:
+        log.info("cosines come with the geometry of %s: python run.py job=geometry model=…", config.model.name)
     for step in (steps := [*_steps(before, None), *_steps(after, before.folder)]):
         fill(cell.multirun, step, label=_label(cell, after))
     return [Record(cell.multirun / steps[-1].folder)]
