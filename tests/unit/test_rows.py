@@ -8,6 +8,7 @@ import json
 import pandas as pd
 import pytest
 
+from leakage.data.hub import Source
 from leakage.data.personas import Persona
 from leakage.data.pools import Item
 from leakage.data.rows import column, read_rows, read_typed
@@ -176,3 +177,13 @@ def test_a_transcript_may_be_long(tmp_path):
     (tmp_path / "long.csv").write_text(f"text,label\n{'a' * 200_000},1\n")
     (row,) = read_rows(str(tmp_path / "long.csv"), "FILE")
     assert len(row.fields["text"]) == 200_000
+
+
+@pytest.mark.parametrize("where", [".", "data"])
+def test_a_copy_of_a_data_set_of_the_hub_has_its_rows_at_the_top_or_in_data(tmp_path, where):
+    (tmp_path / where).mkdir(exist_ok=True)
+    pd.DataFrame(ROWS).to_parquet(tmp_path / where / "train-00000-of-00001.parquet")
+    pd.DataFrame(ROWS[:1]).to_parquet(tmp_path / where / "test-00000-of-00001.parquet")
+    assert told(read_rows(str(tmp_path), "FILE")) == EXPECTED
+    ((_, table),) = Source(str(tmp_path), None, "train", None, "FILE").tables("text")
+    assert [row["label"] for row in table] == [1, 0]

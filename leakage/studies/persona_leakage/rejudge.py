@@ -68,14 +68,19 @@ def _unread(multirun: Path, config: "Config", only: str | None) -> Iterator[tupl
     ]  # fmt: skip
     if not completions:
         raise StoreError(f"no finished answers{f' of {only}' if only else ''} below {multirun}; run a cell first")
+    unknown: set[str] = set()
     for facts in completions:
         measured = _known(facts["behavior"], config.behavior)
+        if measured is None:
+            unknown.add(facts["behavior"])
         if measured is None or measured.choices:
             continue
         judge = judge_for(config.judge, measured, facts["pool"], multirun)
         step = _step(multirun, facts, measured, judge)
         if status(multirun, step) is not Status.DONE:
             yield step, judge
+    for name in sorted(unknown):
+        log.warning("answers of %s are left out; name its file: behavior.path=…", name)
 
 
 def _known(name: str, settings: "BehaviorSettings") -> Behavior | None:
@@ -85,7 +90,6 @@ def _known(name: str, settings: "BehaviorSettings") -> Behavior | None:
     own = behavior(CUSTOM, settings.path) if settings.path else None
     if own and own.name == name:
         return own
-    log.warning("answers of %s are left out; name its file: behavior=custom behavior.path=…", name)
     return None
 
 
