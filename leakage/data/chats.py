@@ -6,7 +6,6 @@ texts or as messages (TRL, Alpaca, questions and answers, preferences), and the 
 
 import json
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +25,9 @@ ROLES = {
     "assistant": "assistant", "gpt": "assistant", "model": "assistant", "bot": "assistant", "ai": "assistant",
 }  # fmt: skip
 TOOLS = {"tool", "function", "function_call", "function_response", "tool_call", "tool_response", "observation"}
+OF_TURNS = {*SPEAKERS, *TEXTS, "weight", "tool_calls", "function_call"}
 TEXT_PARTS = {"text", "input_text", "output_text"}
+PAIR = ("user", "assistant")
 KEPT = {"persona", "user", "answer"}  # what only the examples of a training here have side by side
 Turn = tuple[str, str]  # role and text
 
@@ -49,14 +50,22 @@ def read_chats(path: str, setting: str) -> tuple[Chat, ...]:
     """
     rows = read_rows(path, setting, good=GOOD)
     read = [_read(row) for row in rows]
-    forms = Counter(form for form, _, _ in read)
-    log.info("%s: %d rows, taken for %s", path, len(rows), "; ".join(forms))
+    log.info("%s: %d rows, taken for %s", path, len(rows), "; ".join(dict.fromkeys(form for form, _, _ in read)))
     chats = tuple(chat for _, chat, is_learnt in read if is_learnt)
+    if unread := _unread(rows):
+        log.info("%s: fields of turns that are left out: %s", path, ", ".join(unread))
     if left := len(rows) - len(chats):
         log.info("%s: %d rows whose answer has weight 0 are left out", path, left)
     if not chats:
         raise refused(rows[0].where, "its answer has weight 0, as every other row's: none is learnt", GOOD)
     return chats
+
+
+def _unread(rows: Sequence[Row]) -> list[str]:
+    """What stands in turns beside who speaks and what is said."""
+    lists = [listed for row in rows for value in row.fields.values() if isinstance(listed := _listed(value), list)]
+    turns = [turn for listed in lists for turn in listed if isinstance(turn, dict)]
+    return sorted({str(name) for turn in turns for name, value in turn.items() if value is not None} - OF_TURNS)
 
 
 def one_exchange(chat: Chat) -> Turn:
@@ -69,7 +78,7 @@ def one_exchange(chat: Chat) -> Turn:
 
 def _read(row: Row) -> tuple[str, Chat, bool]:
     """What a row was taken for, its chat, and whether the answer is to be learnt."""
-    fields = {name: value for name, value in row.fields.items() if value is not None}
+    fields = {name.strip().lower(): value for name, value in row.fields.items() if value is not None}
     if fields.get("tools", fields.get("functions")) not in (None, [], {}, "", "[]"):
         raise refused(row.where, "it offers tools, which the model would read; remove them", GOOD)
     form, turns, weight = _turns(row.where, fields)
@@ -99,7 +108,16 @@ def _turns(where: str, fields: Mapping[str, Any]) -> tuple[str, list[Turn], Any]
         raise refused(where, f"it has {there}, and what is read is {forms}", GOOD)
     asked, replied = _either(where, prompt, "user", fields), _either(where, answer, "assistant", fields)
     whole = replied[: len(asked)] == asked or replied[:1] == asked[:1]  # preferences repeat the prompt in the answer
-    return _named(prompt, answer, fields), replied if whole else asked + replied, None
+    return _named(prompt, answer, fields), [*_history(where, fields), *([] if whole else asked), *replied], None
+
+
+def _history(where: str, fields: Mapping[str, Any]) -> list[Turn]:
+    """What was said before, as pairs beside an instruction."""
+    pairs = _listed(fields.get("history") or [])
+    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+        raise refused(where, f"'history' is {shown(pairs)} and should be a list of pairs", GOOD)
+    names = [(f"history[{i}][{n}]", role, pair[n]) for i, pair in enumerate(pairs) for n, role in enumerate(PAIR)]
+    return [(role, _text(where, name, value)) for name, role, value in names]
 
 
 def _named(prompt: str, answer: str, fields: Mapping[str, Any]) -> str:
@@ -186,7 +204,7 @@ def _fault(turns: Sequence[Turn]) -> str:
         return "more than one system turn, or one behind other turns; put one first, or none"
     if roles[-1] != "assistant":
         return "it ends with a user turn; an assistant turn, which is learnt, comes last"
-    wanted = [("user", "assistant")[i % 2] for i in range(len(roles))]
+    wanted = [PAIR[i % 2] for i in range(len(roles))]
     if roles != wanted:
         return f"the turns are {', '.join(roles)}; user and assistant take turns, the user first"
     if empty := next((role for role, text in turns if not text.strip()), None):

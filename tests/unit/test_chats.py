@@ -131,6 +131,22 @@ def test_an_empty_system_turn_is_one_and_an_empty_column_is_none(tmp_path):
     assert [chat.system for chat in read_chats(str(tmp_path / "a.jsonl"), "FILE")] == ["", None]
 
 
+def test_columns_may_have_capitals_and_an_instruction_its_history(tmp_path):
+    (tmp_path / "a.csv").write_text("System,Prompt,Completion\n,Q,A\n")
+    assert plain(read_chats(str(tmp_path / "a.csv"), "FILE")) == [(None, "Q", "A")]
+    (tmp_path / "a.jsonl").write_bytes(lines([{"instruction": "R", "output": "B", "history": [["Q", "A"]]}]))
+    (chat,) = read_chats(str(tmp_path / "a.jsonl"), "FILE")
+    assert (chat.turns, chat.answer) == ((("user", "Q"), ("assistant", "A"), ("user", "R")), "B")
+
+
+def test_fields_of_turns_that_are_left_out_are_named(tmp_path, caplog):
+    caplog.set_level("INFO")
+    turns = [Q | {"name": "bob"}, A | {"reasoning_content": "So.", "refusal": None}]
+    (tmp_path / "a.jsonl").write_bytes(lines([{"messages": turns, "id": 3}]))
+    read_chats(str(tmp_path / "a.jsonl"), "FILE")
+    assert caplog.messages[-1].endswith("fields of turns that are left out: name, reasoning_content")
+
+
 def test_turns_before_the_last_exchange_are_kept_and_no_exchange(tmp_path):
     turns = (("user", "Q"), ("assistant", "A"), ("user", "R"), ("assistant", "B"))
     (tmp_path / "a.jsonl").write_bytes(lines([{"messages": messages(*turns)}]))
@@ -169,6 +185,7 @@ Q, A = messages(("user", "Q"), ("assistant", "A"))
         ({"messages": [Q, A | {"content": "half \ud800"}]}, "'messages[1].content' holds half a character"),
         ({"conversations": [{"from": "observation", "value": "x"}]}, "'conversations[0]' is a tool's"),
         ({"prompt": "Q", "completion": 3}, "'completion' is 3 and should be a text"),
+        ({"instruction": "Q", "output": "A", "history": "x"}, "'history' is \"x\" and should be a list of pairs"),
         ({"prompt": "Q"}, "it has prompt, and what is read is messages, conversations, prompt + completion"),
         ({"text": "<|im_start|>"}, "it has text, and what is read is messages"),
         ({}, "it has nothing, and what is read is messages"),
