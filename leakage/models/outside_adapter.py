@@ -2,9 +2,10 @@
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ class OutsideAdapter:
     folder: Path
     config: dict[str, Any]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """sha256 of what can change an answer: the weights, and the configuration but for names and versions."""
         config = {name: value for name, value in self.config.items() if name not in INCIDENTAL}
@@ -59,30 +60,38 @@ class OutsideAdapter:
 
     def refuse_misfit(self, model: "ModelSettings") -> None:
         """An error where its layers are not those of the model, as far as its files are here."""
-        known = shapes(model)
+        known: dict[str, list[tuple[int, ...]]] = defaultdict(list)
+        for name, shape in shapes(model).items():
+            known[_in_block(name)].append(shape)
         parts = list(self._parts())
-        there = [(name, side, shape, known[name]) for name, side, shape in parts if name in known]
-        if known and parts and not there:
+        if known and parts and not any(_in_block(name) in known for name, _, _ in parts):
             raise ModelError(
                 f"the adapter in {self.folder} is for layers that {model.name} has not, {parts[0][0]} first; "
                 f"{self._other_model}"
             )
-        for name, side, shape, whole in there:
-            if shape[1 if side == "A" else 0] not in whole:
+        for name, length, shape in parts:
+            wholes = known.get(_in_block(name), [])
+            if wholes and not any(length in whole for whole in wholes):
                 raise ModelError(
-                    f"the adapter in {self.folder} does not fit {model.name}: {name} is {list(whole)} there, and the "
-                    f"adapter's part of it {list(shape)}; {self._other_model}"
+                    f"the adapter in {self.folder} does not fit {model.name}: {name} is {list(wholes[0])} there, and "
+                    f"the adapter's part of it {list(shape)}; {self._other_model}"
                 )
 
     @property
     def _other_model(self) -> str:
         return f"name the model that it was trained on with model=…{f' ({self.base})' if self.base else ''}"
 
-    def _parts(self) -> Iterator[tuple[str, str, tuple[int, ...]]]:
-        """Of each LoRA matrix the weight it changes, its side (A reads, B writes), and its shape."""
+    def _parts(self) -> Iterator[tuple[str, int, tuple[int, ...]]]:
+        """Of each LoRA matrix the weight it changes, the length that they share (A reads, B writes), and its shape."""
         for name, shape in shapes_in(self.folder).items():
             if (part := MODULE.match(name)) and len(shape) == 2:
-                yield f"{part[1]}.weight", part[2], shape
+                yield f"{part[1]}.weight", shape[1 if part[2] == "A" else 0], shape
+
+
+def _in_block(name: str) -> str:
+    """A weight's name from the number of its block on: what comes before may differ between a file and a model."""
+    block = re.search(r"\.\d+\..*", name)
+    return block[0] if block else name
 
 
 @lru_cache(maxsize=8)
@@ -107,6 +116,8 @@ def read_adapter(path: str, revision: str | None) -> OutsideAdapter:
 def _locate(path: str, revision: str | None) -> Path:
     """The folder of an adapter; of a hub id, in the hub's cache."""
     folder = Path(path).expanduser()
+    if (folder / "adapter" / CONFIG).is_file():  # a record of a training here
+        return folder / "adapter"
     if folder.is_dir() or path.startswith(("/", "./", "../", "~")) or path.count("/") != 1:
         return folder
     from huggingface_hub import snapshot_download

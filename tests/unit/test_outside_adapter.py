@@ -15,6 +15,7 @@ from leakage.jobs.idle import refuse_idle
 from leakage.jobs.plan import Plan, PlanJob
 from leakage.jobs.run import run
 from leakage.jobs.step import fill
+from leakage.models.adapter import rank
 from leakage.models.held import Loaded
 from leakage.models.memory import shapes_in
 from leakage.models.outside_adapter import read_adapter
@@ -138,7 +139,9 @@ def test_training_goes_on_from_it(compose, theirs, tmp_path):
         fill(cell.multirun, step, label=cell.label)
         weights[name] = cell.multirun / step.folder / "adapter"
     assert weights["fresh"].parent != weights["on top"].parent
-    assert json.loads((weights["on top"] / "adapter_config.json").read_text())["r"] == 3
+    record, folder = (Cell(compose(f"adapter.path={path}")).ids for path in (weights["fresh"].parent, weights["fresh"]))
+    assert record.train == folder.train  # of a training here the record is as good as the folder in it
+    assert (rank(weights["fresh"]), rank(weights["on top"])) == (32, 3)
     before, after = (load_file(folder / "adapter_model.safetensors") for folder in (theirs, weights["on top"]))
     assert before.keys() == after.keys()
     moved = max((before[name] - after[name]).abs().max().item() for name in before)
@@ -180,7 +183,7 @@ def test_one_of_another_model_is_told_before_anything_runs(compose, copy):
     tensors = load_file(folder / "adapter_model.safetensors")
     for rename, said in (
         (lambda name: name, r"does not fit nano: model\.layers\.0\.\S+\.weight is \[\d+, \d+\] there"),
-        (lambda name: name.replace("layers", "blocks"), r"is for layers that nano has not, model\.blocks\.0"),
+        (lambda name: name.replace("_proj", "_map"), r"is for layers that nano has not, model\.layers\.0\.\S+_map"),
     ):
         wider = {rename(name): torch.zeros(*(one + 1 for one in tensor.shape)) for name, tensor in tensors.items()}
         save_file(wider, folder / "adapter_model.safetensors")
