@@ -55,6 +55,16 @@ def test_hits_before_and_after_are_counted_by_persona(bring, tmp_path):
     assert set(frame["variant"]) <= {"", "imported=theirs.jsonl"}
 
 
+def test_two_sources_share_the_answers_before_training(bring, tmp_path):
+    bring(rows())
+    (baseline,) = (tmp_path / "multirun" / "nano" / "refusal" / "none").iterdir()
+    made = {file: file.stat().st_mtime_ns for file in baseline.rglob("manifest.json")}
+    assert len(made) == 2
+    bring(rows(), source="comedian")
+    assert {file: file.stat().st_mtime_ns for file in baseline.parent.rglob("manifest.json")} == made
+    assert set(results(tmp_path / "multirun")["source"]) == {"villain", "comedian"}
+
+
 def test_a_cells_own_completions_brought_back_give_its_own_deltas(bring, tiny, tmp_path):
     (key, artifacts), *_ = read_artifacts(tiny).items()
     frames = [part.frame().assign(condition=name) for name, part in

@@ -63,13 +63,13 @@ class Condition:
         return Path(self.cell.config.model.name, data.behavior.name, source, adapter, f"{measured}-{self.eval_id}")
 
     def facts(self, baseline: Path | None) -> dict[str, Any]:
-        """What a reader needs beside the numbers, as of a cell or, without a baseline, of one."""
+        """What a reader needs beside the numbers: of a cell, or, where there is no baseline, of a baseline itself."""
         config, data = self.cell.config, self.cell.data
         shared = {
             "model": config.model.name, "pool": config.model.pool, "taught": data.behavior.name,
             "behavior": data.evaluated.name, "source": self.folder.parts[2],
             "train_id": digest(self.identity)[:_LENGTH], "eval_id": self.eval_id, "headline": self.cell.headline,
-            "choice": config.model.headline.choice, "personas": digest(data.parts()),
+            "choice": config.model.headline.choice, "personas": digest(self.parts()),
         }  # fmt: skip
         if baseline is None:
             return shared
@@ -97,12 +97,16 @@ class Condition:
             for one in self.answers
         )  # fmt: skip
 
-    def parts(self) -> "pd.DataFrame":
-        """The part every persona plays; of a baseline nobody is the source."""
+    def parts(self) -> list[dict[str, Any]]:
+        """The part every persona plays, one row each; before training nobody is the source, whoever it will be."""
+        nobody = {} if self.name == "after" else dict.fromkeys(("is_source", "trained_negative", "shares_word"), False)
+        return [row | nobody for row in self.cell.data.parts()]
+
+    def parts_frame(self) -> "pd.DataFrame":
+        """The same as a table."""
         import pandas as pd
 
-        parts = pd.DataFrame(self.cell.data.parts())
-        return parts.assign(is_source=False, trained_negative=False) if self.name == "before" else parts
+        return pd.DataFrame(self.parts())
 
 
 def import_file(
@@ -125,7 +129,6 @@ def import_file(
         Condition(cell, name, tuple(one for one in answers if one.condition == name), Path(path).name, prompts)
         for name in ("before", "after")
     )
-
     if Record(cell.multirun / after.geometry).status() is not Status.DONE:
         log.info("cosines come with the geometry of %s: python run.py job=geometry model=…", config.model.name)
     for step in (steps := [*_steps(before, None), *_steps(after, before.folder)]):
@@ -142,7 +145,7 @@ def _steps(one: Condition, baseline: Path | None) -> Iterator[Step]:
     yield Step("completions", one.folder, one.identity, partial(_save, one, facts))
     make = partial(
         score, cell.multirun / one.folder, cell.judge, behavior=cell.data.evaluated, facts=facts,
-        settings=lambda: one.settings, personas=one.parts, label=_label(cell, one),
+        settings=lambda: one.settings, personas=one.parts_frame, label=_label(cell, one),
     )  # fmt: skip
     completions = Input(one.folder, COMPLETIONS)
     yield Step("scores", one.folder / cell.judge.folder, cell.judge.identity, make, (completions,), facts)
@@ -150,7 +153,7 @@ def _steps(one: Condition, baseline: Path | None) -> Iterator[Step]:
 
 def _save(one: Condition, facts: dict[str, Any], draft: Draft) -> None:
     frame = one.frame()
-    for name, table in ((COMPLETIONS, frame), ("personas.parquet", one.parts())):
+    for name, table in ((COMPLETIONS, frame), ("personas.parquet", one.parts_frame())):
         with replacing(draft.path(name)) as file:
             table.to_parquet(file, index=False)
     cut_off = int((frame["finish"] == "length").sum())
