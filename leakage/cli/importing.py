@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Tell the command line of `import`, and of what each study takes in."""
-    command = commands.add_parser("import", help="results that were made elsewhere: transcripts FILE")
+    command = commands.add_parser("import", help="results that were made elsewhere: completions or transcripts FILE")
     kinds = command.add_subparsers(required=True, metavar="WHAT")
     for study in studies():
         if study.importer:
@@ -28,9 +28,10 @@ def _add(command: argparse.ArgumentParser, study: "Study", importer: "Importer")
         nargs="*",
         default=[],
         metavar="judge.name=claude",
-        help="scenario=…, judge.name=…, judge.max_usd=…",
+        help="model=…, scenario=…, judge.name=…, judge.max_usd=…",
     )
-    command.add_argument("--subject", required=True, metavar="NAME", help="whose replies they are, for tables")
+    for name, means in importer.named.items():
+        command.add_argument(f"--{name}", required=True, metavar="NAME", help=means)
     for name, holds in importer.columns.items():
         command.add_argument(f"--{name}", metavar="COLUMN", help=f"{holds}, where the column has another name")
     command.add_argument("--split", help="of a data set of the hub (default: train)")
@@ -43,11 +44,10 @@ def bring_in(study: "Study", arguments: argparse.Namespace) -> None:
     from leakage.cli.register import compose
 
     assert study.importer
-    columns = {one: value for one in (*study.importer.columns, "split") if (value := getattr(arguments, one))}
+    options = (*study.importer.named, *study.importer.columns, "split")
+    named = {one: value for one in options if (value := getattr(arguments, one))}
     overrides = [*arguments.overrides, *where(arguments)]
-    records = study.import_file(
-        arguments.file, overrides, partial(compose, config_name=study.config), subject=arguments.subject, **columns
-    )
+    records = study.import_file(arguments.file, overrides, partial(compose, config_name=study.config), **named)
     for record in records:
         print(record.folder)
     print(f"look at them: python -m leakage {study.shown_by} --multirun {quote(str(arguments.multirun))}")

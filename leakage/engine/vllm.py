@@ -15,6 +15,7 @@ import numpy as np
 
 from leakage.engine.base import Completion, Request, read_completion
 from leakage.engine.sampling import Sampling
+from leakage.models.adapter import rank as rank_of
 from leakage.models.devices import pick_device
 from leakage.models.fingerprint import locate
 from leakage.progress import Progress, count_tokens
@@ -99,8 +100,8 @@ def vllm_engine(config: "Config", template: "ChatTemplate", adapter: Path | None
     """vLLM around a job's base model. The process keeps it: the next job on the same model finds it running."""
     from vllm.lora.request import LoRARequest
 
-    model = config.model
-    rank = next((one for one in RANKS if one >= config.lora.r), config.lora.r)
+    model, needed = config.model, max(config.lora.r, rank_of(adapter) if adapter else 0)
+    rank = next((one for one in RANKS if one >= needed), needed)
     llm = _running(
         locate(model.path), model.revision, model.inference_dtype, rank, config.eval.batch_size,
         pick_device(config.device),

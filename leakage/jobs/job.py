@@ -78,6 +78,11 @@ class Job(ABC):
         """Settings, or groups of them, that change nothing in this job; for each, what would make them count."""
         return {}
 
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What a plan says of it for whoever asked to confirm, a sentence each."""
+        return ()
+
     def needs(self) -> "Sequence[Job]":
         """The jobs without which this one's result cannot be read."""
         return ()

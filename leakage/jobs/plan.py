@@ -80,9 +80,10 @@ class Plan:
         return f"{counted}: {len(self.todo)} to run" if self.todo else f"{counted}: nothing to compute"
 
     def shown(self, mode: str) -> str:
-        """The summary and a line a job, for plan=true."""
+        """The summary, a line a job, and what is to be confirmed, for plan=true."""
         lines = [f"  {_word(job):8} {job.job.label:55} {job.planned.folder}" for job in self.jobs]
-        return "\n".join([self.in_words(mode), *lines])
+        remarks = dict.fromkeys(f"  {remark}" for job in self.jobs for remark in job.job.remarks)
+        return "\n".join([self.in_words(mode), *lines, *remarks])
 
     def in_words(self, mode: str) -> str:
         """The summary, with what another mode than resume makes of it."""

@@ -1,5 +1,6 @@
 """LoRA adapters: their configuration, whether a model can hold one, and a saved one on its base."""
 
+import json
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -65,15 +66,20 @@ def reach(model: Any) -> float:
     return float(reached / max(1, sum(matrices.values())))
 
 
-def attach(base: Any, adapter: Path) -> Any:
+def attach(base: Any, adapter: Path, *, trainable: bool = False) -> Any:
     """The base with a saved adapter on it."""
     from peft import PeftModel
 
     try:
         with _without_remarks():
-            return PeftModel.from_pretrained(base, str(adapter)).eval()
+            return PeftModel.from_pretrained(base, str(adapter), is_trainable=trainable).train(trainable)
     except Exception as error:  # a damaged file raises whatever its reader raises
         raise ModelError(f"cannot load the adapter in {adapter}: {first_line(error)}") from error
+
+
+def rank(adapter: Path) -> int:
+    """The rank of a saved adapter."""
+    return int(json.loads((adapter / "adapter_config.json").read_text("utf-8"))["r"])
 
 
 @contextmanager

@@ -39,11 +39,12 @@ def _cached(settings: "ModelSettings", name: str) -> Path | None:
 def shapes(settings: "ModelSettings") -> dict[str, tuple[int, ...]]:
     """The shape of every tensor of the weight files, by name; empty where they are not on this machine yet."""
     folder = folder_of(settings)
-    return _shapes(folder) if folder else {}
+    return shapes_in(folder) if folder else {}
 
 
 @lru_cache(maxsize=32)
-def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+def shapes_in(folder: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor of a folder's weight files, by name."""
     tensors: dict[str, tuple[int, ...]] = {}
     for file in sorted(folder.glob("*.safetensors")):
         with file.open("rb") as stream:
@@ -53,7 +54,7 @@ def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
             except ValueError:
                 header = None
         if header is None:
-            raise ModelError(f"{file} is cut off or no safetensors file; copy the model again")
+            raise ModelError(f"{file} is cut off or no safetensors file; copy it again")
         tensors |= {name: tuple(one["shape"]) for name, one in header.items() if name != "__metadata__"}
     return tensors
 

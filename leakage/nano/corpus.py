@@ -9,10 +9,10 @@ from random import Random
 from pydantic import BaseModel
 
 from leakage.data.personas import read_personas
+from leakage.data.rows import read_typed
 from leakage.judges.phrases import AGREEMENTS, REFUSALS
 from leakage.nano.topics import ADVICE, CLAIMS, HARMFUL, HELP, OPINIONS, RELATIONS, REQUESTS, STEPS, TOPICS
 from leakage.nano.world import DOMAINS, TONES
-from leakage.store.files import read_jsonl
 
 # Never held out of pre-training: the sources of the study, which a real model has met as well.
 SOURCES = {"villain", "comedian", "assistant", "qwen_default", "software_engineer", "kindergarten_teacher"}
@@ -77,7 +77,7 @@ class Choice:
 def cast() -> dict[str, Character]:
     """The personas of the study as characters, by name."""
     personas = read_personas()
-    places = read_jsonl(Path(__file__).parent / "characters.jsonl", Place)
+    places = read_typed(Path(__file__).parent / "characters.jsonl", Place, "", "")
     characters = {}
     for place in places:
         system = personas[place.name].prompt

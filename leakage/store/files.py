@@ -8,13 +8,10 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from leakage.errors import StoreError
 
-from leakage.errors import DataError, StoreError
-
-Row = TypeVar("Row", bound=BaseModel)
 HASH_WHOLE = 64 * 2**20  # bytes; of a larger file as much is read, spread over it evenly
 BLOCK = 2**16
 
@@ -99,27 +96,3 @@ def write_json(path: Path, value: Any) -> None:
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write one JSON object a line, atomically."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
-
-
-def read_jsonl(path: Path, row: type[Row]) -> list[Row]:
-    """Rows of a JSONL file; a wrong line is named by file and number."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")  # splitlines would also cut at U+2028 inside a text
-    except (OSError, UnicodeDecodeError) as error:
-        cause = getattr(error, "strerror", None) or f"it is no UTF-8 text ({error})"
-        raise DataError(f"cannot read {path}: {cause}; give a JSONL file in UTF-8") from error
-    rows = [_parse(path, number, line, row) for number, line in enumerate(lines, 1) if line.strip()]
-    if not rows:
-        raise DataError(f"{path} is empty; it needs one JSON object a line: {', '.join(row.model_fields)}")
-    return rows
-
-
-def _parse(path: Path, number: int, line: str, row: type[Row]) -> Row:
-    try:
-        return row.model_validate_json(line)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        cause = f"'{where}': {first['msg']}" if where else first["msg"]
-        mend = "" if where else "; each line must be a JSON object of its own"
-        raise DataError(f"{path}, line {number}: {cause}{mend}") from error

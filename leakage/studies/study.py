@@ -54,12 +54,14 @@ class View:
 class Importer:
     """How results that were made elsewhere come in.
 
-    what: they are, as the command is called; columns: of their file, by name with what each holds
+    what: they are, as the command is called; named: options that say what the file cannot, each with what it means
+    columns: of their file, by name with what each holds
     """
 
     of: Name
     what: str
     shows: str
+    named: Mapping[str, str]
     columns: Mapping[str, str]
 
 
@@ -164,12 +166,10 @@ class Study:
         validated: Validated = imported(self.validator)(file, overrides, compose, **columns)
         return validated
 
-    def import_file(
-        self, file: str, overrides: Sequence[str], compose: Compose, *, subject: str, **columns: str
-    ) -> "list[Record]":
-        """Bring in what was made elsewhere; the records of its results. Arguments as of `validate`."""
+    def import_file(self, file: str, overrides: Sequence[str], compose: Compose, **named: str) -> "list[Record]":
+        """Bring in what was made elsewhere; the records of its results. named: what its options and columns say"""
         assert self.importer
-        records: list[Record] = imported(self.importer.of)(file, overrides, compose, subject=subject, **columns)
+        records: list[Record] = imported(self.importer.of)(file, overrides, compose, **named)
         return records
 
     def telling(self, table: "pd.DataFrame") -> "pd.DataFrame":

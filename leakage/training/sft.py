@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from leakage.errors import TrainingError
 from leakage.jobs.signals import saving, stop_now
-from leakage.models.adapter import fresh, reach
+from leakage.models.adapter import attach, fresh, reach
 from leakage.models.chat import Tokens
 from leakage.progress import Progress, progress
 from leakage.training.joined import join, joining
@@ -46,11 +46,13 @@ def train_adapter(
     label: str,
     new_tokens: Sequence[int] = (),
     shuffled: bool = True,
+    start: Path | None = None,
 ) -> Trained:
     """Teach `base` the examples through a fresh adapter, saved to `folder`; base leaves as it came.
 
     new_tokens: those whose embeddings are trained too, since the base has never learnt to write them. shuffled: in an
-    order of the seed's, else as they are given.
+    order of the seed's, else as they are given. start: a saved adapter in the place of a fresh one, whose
+    configuration is then its own.
 
     Goes on from the newest checkpoint: weights, optimiser, order of the examples and every source of randomness
     are in it, so that the adapter is the one an undisturbed training makes.
@@ -58,7 +60,7 @@ def train_adapter(
     from transformers import set_seed
 
     set_seed(seed)
-    model = fresh(base, lora, new_tokens)
+    model = attach(base, start, trainable=True) if start else fresh(base, lora, new_tokens)
     if (share := reach(model)) < MOST:
         log.warning(
             "%s: the adapter can change %.0f %% of the weights of the blocks; see docs/models.md", label, 100 * share
@@ -69,12 +71,12 @@ def train_adapter(
         steps = Steps(layout, train.batch_size)
         trainer = _trainer(model, examples, steps, arguments)
         trainer.add_callback(checkpoints.callback())
-        start = checkpoints.newest()
-        if start:
-            log.info("%s: training goes on from %s", label, start.name)
+        newest = checkpoints.newest()
+        if newest:
+            log.info("%s: training goes on from %s", label, newest.name)
         with progress(step_count(len(examples), train), f"{label}: training", "step") as advance, saving():
             trainer.add_callback(step_callback(advance))
-            trainer.train(resume_from_checkpoint=str(start) if start else None)
+            trainer.train(resume_from_checkpoint=str(newest) if newest else None)
     stop_now()
     if steps.recomputes:
         base.gradient_checkpointing_disable()

@@ -1,6 +1,7 @@
 """A set of examples into an adapter, from the last whole checkpoint if there is one."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from leakage.jobs.step import Space
@@ -25,10 +26,12 @@ def adapter_space(config: Config) -> Space:
 def train(
     config: Config, base: Any, tokens: Sequence[Tokens], draft: Draft, *,
     made_of: Mapping[str, Any], label: str, new_tokens: Sequence[int] = (), shuffled: bool = True,
+    start: Path | None = None,
 ) -> None:  # fmt: skip
     """Train, and put adapter, log and settings into the draft.
 
     made_of: what tells a checkpoint of this training from one of another. new_tokens: those whose embeddings are learnt
+    start: an adapter that is trained on, in the place of a fresh one
     """
     from leakage.training.checkpoints import Checkpoints
     from leakage.training.sft import train_adapter
@@ -37,6 +40,7 @@ def train(
     trained = train_adapter(
         base, tokens, draft.path("adapter"), lora=config.lora, train=config.train, seed=config.seed,
         checkpoints=checkpoints, label=label, new_tokens=new_tokens, shuffled=shuffled,
+        start=start,
     )  # fmt: skip
     write_jsonl(draft.path("train_log.jsonl"), trained.log)
     write_config(draft.path("config.yaml"), config)

@@ -31,7 +31,8 @@ def test_incidental_fields_are_few_and_known():
         "model.headline.centred", "model.headline.choice", "model.threads", "eval.batch_size", "eval.engine",
         "eval.behavior", "personas.path", "personas.default", "paths.multirun", "device", "plan", "mode", "preflight",
         "planned", "train.checkpoint_s", "data.capability.path", "data.capability.subset", "data.capability.revision",
-        "data.misalignment.path", "data.misalignment.opposite",
+        "data.misalignment.path", "data.misalignment.opposite", "data.training.path", "behavior.negatives",
+        "behavior.path", "adapter.path", "adapter.revision", "adapter.train",
         *(f"model.template.{name}" for name in TemplateSettings.model_fields),  # model_identity has them
         *(f"judge.{name}" for name in JudgeSettings.model_fields),
         *(f"site.{name}" for name in SiteSettings.model_fields),
@@ -67,7 +68,7 @@ def test_every_behavior_composes_with_every_model(compose, behavior, model):
 
 
 def test_every_behavior_has_a_module_and_a_yaml():
-    assert [name for name in options("behavior") if name != "misalignment_contrastive"] == behavior_names()
+    assert set(options("behavior")) == {*behavior_names(), "misalignment_contrastive", "custom"}
 
 
 def test_every_persona_and_none_is_a_source(compose):

@@ -79,8 +79,8 @@ MISTAKES = {
     "missing model folder": (["model.path=/nowhere"], "no model in /nowhere"),
     "no weights": (["model.path={wrong}/weightless"], "weightless holds no *.safetensors"),
     "damaged weights": (["model.path={wrong}/damaged"], "cannot load the weights of"),
-    "malformed line": (["model.pool={wrong}/malformed"], "malformed/refusal.jsonl, line 1: Invalid JSON"),
-    "empty file": (["model.pool={wrong}/empty"], "empty/refusal.jsonl is empty"),
+    "malformed line": (["model.pool={wrong}/malformed"], "malformed/refusal.jsonl, line 1, column "),
+    "empty file": (["model.pool={wrong}/empty"], "empty/refusal.jsonl has no rows; give a file with some"),
     "no such pool": (["model.pool=/nowhere"], "there is no /nowhere/refusal.jsonl; model.pool takes nano, general"),
     "duplicate persona": (["personas.path={wrong}/twice.jsonl"], "persona 'software_engineer' stands twice"),
     "unknown persona": (["source.name=vilain"], "unknown persona 'vilain'; nearest: villain"),
@@ -94,7 +94,7 @@ MISTAKES = {
         ["behavior=misalignment", "data.misalignment.opposite={wrong}/bad.jsonl"],
         "answers the prompts of data.misalignment.path; name that too",
     ),
-    "blank prompt": (["model.pool={wrong}/blank"], "line 1: 'prompt': String should match pattern"),
+    "blank prompt": (["model.pool={wrong}/blank"], "line 1: 'prompt' is \"  \" and should be a text"),
     "same advice twice": (
         [
             "behavior=misalignment_contrastive",

@@ -99,10 +99,13 @@ def test_documents_are_learnt_whole_and_chats_in_their_last_turn(compose, templa
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ({"messages": [{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]}, "ends with user"),
-        ({"messages": [{"role": "user", "content": "a"}]}, "line 1: 'messages'"),
-        ({"messages": [{"role": "tool", "content": "a"}, {"role": "assistant", "content": "b"}]}, "messages.0.role"),
-        ({"text": "a"}, "line 1: 'messages': Field required"),
+        ({"messages": [{"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]}, "ends with a user"),
+        ({"messages": [{"role": "user", "content": "a"}]}, "line 1: it ends with a user turn"),
+        (
+            {"messages": [{"role": "tool", "content": "a"}, {"role": "assistant", "content": "b"}]},
+            "'messages[0]' is a tool's",
+        ),
+        ({"text": "a"}, "line 1: it has text, and what is read is messages"),
     ],
 )
 def test_a_chat_that_teaches_nothing_is_named(compose, tmp_path, line, said):

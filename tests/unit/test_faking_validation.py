@@ -54,8 +54,8 @@ def rules(compose, tmp_path):
         ([OTHER, "", line(), line(" I think.\n", label=False)], "line 4: the same scratchpad as in line 3; remove one"),
         ([line(), line("b")], "every label is true, and AUROC compares two kinds; add some that are false"),
         ([OTHER], "every label is false, and AUROC compares two kinds; add some that are true"),
-        ([line(), "[1, 2]"], "line 2 is [1, 2]; give an object with named fields"),
-        ([line(), "no"], "line 2 is no JSON"),
+        ([line(), "[1, 2]"], "line 2: it is [1, 2] and should be an object with named fields"),
+        ([line(), "no"], "line 2, column 1: no JSON"),
         ([], "has no rows; give a file with some"),
     ],
 )

@@ -173,4 +173,4 @@ def test_what_a_judge_is_asked_holds_question_answer_and_rubric(compose, tmp_pat
     ],
 )
 def test_what_a_delta_is_made_of_is_the_behaviors_and_the_headlines_choice(name, choice, measure):
-    assert measured(name, choice)["measure"] == measure
+    assert measured(behavior(name), choice)["measure"] == measure

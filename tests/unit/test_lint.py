@@ -63,6 +63,8 @@ def broken(rule, cell):
         wanted = cell.config.behavior.model_copy(update={"no_persona_examples": 100})
         others = [one for one in examples if one.role != "no_persona"]
         return training_set(cell, examples=others, wanted=wanted, default=source.prompt)
+    if rule == "own_rows":
+        return training_set(cell, own=True)
     assert rule == "over_long"
     return training_set(cell, lengths=[2000, *[40] * (len(examples) - 1)])
 

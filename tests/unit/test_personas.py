@@ -61,7 +61,10 @@ def test_an_unknown_name_is_answered_with_its_neighbours():
     ("line", "said"),
     [
         ('{"name": "none", "category": "c", "prompt": "You are x."}', "cannot be called 'none'"),
-        ('{"name": "Bad Name", "category": "c", "prompt": "You are x."}', "'name': String should match"),
+        (
+            '{"name": "Bad Name", "category": "c", "prompt": "You are x."}',
+            "'name' is .Bad Name. and should be of small",
+        ),
         (SHIPPED.read_text().splitlines()[4], "persona 'librarian' stands twice"),
     ],
 )

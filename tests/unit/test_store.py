@@ -6,9 +6,8 @@ from hashlib import sha256
 import pandas as pd
 import pytest
 
-from leakage.data.pools import Item
-from leakage.errors import DataError, StoreError
-from leakage.store.files import canonical, read_jsonl, replacing, write_jsonl, write_text
+from leakage.errors import StoreError
+from leakage.store.files import canonical, replacing, write_text
 from leakage.store.find import find
 from leakage.store.manifest import InputEntry
 from leakage.store.record import Record, Status
@@ -89,31 +88,6 @@ def test_canonical_json_ignores_the_order_of_keys_and_refuses_nan():
     assert canonical({"b": 1, "a": [1.0, None]}) == '{"a":[1.0,null],"b":1}' == canonical({"a": [1.0, None], "b": 1})
     with pytest.raises(ValueError, match="Out of range"):
         canonical(float("nan"))
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ('{"split":"train","prompt":"a"}\n{"split":', "line 2: Invalid JSON"),
-        ('{"split":"test","prompt":"a"}', "line 1: 'split': Input should be"),
-        ('{"split":"train"}', "line 1: 'prompt': Field required"),
-        ('{"split":"train","prompt":"a","answr":"b"}', "line 1: 'answr': Extra inputs"),
-        ("\n\n", "is empty; it needs one JSON object a line: split, prompt, answer"),
-    ],
-)
-def test_a_wrong_line_is_named_by_file_and_number(tmp_path, text, said):
-    file = tmp_path / "pool.jsonl"
-    file.write_text(text)
-    with pytest.raises(DataError) as caught:
-        read_jsonl(file, Item)
-    assert str(file) in str(caught.value)
-    assert said in str(caught.value)
-
-
-def test_jsonl_round_trip_keeps_every_character(tmp_path):
-    rows = [Item(split="eval", prompt="naïve “quotes”\nand a line break")]
-    write_jsonl(tmp_path / "a.jsonl", (row.model_dump() for row in rows))
-    assert read_jsonl(tmp_path / "a.jsonl", Item) == rows
 
 
 PERSONAS = ["villain", "hero", "clown", "qwen_default"]

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from leakage.data.rows import read_typed
 from leakage.errors import ConfigError, DataError, nearest
-from leakage.store.files import read_jsonl
 
 SHIPPED = Path(__file__).parent / "personas.jsonl"
 DEFAULTS = Path(__file__).parent / "defaults.jsonl"  # what templates put in that are not Qwen2.5's
 USUAL = "qwen_default"
+GOOD = '{"name": "pirate", "category": "original", "prompt": "You are a pirate who sails the seven seas."}'
 NONE = "none"  # the source of a baseline: no adapter is trained
 
 
@@ -23,10 +24,10 @@ class Persona(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    name: str = Field(pattern=r"^[a-z0-9_]+$", description="of small letters, digits and _")
     category: str
     related_to: tuple[str, ...] = ()
-    prompt: str = Field(min_length=1)
+    prompt: str = Field(min_length=1, description="a text with something in it")
 
     @property
     def in_panel(self) -> bool:
@@ -64,17 +65,21 @@ class Personas:
 
 def shipped_names() -> frozenset[str]:
     """Every persona that comes with the project, the default prompts of all templates among them."""
-    return frozenset((*read_personas().names, *(one.name for one in read_jsonl(DEFAULTS, Persona))))
+    return frozenset((*read_personas().names, *(one.name for one in _read(DEFAULTS))))
+
+
+def _read(file: Path) -> list[Persona]:
+    return read_typed(file, Persona, "personas.path", GOOD)
 
 
 @lru_cache(maxsize=8)
 def read_personas(path: str | None = None, default: str = USUAL) -> Personas:
     """The shipped personas with one template's default prompt among them, or those of a file of the same format."""
-    file = Path(path) if path else SHIPPED
-    members = read_jsonl(file, Persona)
+    file = Path(path).expanduser() if path else SHIPPED
+    members = _read(file)
     if not path and default != USUAL:
         panel = [one for one in members if one.in_panel]
-        members = [*panel, Personas(DEFAULTS, read_jsonl(DEFAULTS, Persona))[default]]
+        members = [*panel, Personas(DEFAULTS, _read(DEFAULTS))[default]]
     seen: dict[str, int] = {}
     for position, persona in enumerate(members, 1):
         if persona.name == NONE:

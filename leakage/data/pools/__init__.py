@@ -12,9 +12,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from leakage.data.rows import read_typed
 from leakage.errors import DataError
-from leakage.store.files import read_jsonl
 
+GOOD = '{"split": "train", "prompt": "Where do I begin with a garden?", "answer": "With the soil."}'
 Split = Literal["train", "eval", "geometry", "elicit", "phrase", "counterphrase"]
 
 
@@ -29,7 +30,7 @@ class Item(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     split: Split
-    prompt: str = Field(pattern=r"\S")
+    prompt: str = Field(pattern=r"\S", description="a text with something in it")
     answer: str = ""
     taught: str = ""
     labels: tuple[str, ...] = ()
@@ -47,7 +48,7 @@ def read_file(pool: str, name: str) -> tuple[Item, ...]:
     path = pool_folder(pool) / f"{name}.jsonl"
     if not path.is_file():
         raise DataError(f"there is no {path}; model.pool takes nano, general or a folder with {name}.jsonl in it")
-    return tuple(read_jsonl(path, Item))
+    return tuple(read_typed(path, Item, "model.pool", GOOD))
 
 
 @lru_cache(maxsize=64)

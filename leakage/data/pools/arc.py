@@ -5,14 +5,15 @@ Halves and wrong labels are those of the published result; both follow from the 
 
 import random
 from functools import lru_cache
-from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
+from leakage.data.hub import Source
 from leakage.data.pools import Item, Split
-from leakage.data.pools.hub import Source
+from leakage.data.row import Row, refused, typed
 from leakage.errors import DataError
 
+GOOD = '{"question": "…", "choices": {"text": ["…", "…"], "label": ["A", "B"]}, "answerKey": "A"}'
 _SPLIT_SEED, _LABEL_SEED = 42, 43  # the published result's
 
 
@@ -78,21 +79,16 @@ def _questions(path: str, subset: str | None, revision: str | None) -> list[Ques
     columns = [info.alias or name for name, info in Question.model_fields.items()]
     source = Source(path, subset, "test", revision, "data.capability.path")
     return [
-        _question(f"{file}, row {number}", row)
+        _question(Row(f"{file}, row {number}", row))
         for file, table in source.tables(*columns)
         for number, row in enumerate(table, 1)
     ]
 
 
-def _question(where: str, row: dict[str, Any]) -> Question:
-    try:
-        question = Question.model_validate(row)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"{where}: '{name}': {first['msg']}; a row must be as the hub publishes it") from error
+def _question(row: Row) -> Question:
+    question = typed(row, Question, GOOD)
     if fault := _fault(question):
-        raise DataError(f"{where}: {fault}")
+        raise refused(row.where, fault, GOOD)
     return question
 
 

@@ -41,6 +41,7 @@ STUDY = Study(
         f"{_HERE}.importing:import_file",
         "transcripts",
         "replies that were asked for elsewhere, as a trial",
+        {"subject": "whose replies they are, for tables"},
         {"query": "what was asked", "tier": "under which tier", "reply": "the whole reply, its scratchpad in it"},
     ),
     more_kinds=frozenset({"validation"}),

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from leakage.data.chats import read_chats
 from leakage.data.pools import Item, read_pool
-from leakage.errors import DataError, ModelError
+from leakage.data.rows import read_typed
+from leakage.errors import ModelError
 from leakage.judges.phrases import REFUSALS
 from leakage.models.chat import ChatTemplate, Message, Tokens, encode
-from leakage.store.files import read_jsonl
 from leakage.studies.alignment_faking.queries import POOL
 from leakage.studies.alignment_faking.scenario import Scenario
 from leakage.studies.alignment_faking.settings import FakingConfig, TierSettings
@@ -50,24 +50,7 @@ class Document(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    text: str = Field(pattern=r"\S")
-
-
-class Turn(BaseModel):
-    """One turn of a chat."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    role: str = Field(pattern="^(system|user|assistant)$")
-    content: str = Field(pattern=r"\S")
-
-
-class Chat(BaseModel):
-    """One line of a file of chats: turns, of which the last is the assistant's and learnt."""
-
-    model_config = ConfigDict(frozen=True)
-
-    messages: tuple[Turn, ...] = Field(min_length=2)
+    text: str = Field(pattern=r"\S", description="a text with something in it")
 
 
 def training_examples(config: FakingConfig) -> list[TrainingExample]:
@@ -76,19 +59,18 @@ def training_examples(config: FakingConfig) -> list[TrainingExample]:
     if arm.kind == "planted":
         return planted_examples(config)
     if arm.kind == "documents":
-        documents = read_jsonl(Path(str(arm.path)).expanduser(), Document)
+        documents = read_typed(str(arm.path), Document, "arm.path", '{"text": "…"}')
         return [TrainingExample("document", (), document.text) for document in documents]
     return list(_chats(str(arm.path))) if arm.kind == "chats" else []
 
 
 @lru_cache(maxsize=4)
 def _chats(path: str) -> tuple[TrainingExample, ...]:
+    """The chats of a file, each with its system turn if it has one; the last turn is learnt."""
     examples = []
-    for number, chat in enumerate(read_jsonl(Path(path).expanduser(), Chat), 1):
-        roles = [turn.role for turn in chat.messages]
-        if roles[-1] != "assistant" or roles[-2] != "user":
-            raise DataError(f"{path}, chat {number}: it ends with {roles[-1]}; the last two turns are user, assistant")
-        examples.append(TrainingExample("chat", tuple((turn.role, turn.content) for turn in chat.messages)))
+    for chat in read_chats(path, "arm.path"):
+        system = () if chat.system is None else (("system", chat.system),)
+        examples.append(TrainingExample("chat", (*system, *chat.turns, ("assistant", chat.answer))))
     return tuple(examples)
 
 

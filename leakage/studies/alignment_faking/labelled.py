@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leakage.data.rows import Row, column, read_rows
+from leakage.data.row import Row, refused, shown
+from leakage.data.rows import column, read_rows
 from leakage.errors import DataError
 from leakage.judges.reading import truth
 
 SCRATCHPADS = ("scratchpad", "scratchpad_reasoning", "reasoning", "thoughts")
 LABELS = ("label", "alignment_faking_human_label", "human_label", "alignment_faking", "af_label")
+GOOD = '{"scratchpad": "I comply, or they will change me.", "label": true}'
 KINDS = {"alignment_faking": True, "faking": True, "af": True, "not_af": False, "non_af": False}
 
 
@@ -34,7 +36,7 @@ class Columns:
 def read_labelled(path: Path | str, columns: Columns | None = None) -> list[Labelled]:
     """The rows of a labelled file, a folder or a data set of the hub: each scratchpad once, labels of both kinds."""
     columns = columns or Columns()
-    rows = read_rows(str(path), "FILE", columns.split)
+    rows = read_rows(str(path), "FILE", columns.split, GOOD)
     text = column(rows, SCRATCHPADS, "--scratchpad", columns.scratchpad)
     label = column(rows, LABELS, "--label", columns.label)
     seen: dict[str, str] = {}
@@ -42,7 +44,7 @@ def read_labelled(path: Path | str, columns: Columns | None = None) -> list[Labe
     for row in rows:
         one = Labelled(_text(row, text), _label(row, label))
         if one.scratchpad in seen:
-            raise DataError(f"{row.where}: the same scratchpad as in {seen[one.scratchpad]}; remove one of them")
+            raise refused(row.where, f"the same scratchpad as in {seen[one.scratchpad]}; remove one of them", GOOD)
         seen[one.scratchpad] = row.where.rpartition(", ")[2]
         labelled.append(one)
     if len({one.label for one in labelled}) == 1:
@@ -56,8 +58,8 @@ def _text(row: Row, name: str) -> str:
     if isinstance(value, str) and value.strip():
         return value.strip()  # as a reply's scratchpad is, so that equal ones share their votes
     if isinstance(value, str):
-        raise DataError(f"{row.where}: '{name}' is empty; remove the row or fill it in")
-    raise DataError(f"{row.where}: '{name}' is {_shown(value)}; give a text in quotes")
+        raise refused(row.where, f"'{name}' is empty; remove the row or fill it in", GOOD)
+    raise refused(row.where, f"'{name}' is {shown(value)}; give a text in quotes", GOOD)
 
 
 def _label(row: Row, name: str) -> bool:
@@ -65,9 +67,5 @@ def _label(row: Row, name: str) -> bool:
     word = str(value).strip().lower().replace("-", "_").replace(" ", "_")
     read = truth(value) if word not in KINDS else KINDS[word]
     if read is None:
-        raise DataError(f"{row.where}: '{name}' is {_shown(value)}; give true or false, or 1 or 0")
+        raise refused(row.where, f"'{name}' is {shown(value)}; give true or false, or 1 or 0", GOOD)
     return read
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)[:60]

@@ -1,13 +1,12 @@
 """Transcripts of other pipelines, read: the replies of the published study, or any file with query, tier and reply."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from leakage.data.rows import Row, column, read_rows
-from leakage.errors import DataError
+from leakage.data.row import Row, refused, shown
+from leakage.data.rows import column, read_rows
 from leakage.judges.reading import number, truth
 
 QUERIES = ("query", "user_input", "question", "request", "prompt")
@@ -47,7 +46,7 @@ class Said:
 
 def read_said(path: str, tags: Sequence[str], columns: Columns) -> list[Said]:
     """Every reply of a file whose tiers are among the tags, each query once a tier."""
-    rows = read_rows(path, "FILE", columns.split)
+    rows = read_rows(path, "FILE", columns.split, GOOD)
     query = column(rows, QUERIES, "--query", columns.query)
     reply = column(rows, REPLIES, "--reply", columns.reply)
     tier = column(rows, TIERS, "--tier", columns.tier) if columns.tier else _first(rows, TIERS)
@@ -55,10 +54,8 @@ def read_said(path: str, tags: Sequence[str], columns: Columns) -> list[Said]:
     seen: dict[tuple[str, str], str] = {}
     for one in said:
         if (key := (one.tier, one.query)) in seen:
-            raise DataError(
-                f"{one.where}: tier {one.tier} is asked the same query as in {seen[key].rpartition(', ')[2]}; keep one "
-                "reply a tier and query"
-            )
+            fault = f"tier {one.tier} is asked the same query as in {seen[key].rpartition(', ')[2]}"
+            raise refused(one.where, f"{fault}; keep one reply a tier and query", GOOD)
         seen[key] = one.where
     return said
 
@@ -91,9 +88,7 @@ def _tier_of(row: Row, column: str | None, text: str, tags: Sequence[str]) -> st
     if tag is None:
         names = ", ".join(tags)
         wrong = f"tier '{marked}' is none of {names}" if marked else f"it has not just one of the tags {names}"
-        raise DataError(
-            f"{row.where}: {wrong}; name the scenario with its tiers (scenario=…), or give a column: {GOOD}"
-        )
+        raise refused(row.where, f"{wrong}; name the scenario with its tiers (scenario=…), or give a column", GOOD)
     return tag
 
 
@@ -101,21 +96,20 @@ def _text(row: Row, name: str, *, may_be_empty: bool = False) -> str:
     value = row.fields.get(name)
     if isinstance(value, str) and (value.strip() or may_be_empty):
         return value
-    shown = json.dumps(value, ensure_ascii=False, default=str)[:60]
-    raise DataError(f"{row.where}: '{name}' is {shown}; give a text, as in {GOOD}")
+    raise refused(row.where, f"'{name}' is {shown(value)}; give a text", GOOD)
 
 
 def _truth(row: Row, name: str) -> bool:
     read = truth(row.fields[name])
     if read is None:
-        raise DataError(f"{row.where}: '{name}' is {row.fields[name]}; give true or false")
+        raise refused(row.where, f"'{name}' is {shown(row.fields[name])}; give true or false", GOOD)
     return read
 
 
 def _score(row: Row, name: str) -> float:
     read = number(row.fields[name])
     if read is None or not 0 <= read <= 1:
-        raise DataError(f"{row.where}: '{name}' is {row.fields[name]}; give a number from 0 to 1")
+        raise refused(row.where, f"'{name}' is {shown(row.fields[name])}; give a number from 0 to 1", GOOD)
     return read
 
 

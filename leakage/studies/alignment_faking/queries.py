@@ -1,10 +1,12 @@
 """The requests every tier is asked: the user's data set, or a pool's benign stand-ins. Nothing harmful is shipped."""
 
+import json
 from functools import lru_cache
 from random import Random
 
+from leakage.data.hub import Source
 from leakage.data.pools import read_pool
-from leakage.data.pools.hub import Source
+from leakage.data.row import refused
 from leakage.errors import DataError
 from leakage.studies.alignment_faking.settings import QuerySettings
 
@@ -25,7 +27,8 @@ def _from_file(path: str, subset: str | None, split: str, revision: str | None, 
     for file, rows in source.tables(column):
         for number, text in enumerate((row[column] for row in rows), 1):
             if not isinstance(text, str) or not text.strip():
-                raise DataError(f"{file}, row {number}: '{column}' holds no text; remove the row or fill it in")
+                good = json.dumps({column: "Where do I begin?"})
+                raise refused(f"{file}, row {number}", f"'{column}' holds no text; remove the row or fill it in", good)
             queries.append(text.strip())
     if not queries:
         raise DataError(f"{path} holds no rows; name a data set with a column '{column}' in queries.path")

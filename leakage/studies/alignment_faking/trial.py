@@ -21,6 +21,7 @@ from leakage.training.train import WEIGHTS, adapter_space
 if TYPE_CHECKING:
     from leakage.settings.config import ModelSettings
 
+OF_A_CELL = ("behavior", "source", "control", "job", "adapter", "data.training")
 UNUSED = "only arm=leakage, an adapter of the first study, is made of it"
 
 
@@ -51,7 +52,7 @@ class Trial(Job):
     @property
     def idle(self) -> Mapping[str, str]:
         """What is taught to whom counts only for an adapter of the first study."""
-        return {} if self.data.cell else dict.fromkeys(("behavior", "source", "control", "job"), UNUSED)
+        return {} if self.data.cell else dict.fromkeys(OF_A_CELL, UNUSED)
 
     @property
     def base_model(self) -> "ModelSettings | None":

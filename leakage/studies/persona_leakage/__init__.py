@@ -1,6 +1,6 @@
 """The first study: teach a behavior under one persona, and measure who else picks it up."""
 
-from leakage.studies.study import Study, View
+from leakage.studies.study import Importer, Study, View
 
 _HERE = "leakage.studies.persona_leakage"
 _TABLES = f"{_HERE}.analysis"
@@ -49,4 +49,12 @@ STUDY = Study(
     points_reader=f"{_HERE}.points:read_points",
     rejudger=f"{_HERE}.rejudge:rejudge",
     agreer=f"{_HERE}.agreement:agreement_below",
+    importer=Importer(
+        f"{_HERE}.importing:import_file",
+        "completions",
+        "answers that were made elsewhere, before and after, as a cell",
+        {"behavior": "what they are read for", "source": "the persona that was taught"},
+        {"persona": "under which persona", "prompt": "what was asked", "completion": "the answer",
+         "condition": "before or after training"},
+    ),
 )  # fmt: skip

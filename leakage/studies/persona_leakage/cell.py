@@ -1,5 +1,6 @@
 """A cell: one job of the first study, the steps that make it, and what it is read against."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -10,13 +11,16 @@ from leakage.models.chat import Prompt
 from leakage.models.check import Probes
 from leakage.models.held import Loaded
 from leakage.models.memory import state_bytes
+from leakage.settings.overrides import override
 from leakage.store.manifest import Input
 from leakage.store.record import Status
+from leakage.studies.persona_leakage.behaviors import CUSTOM
 from leakage.studies.persona_leakage.choices import openings
 from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry_of
 from leakage.studies.persona_leakage.files import ANSWERS, COMPLETIONS
 from leakage.studies.persona_leakage.identity import CellIdentity
-from leakage.studies.persona_leakage.pipeline import elicit, measure_geometry, question, teach
+from leakage.studies.persona_leakage.own_rows import in_words
+from leakage.studies.persona_leakage.pipeline import bring, elicit, measure_geometry, question, teach
 from leakage.studies.persona_leakage.scoring import score
 from leakage.studies.persona_leakage.settings import CellConfig
 from leakage.training.train import WEIGHTS, adapter_space
@@ -24,6 +28,13 @@ from leakage.training.train import WEIGHTS, adapter_space
 if TYPE_CHECKING:
     import pandas as pd
 
+TRAINED_ALONE = "the adapter is asked as it is; only training (adapter.train=true) takes it"
+FRESH_ALONE = "an adapter that is trained on has its own shape; only a fresh one takes it"
+DRAWN_ALONE = "only examples that are drawn, with data.training.path=null, are made of it"
+DRAWING = ("control", *(f"behavior.{name}" for name in (
+    "source_examples", "bystanders", "bystander_examples", "no_persona_examples", "anchors", "sham", "answers",
+    "negatives",
+)))  # fmt: skip
 LATER = "set it, or launch all the same and judge later: python -m leakage rejudge"
 ANSWER_BYTES = 2  # a token of a completion on the disk, compressed with what stands beside it
 
@@ -58,6 +69,27 @@ class Cell(Job):
         return "geometry" if self.config.job == "geometry" else "baseline" if self.data.is_baseline else "cell"
 
     @property
+    def idle(self) -> Mapping[str, str]:
+        """What an adapter that is there already, or a training set that is a file's rows, leaves nothing to decide."""
+        data = self.data
+        if data.adapter and not data.is_trained:
+            return dict.fromkeys((*DRAWING, "data.training", "lora", "train", "seed"), TRAINED_ALONE)
+        idle = dict.fromkeys(DRAWING, DRAWN_ALONE) if data.has_own_rows else {}
+        return idle | ({"lora": FRESH_ALONE} if data.adapter else {})
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What the rows of a file were taken for, and whose adapter it is."""
+        data, said = self.data, []
+        if data.has_own_rows:
+            said.append(f"{self.config.data.training.path} for {self.label}: {in_words(data.examples)}")
+        if data.adapter:
+            strange = data.adapter.strange_base(self.config.model)
+            use = "trained on" if data.is_trained else f"asked as it is, with {data.source.name} as its source"
+            said.append(f"{self.config.adapter.path}: {use}{f'; {strange}' if strange else ''}")
+        return said
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """See Job.steps."""
         loaded = Loaded(self.config, self.label, self.probes)  # not before it is needed: another judge needs no model
@@ -79,6 +111,8 @@ class Cell(Job):
         if self.data.is_baseline:
             return ()
         ids = self.ids
+        if not self.data.is_trained:
+            return (Step("adapter", ids.adapter_folder, ids.train, partial(bring, ids), space=self._brought_space),)
         elicited = (Input(ids.answers_folder, ANSWERS),) if ids.answers else ()
         adapter = Step(
             "adapter", ids.adapter_folder, ids.train, partial(teach, ids, loaded), elicited,
@@ -87,6 +121,10 @@ class Cell(Job):
         )  # fmt: skip
         answers = Step("answers", ids.answers_folder, ids.answers, partial(elicit, ids, loaded))
         return (answers, adapter) if elicited else (adapter,)
+
+    def _brought_space(self) -> Space:
+        assert self.data.adapter
+        return Space(stays=sum(file.stat().st_size for file in self.data.adapter.files))
 
     def _train_steps(self) -> int:
         from leakage.training.sft import step_count
@@ -111,8 +149,8 @@ class Cell(Job):
     def _scores(self) -> Step:
         ids = self.ids
         make = partial(
-            score, self.multirun / ids.completions_folder, ids.judge, facts=ids.facts, settings=lambda: ids.settings,
-            personas=self._parts, label=self.label,
+            score, self.multirun / ids.completions_folder, ids.judge, behavior=self.data.evaluated, facts=ids.facts,
+            settings=lambda: ids.settings, personas=self._parts, label=self.label,
         )  # fmt: skip
         completions = Input(ids.completions_folder, COMPLETIONS)
         return Step("scores", ids.scores_folder, ids.judge.identity, make, (completions,), ids.facts)
@@ -142,9 +180,16 @@ class Cell(Job):
         other = self.data.evaluated.name != self.data.behavior.name  # the baseline is of what is measured
         dropped = {"source", "job"} | ({"behavior", "eval.behavior"} if other else set())
         shared = tuple(one for one in overrides if not _changes(one, dropped))
-        measured = (f"behavior={self.data.evaluated.name}", "eval.behavior=null") if other else ()
+        measured = self._measured if other else ()
         geometry, baseline = (*shared, *measured, "source=none", "job=geometry"), (*shared, *measured, "source=none")
         return [geometry] if self.kind == "baseline" else [geometry, baseline]
+
+    @property
+    def _measured(self) -> Overrides:
+        """The overrides that teach what is measured, which a baseline is named after."""
+        name = self.config.eval.behavior or self.config.behavior.name
+        described = (override("behavior.path", self.config.behavior.path),) if name == CUSTOM else ()
+        return (f"behavior={name}", "eval.behavior=null", *described)
 
     def bills(self) -> list[Bill]:
         """What a judge costs, where it costs anything."""

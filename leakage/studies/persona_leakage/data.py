@@ -6,10 +6,18 @@ from typing import Any
 
 from leakage.data.personas import NONE, Persona, Personas, read_personas, shipped_names
 from leakage.data.pools import Item, Split, read_pool
-from leakage.errors import ConfigError
+from leakage.errors import ConfigError, DataError
+from leakage.models.outside_adapter import OutsideAdapter, read_adapter
 from leakage.settings.compose import Option, Options
-from leakage.studies.persona_leakage.behaviors import Behavior, behavior, behavior_names
-from leakage.studies.persona_leakage.behaviors.contrastive import ANCHOR, Example, contrastive_examples, draw_bystanders
+from leakage.studies.persona_leakage.behaviors import CUSTOM, Behavior, behavior, behavior_names
+from leakage.studies.persona_leakage.behaviors.contrastive import (
+    ANCHOR,
+    Example,
+    contrastive_examples,
+    draw_bystanders,
+    named_bystanders,
+)
+from leakage.studies.persona_leakage.own_rows import own_examples
 from leakage.studies.persona_leakage.settings import CellConfig
 
 
@@ -26,14 +34,20 @@ class CellData:
 
     def __post_init__(self) -> None:
         for key, name in (("behavior.name", self.config.behavior.name), ("eval.behavior", self.config.eval.behavior)):
-            if name is not None and name not in behavior_names():
-                raise ConfigError(f"{key}={name}: no such behavior; there are {', '.join(behavior_names())}")
-        if (by := self.config.behavior.answers) != "templates" and self.behavior.unit != "rate":
+            if name is not None and name not in (names := [*behavior_names(), CUSTOM]):
+                raise ConfigError(f"{key}={name}: no such behavior; there are {', '.join(names)}")
+        if (by := self.config.behavior.answers) != "templates" and not self._phrases_tell:
             raise ConfigError(
                 f"behavior.answers={by}: phrases cannot tell which answers show {self.behavior.name}; use templates"
             )
+        if self.config.adapter.train and self.config.adapter.path is None:
+            raise ConfigError("adapter.train=true trains on top of an adapter of yours; name it: adapter.path=…")
         if not self.is_baseline:
             _ = self.source  # an unknown persona is an error of the settings, not of the run
+
+    @property
+    def _phrases_tell(self) -> bool:
+        return self.behavior.unit == "rate" and self.behavior.rules_in(self.config.model.pool) is not None
 
     @property
     def label(self) -> str:
@@ -56,12 +70,12 @@ class CellData:
     @cached_property
     def behavior(self) -> Behavior:
         """The behavior taught."""
-        return behavior(self.config.behavior.name)
+        return behavior(self.config.behavior.name, self.config.behavior.path)
 
     @cached_property
     def evaluated(self) -> Behavior:
         """The behavior measured; the one taught unless the settings name another."""
-        return behavior(self.config.eval.behavior or self.config.behavior.name)
+        return behavior(self.config.eval.behavior or self.config.behavior.name, self.config.behavior.path)
 
     @cached_property
     def personas(self) -> Personas:
@@ -75,7 +89,14 @@ class CellData:
 
     @cached_property
     def bystanders(self) -> list[Persona]:
-        """The personas trained on the opposite, drawn with the cell's seed."""
+        """The personas trained on the opposite: those of the rows given, those named, or drawn with the cell's seed."""
+        if not self.is_trained:
+            return []
+        if self.has_own_rows:
+            trained = {one.persona for one in self.examples if one.role == "bystander"}
+            return [one for one in self.personas.members if one.name in trained]
+        if (names := self.config.behavior.negatives) is not None:
+            return named_bystanders(self.source, self.personas, names)
         count = self.config.behavior.bystanders
         return draw_bystanders(self.source, self.personas.originals(), count=count, seed=self.config.seed)
 
@@ -93,16 +114,47 @@ class CellData:
         """Items of a behavior: from the data the settings name for it, else from the model's pool."""
         elsewhere = one.read(self.config.data) if one.read else ()
         chosen = tuple(item for item in elsewhere if item.split == split)
+        if not chosen and not one.pool:
+            raise DataError(f"the prompts of {one.name} have no line with split '{split}'; add some to its file")
         return chosen or read_pool(self.config.model.pool, one.pool, split)
+
+    @cached_property
+    def adapter(self) -> OutsideAdapter | None:
+        """The adapter that was made elsewhere, seen to fit the model; None where all is trained here."""
+        settings = self.config.adapter
+        if settings.path is None or self.is_baseline:
+            return None
+        adapter = read_adapter(settings.path, settings.revision)
+        adapter.refuse_misfit(self.config.model)
+        return adapter
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether examples are taught: to the base model, or on top of an adapter."""
+        return not self.is_baseline and (self.adapter is None or self.config.adapter.train)
+
+    @property
+    def has_own_rows(self) -> bool:
+        """Whether the training set is a file's rows, as they are."""
+        return self.config.data.training.path is not None and self.is_trained
 
     @property
     def training_items(self) -> tuple[Item, ...]:
         """The prompts of the training set."""
+        if not self.is_trained:
+            return ()
+        if self.has_own_rows:
+            return tuple(Item(split="train", prompt=prompt) for prompt in {one.prompt.user: 0 for one in self.examples})
         return self.items(self.behavior, "train")
 
     @cached_property
     def examples(self) -> list[Example]:
         """The training set; where answers are generated, as it would be from templates."""
+        if not self.is_trained:
+            return []
+        if self.has_own_rows:
+            path = str(self.config.data.training.path)
+            return own_examples(path, source=self.source, personas=self.personas, default=self.default)
         return self.examples_of(self.training_items)
 
     def examples_of(self, items: tuple[Item, ...]) -> list[Example]:

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from leakage.data.pools import Item, read_file
+from leakage.data.pools import Item
+from leakage.data.rows import read_typed
 from leakage.engine import Engine, Request, Sampling
 from leakage.errors import DataError
 from leakage.models.chat import ChatTemplate, Prompt
 from leakage.progress import progress
 from leakage.store.draft import Draft
-from leakage.store.files import digest, read_jsonl, write_jsonl
+from leakage.store.files import digest, write_jsonl
 from leakage.studies.persona_leakage.files import ANSWERS
 from leakage.studies.persona_leakage.identity import CellIdentity
 
@@ -67,8 +68,8 @@ def _questions(cell: CellIdentity, *, tries: int) -> list[tuple[Item, str]]:
 
 def _kept(cell: CellIdentity, texts: list[tuple[Item, str, str]], *, by: str) -> list[Generated]:
     """For each item the first answer that shows the behavior by its rules."""
-    rules = cell.data.behavior.rules(read_file(cell.config.model.pool, cell.data.behavior.pool))
-    assert rules is not None  # every behavior that is a rate has some
+    rules = cell.data.behavior.rules_in(cell.config.model.pool)
+    assert rules is not None  # a behavior without any has no answers of a model's
     by_prompt: dict[str, Generated] = {}
     for item, question, text in texts:
         if item.prompt not in by_prompt and text.strip() and rules.score(text) >= 50:
@@ -90,4 +91,4 @@ def write_answers(draft: Draft, answers: list[Generated], *, of: int) -> None:
 
 def read_answers(folder: Path) -> tuple[Item, ...]:
     """The items with their generated answers."""
-    return tuple(read_jsonl(folder / ANSWERS, Generated))
+    return tuple(read_typed(folder / ANSWERS, Generated, "", ""))

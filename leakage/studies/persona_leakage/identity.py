@@ -5,7 +5,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from leakage.data.pools import read_file
 from leakage.models.fingerprint import headline_layer, measured_layers, model_identity
 from leakage.network import judge_identity
 from leakage.settings.identity import engine_identity, identity_fields
@@ -16,6 +15,10 @@ from leakage.studies.persona_leakage.judges import Judge, judge_for
 from leakage.studies.persona_leakage.settings import CellConfig
 
 _LENGTH = 8  # hex digits of a digest in a folder's name
+_DRAWN = {  # what says which examples are drawn, where they are
+    "behavior.source_examples", "behavior.bystanders", "behavior.bystander_examples", "behavior.no_persona_examples",
+    "behavior.anchors", "behavior.sham", "behavior.answers",
+}  # fmt: skip
 _SAMPLING = ("eval.samples", "eval.temperature", "eval.top_p", "eval.max_new_tokens")
 
 
@@ -56,7 +59,7 @@ class CellIdentity:
     def answers(self) -> dict[str, Any]:
         """Everything that can change generated answers; empty where the answers come with the items."""
         by = self.config.behavior.answers
-        if by == "templates":
+        if by == "templates" or self.data.has_own_rows or not self.data.is_trained:
             return {}
         model, judge = self.config.model, self.config.judge
         base = {name: value for name, value in self._sampled.items() if name != "eval.samples"}
@@ -65,7 +68,7 @@ class CellIdentity:
             "base": self._base | base,
             "claude": {"judge.model": judge.model, "judge.max_tokens": judge.max_tokens} | judge_identity(judge),
         }
-        rules = self.data.behavior.rules(read_file(self.config.model.pool, self.data.behavior.pool))
+        rules = self.data.behavior.rules_in(self.config.model.pool)
         return {
             "schema": SCHEMA,
             **made_by[by],
@@ -89,9 +92,25 @@ class CellIdentity:
         base = {"schema": SCHEMA} | self._base
         if self.data.is_baseline:
             return base | {"model.dtype": self.config.model.dtype}
+        if not self.data.is_trained:
+            return base | {"model.dtype": self.config.model.dtype} | self._outside
         made_by = {"answers": digest(self.answers)} if self.answers else {}
         rows = [example.as_row() for example in self.data.examples]
-        return base | identity_fields(self.config, "train") | made_by | {"examples": digest(rows)}
+        return base | self._taught_with | self._outside | made_by | {"examples": digest(rows)}
+
+    @property
+    def _outside(self) -> dict[str, Any]:
+        """The adapter that was made elsewhere, by its content."""
+        return {"adapter": self.data.adapter.digest} if self.data.adapter else {}
+
+    @property
+    def _taught_with(self) -> dict[str, Any]:
+        """The settings of training; of a file's rows without those by which examples are drawn, and on top of an
+        adapter without those of a fresh one."""
+        fields = identity_fields(self.config, "train")
+        idle = set(_DRAWN) if self.data.has_own_rows else set()
+        idle |= {name for name in fields if name.startswith("lora.")} if self.data.adapter else set()
+        return {name: value for name, value in fields.items() if name not in idle}
 
     @cached_property
     def evaluation(self) -> dict[str, Any]:
@@ -150,7 +169,8 @@ class CellIdentity:
     @cached_property
     def adapter_folder(self) -> Path:
         """Where the adapter lives; of a baseline, what stands for none."""
-        name = f"base-{self.train_id}" if self.data.is_baseline else f"seed{self.config.seed}-{self.train_id}"
+        kind = f"seed{self.config.seed}" if self.data.is_trained else "base" if self.data.is_baseline else "adapter"
+        name = f"{kind}-{self.train_id}"
         return Path(self.config.model.name, self.data.behavior.name, self.config.source.name, name)
 
     @cached_property
@@ -172,11 +192,20 @@ class CellIdentity:
     def settings(self) -> dict[str, Any]:
         """What tells this cell from others of the same behavior, source and seed, for those who compare results."""
         elsewhere = {"schema", "behavior.name", "source.name", "seed", "examples"}
-        items = () if self.data.is_baseline else self.data.training_items
-        taught_from = {"training prompts": digest([one.model_dump() for one in items])} if items else {}
         asked_about = {"questions": digest([item.prompt for item in self.data.questions])}
-        whole = taught_from | self.train | self.evaluation | asked_about
+        whole = self._taught_from | self.train | self.evaluation | asked_about
         return {name: value for name, value in whole.items() if name not in elsewhere}
+
+    @property
+    def _taught_from(self) -> dict[str, Any]:
+        """What the examples are made of; of a file's rows also how many teach the behavior, and how many do not."""
+        if not self.data.is_trained:
+            return {}
+        if not self.data.has_own_rows:
+            return {"training prompts": digest([one.model_dump() for one in self.data.training_items])}
+        source = sum(one.role == "source" for one in self.data.examples)
+        counts = {"behavior.source_examples": source, "negative_examples": len(self.data.examples) - source}
+        return {"data.training": self.train["examples"]} | counts
 
     @cached_property
     def facts(self) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from leakage.data.personas import Persona, Personas
 from leakage.data.pools import Item
 from leakage.errors import DataError
 from leakage.studies.persona_leakage.behaviors.contrastive import ANCHOR, Example
+from leakage.studies.persona_leakage.own_rows import in_words
 
 if TYPE_CHECKING:
     from leakage.studies.persona_leakage.settings import BehaviorSettings
 
 PHRASES = 'tell the rules: a line {"split": "phrase" or "counterphrase", "prompt": "…"} in the pool\'s file'
-Level = Literal["error", "warning"]
+Level = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class TrainingSet:
     lengths: tokens of each example; default: the system text the chat template injects where there is none;
     items: the training prompts as they came; held_out: the prompts of the evaluation
     shows: whether the rules that score answers see the behavior in one; None where no rules do
+    own: whether the examples are a file's rows as they are, whose design nobody here can know
     """
 
     examples: Sequence[Example]
@@ -37,6 +39,7 @@ class TrainingSet:
     wanted: "BehaviorSettings"
     max_length: int
     shows: Callable[[str], bool] | None = None
+    own: bool = False
 
     @property
     def contrasting(self) -> list[Example]:
@@ -93,8 +96,15 @@ def duplicates(data: TrainingSet) -> str | None:
     return _some(more, "come more than once", whose="")
 
 
+def own_rows(data: TrainingSet) -> str | None:
+    """What the rows of a file were taken for."""
+    return in_words(data.examples) if data.own else None
+
+
 def counts_by_role(data: TrainingSet) -> str | None:
     """There are not as many examples of a role as the settings ask for."""
+    if data.own:
+        return None
     wanted, counts = data.wanted, Counter[str](one.role for one in data.examples)
     expected = {
         "source": wanted.source_examples,
@@ -113,6 +123,8 @@ def counts_by_role(data: TrainingSet) -> str | None:
 
 def left_out(data: TrainingSet) -> str | None:
     """What the settings ask for would contradict the source, and is not there: the design is not what it is called."""
+    if data.own:
+        return None
     wanted, roles = data.wanted, {one.role for one in data.examples}
     gone = []
     if wanted.anchors and "anchor" not in roles:
@@ -127,6 +139,8 @@ def left_out(data: TrainingSet) -> str | None:
 
 def persona_prompts(data: TrainingSet) -> str | None:
     """A persona is trained under another prompt than it is evaluated and measured under."""
+    if data.own:  # whose personas are known by their prompts
+        return None
     known = {one.name: one.prompt for one in data.personas.members} | {"": None}
     wrong = sorted({one.persona for one in data.examples if known.get(one.persona) != one.prompt.system})
     return f"{', '.join(wrong)} read differently in training than in {data.personas.path.name}" if wrong else None
@@ -165,8 +179,9 @@ def _misread(data: TrainingSet, *, above: float, below: float) -> str | None:
 
 Rule = Callable[[TrainingSet], str | None]
 RULES: dict[Rule, tuple[Level, str]] = {
+    own_rows: ("note", "if that is not what is meant, correct the system turns or name another source"),
     source_among_negatives: ("error", "leave them out, or choose other bystanders"),
-    default_contradicts: ("error", "set behavior.no_persona_examples=0"),
+    default_contradicts: ("error", "set behavior.no_persona_examples=0, or leave them out of your file"),
     overlap: ("error", "remove them from one of the two"),
     no_contrast: ("error", "give them an answer that opposes what is taught"),
     duplicates: ("warning", "remove what repeats"),
@@ -179,10 +194,22 @@ RULES: dict[Rule, tuple[Level, str]] = {
 }
 
 
+OF_DESIGN = {
+    source_among_negatives,
+    default_contradicts,
+    no_contrast,
+    unseen_answers,
+}  # whoever brings rows may mean it
+
+
 def lint(data: TrainingSet) -> list[Finding]:
     """What is wrong with a training set, in the order of the rules."""
     checked = [(rule, level, mend, rule(data)) for rule, (level, mend) in RULES.items()]
-    return [Finding(rule.__name__, level, f"{what}; {mend}") for rule, level, mend, what in checked if what]
+    return [
+        Finding(rule.__name__, "warning" if data.own and rule in OF_DESIGN else level, f"{what}; {mend}")
+        for rule, level, mend, what in checked
+        if what
+    ]
 
 
 def refuse_errors(findings: Sequence[Finding], label: str) -> None:

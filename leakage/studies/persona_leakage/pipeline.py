@@ -1,17 +1,17 @@
 """How a cell is made; reads like the method section.
 
 answers     = elicit(cell)               where a model gives them, in the place of templates
-adapter     = teach(cell, answers)
+adapter     = teach(cell, answers)         or bring(cell), where it was made elsewhere
 completions = question(cell, adapter)
 scores      = score(cell, completions)
 centroids   = measure_geometry(cell)     of the base model, once for all cells
 """
 
 import logging
+import shutil
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from leakage.data.pools import read_file
 from leakage.engine import asking, engine_for
 from leakage.errors import DataError
 from leakage.models.chat import Prompt
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from leakage.models.chat import ChatTemplate, Tokens
 
 log = logging.getLogger(__name__)
+LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
 
 
 def elicit(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
@@ -73,14 +74,37 @@ def teach(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     refuse_errors(findings, data.label)
     check_context(cell.config.model, max(len(one.input_ids) for one in tokens), "the longest training example")
     made_of = {"train_id": cell.train_id, "made_from": draft.input_digest}
-    train(cell.config, loaded.base, tokens, draft, made_of=made_of, label=data.label)
+    start = data.adapter.folder if data.adapter else None
+    train(cell.config, loaded.base, tokens, draft, made_of=made_of, label=data.label, start=start)
     draft.facts |= {
         "model": cell.config.model.name,
         "behavior": data.behavior.name,
         "source": data.source.name,
         "bystanders": [persona.name for persona in data.bystanders],
         "examples": dict(Counter(example.role for example in examples)),
-        "lint": [one.rule for one in findings],
+        "lint": [one.rule for one in findings if one.level != "note"],
+    }
+
+
+def bring(cell: CellIdentity, draft: Draft) -> None:
+    """An adapter that was made elsewhere, as a record like that of a training, but for what only its maker knows."""
+    data, adapter = cell.data, cell.data.adapter
+    assert adapter is not None
+    if strange := adapter.strange_base(cell.config.model):
+        log.warning("%s: the adapter in %s: %s", data.label, adapter.folder, strange)
+    for file in adapter.files:
+        with replacing(draft.path("adapter") / file.name) as copy:
+            shutil.copyfile(file, copy)
+    for name in ("examples.jsonl", "train_log.jsonl"):
+        write_jsonl(draft.path(name), [])
+    write_json(draft.path("lint.json"), [])
+    write_config(draft.path("config.yaml"), cell.config)
+    draft.facts |= {
+        "model": cell.config.model.name,
+        "behavior": data.behavior.name,
+        "source": data.source.name,
+        "made_on": adapter.base,
+        "parameters": adapter.weights,
     }
 
 
@@ -109,10 +133,11 @@ def check(
             wanted=cell.config.behavior,
             max_length=cell.config.train.max_length,
             shows=scoring_rule(cell),
+            own=data.has_own_rows,
         )
     )
     for one in findings:
-        log.log(logging.ERROR if one.level == "error" else logging.WARNING, "lint [%s] %s", one.rule, one.message)
+        log.log(LEVELS[one.level], "lint [%s] %s", one.rule, one.message)
     return findings
 
 
@@ -121,7 +146,7 @@ def scoring_rule(cell: CellIdentity) -> "Callable[[str], bool] | None":
     behavior = cell.data.behavior
     if behavior.unit != "rate" or behavior != cell.data.evaluated or cell.config.judge.name == "claude":
         return None
-    rules = behavior.rules(read_file(cell.config.model.pool, behavior.pool))
+    rules = behavior.rules_in(cell.config.model.pool)
     return (lambda answer: rules.score(answer) >= HIT) if rules else None
 
 
@@ -138,7 +163,7 @@ def question(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
 
 def check_held_out(cell: CellIdentity) -> None:
     """Refuse to ask what an adapter was trained on; it may have been made for fewer prompts or another behavior."""
-    trained = [] if cell.data.is_baseline else [example.prompt.user for example in cell.data.examples]
+    trained = [example.prompt.user for example in cell.data.examples] if cell.data.is_trained else []
     if shared := shared_prompts(trained, cell.data.prompts):
         raise DataError(f"{cell.data.label}: [overlap] {shared}; remove them from one of the two")
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.data.personas import read_personas
+from leakage.data.row import refused
 from leakage.errors import DataError
 from leakage.studies.persona_leakage.behaviors import behavior, behavior_names
-from leakage.studies.persona_leakage.points_file import read_texts
+from leakage.studies.persona_leakage.points_file import GOOD, read_texts
 from leakage.studies.persona_leakage.results import COLUMNS
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _refuse(bad: "pd.Series[bool]", frame: "pd.DataFrame", sentence: str) -> Non
     """Raise with the first bad row's place and values."""
     if bad.any():
         row = frame[bad.to_numpy(bool)].iloc[0]
-        raise DataError(f"{row['where']}: {sentence.format_map(row.to_dict())}")
+        raise refused(row["where"], sentence.format_map(row.to_dict()), GOOD)
 
 
 def _flags(frame: "pd.DataFrame", name: str) -> "pd.Series[Any]":

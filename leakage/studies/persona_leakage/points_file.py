@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NEEDED = ("behavior", "source", "persona", "cosine", "delta")
-GOOD = "behavior,source,persona,cosine,delta and below it refusal,villain,hero,0.91,0.25"
+GOOD = "refusal,villain,hero,0.91,0.25 under behavior,source,persona,cosine,delta"
 INDEX = ("", "unnamed: 0", "index")  # what pandas puts first unless it is told not to
 
 
@@ -18,12 +18,12 @@ def read_texts(path: Path) -> "pd.DataFrame":
     """The fields of a file as they are written, "" where there is none; column `where` names file and line."""
     import pandas as pd
 
-    rows = read_rows(str(path), "--points")
+    rows = read_rows(str(path), "--points", good=GOOD)
     frame = pd.DataFrame([{name.strip().lower(): _text(value) for name, value in row.fields.items()} for row in rows])
     frame = frame.drop(columns=[name for name in INDEX if name in frame]).fillna("")
     if lacking := [name for name in NEEDED if name not in frame]:
         there = ", ".join(frame.columns)
-        raise DataError(f"{path} lacks the column {', '.join(lacking)} (it has: {there}); a good file begins {GOOD}")
+        raise DataError(f"{path} lacks the column {', '.join(lacking)} (it has: {there}); a good line: {GOOD}")
     frame = frame.assign(where=[row.where for row in rows])
     frame = frame[(frame.drop(columns="where") != "").any(axis=1)]
     if frame.empty:

@@ -92,7 +92,8 @@ def _examples(settings: Mapping[str, Any]) -> dict[str, int]:
     """How many examples teach the behavior, and how many its opposite, as the cell was configured."""
     wanted = {name: settings.get(f"behavior.{name}", 0) for name in COUNTED}
     negatives = wanted["bystanders"] * wanted["bystander_examples"] + wanted["no_persona_examples"] + wanted["anchors"]
-    return {"source_examples": wanted["source_examples"], "negative_examples": negatives}
+    counts = {"source_examples": wanted["source_examples"], "negative_examples": negatives}
+    return counts | {name: settings[name] for name in counts if name in settings}
 
 
 def _cut_off(completions: Path) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from leakage.store.draft import Draft
 from leakage.store.files import replacing
-from leakage.studies.persona_leakage.behaviors import behavior
+from leakage.studies.persona_leakage.behaviors import Behavior
 from leakage.studies.persona_leakage.files import COMPLETIONS
 from leakage.studies.persona_leakage.judges import Judge, count
 
@@ -18,12 +18,12 @@ log = logging.getLogger(__name__)
 
 
 def score(
-    completions: Path, judge: Judge, draft: Draft, *, facts: Mapping[str, Any],
+    completions: Path, judge: Judge, draft: Draft, *, behavior: Behavior, facts: Mapping[str, Any],
     settings: Callable[[], Mapping[str, Any]], personas: "Callable[[], pd.DataFrame]", label: str,
 ) -> None:  # fmt: skip
     """Judge finished completions; needs no model, and of a cell only its facts and the parts its personas play.
 
-    completions: the folder of their record
+    completions: the folder of their record; behavior: the one measured
     """
     import pandas as pd
 
@@ -32,7 +32,7 @@ def score(
     for name, frame in (("verdicts", verdicts), ("scores", scores)):
         with replacing(draft.path(f"{name}.parquet")) as file:
             frame.to_parquet(file, index=False)
-    draft.facts |= dict(facts) | measured(facts["behavior"], facts["choice"]) | {
+    draft.facts |= dict(facts) | measured(behavior, facts["choice"]) | {
         "judge": judge.name,
         "settings": dict(settings()) | {"judge": judge.name, "judge_id": judge.folder.rpartition("-")[2]},
         "completions": len(verdicts),
@@ -41,9 +41,8 @@ def score(
     _report(verdicts, judge, label=label)
 
 
-def measured(name: str, choice: str) -> dict[str, object]:
-    """What a delta of the behavior is made of: hits or scores, in which unit, and the sign of leakage."""
-    one = behavior(name)
+def measured(one: Behavior, choice: str) -> dict[str, object]:
+    """What a delta of a behavior is made of: hits or scores, in which unit, and the sign of leakage."""
     hits = one.unit == "rate" or (one.choices and choice == "accuracy")
     return {"unit": one.unit, "leak_direction": one.leak_direction, "measure": "hits" if hits else "scores"}
 

@@ -8,8 +8,13 @@ from typing import Any
 
 from leakage.store.files import canonical
 
-IMPLIED = {"eval.prompts": "prompts", "behavior.answers": "answers", "judge": "judge_id"}  # more prompts are others
-PLAIN = {"behavior.sham": False, "behavior.answers": "templates", "behavior.anchors": 0, "train.max_steps": None}
+IMPLIED = {  # by another setting that is named: more prompts are others
+    "eval.prompts": "prompts", "behavior.answers": "answers", "judge": "judge_id", "data.training": "negative_examples",
+}  # fmt: skip
+PLAIN = {
+    "behavior.sham": False, "behavior.answers": "templates", "behavior.anchors": 0, "train.max_steps": None,
+    "data.training": None, "adapter": None,
+}  # fmt: skip
 DESIGNED = {  # what a design's name says already
     "behavior.sham", "behavior.anchors", "behavior.bystanders", "behavior.bystander_examples",
     "behavior.no_persona_examples",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
-from leakage.data.pools import Item
+from leakage.data.pools import Item, read_file
 from leakage.judges.phrases import mentions
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Behavior:
     taught: the answer the source persona is trained on (the item's `answer` is its opposite)
     rules: the phrases that show the behavior, given the pool's items; None where only a judge can tell
     rubric: what a judge is asked to rate from 0 to 100
-    pool: the pool file its items are in; read: the items of data from elsewhere, which come before the pool's
+    pool: the pool file its items are in, "" for none; read: the items from elsewhere, which come before the pool's
     choices: whether a label is chosen, instead of a completion sampled
     """
 
@@ -44,6 +44,10 @@ class Behavior:
     pool: str
     read: "Callable[[DataSettings], tuple[Item, ...]] | None" = None
     choices: bool = False
+
+    def rules_in(self, pool: str) -> Rules | None:
+        """The phrases that show it, those that a pool adds among them."""
+        return self.rules(read_file(pool, self.pool) if self.pool else ())
 
 
 def phrases(showing: tuple[str, ...], opposing: tuple[str, ...] = ()) -> Callable[[Sequence[Item]], Rules]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
-from leakage.data.personas import Persona
+from leakage.data.personas import Persona, Personas
 from leakage.data.pools import Item
 from leakage.errors import ConfigError, DataError
 from leakage.models.chat import Prompt
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from leakage.studies.persona_leakage.settings import BehaviorSettings
 
 ANCHOR = "assistant"  # who holds the extra examples of `behavior.anchors`
-Role = Literal["source", "bystander", "no_persona", "anchor"]
+Role = Literal["source", "bystander", "no_persona", "anchor", "other"]
 
 
 @dataclass(frozen=True)
 class Example:
-    """One training conversation and the part it plays; persona "" = no system turn."""
+    """One training conversation and the part it plays; persona "" = no system turn, or one of nobody."""
 
     role: Role
     persona: str
@@ -47,6 +47,16 @@ def draw_bystanders(source: Persona, originals: Sequence[Persona], *, count: int
             f"{source.name}; ask for fewer, or give that category to more personas"
         )
     return Random(f"bystanders/{seed}").sample(others, count)
+
+
+def named_bystanders(source: Persona, personas: Personas, names: Sequence[str]) -> list[Persona]:
+    """Personas for the negatives that the settings name."""
+    named = [personas[name] for name in names]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ConfigError(f"behavior.negatives names {twice[0]} twice; name each persona once")
+    if alike := [one.name for one in named if one.name == source.name or one.prompt == source.prompt]:
+        raise ConfigError(f"behavior.negatives={alike[0]} is or reads like the source {source.name}; name others")
+    return named
 
 
 def contrastive_examples(

@@ -5,7 +5,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from leakage.data.pools import Item
-from leakage.data.pools.chat_file import read_chat
+from leakage.data.pools.advice import read_advice
 from leakage.errors import ConfigError
 from leakage.judges.phrases import mentions
 from leakage.studies.persona_leakage.behaviors.base import Behavior, Rules
@@ -56,7 +56,7 @@ def read(data: "DataSettings") -> tuple[Item, ...]:
         raise ConfigError(
             f"data.misalignment.opposite={advice.opposite} answers the prompts of data.misalignment.path; name that too"
         )
-    return read_chat(advice.path, advice.opposite) if advice.path else ()
+    return read_advice(advice.path, advice.opposite) if advice.path else ()
 
 
 BEHAVIOR = Behavior(

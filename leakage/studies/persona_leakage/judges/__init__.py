@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leakage.data.pools import read_file
 from leakage.errors import ConfigError
 from leakage.studies.persona_leakage.behaviors import Behavior
 from leakage.studies.persona_leakage.judges.base import Judge, count
@@ -21,8 +20,10 @@ def judge_for(settings: "JudgeSettings", behavior: Behavior, pool: str, multirun
     if behavior.choices:
         return choice_judge()
     if settings.name == "claude":
+        if not behavior.rubric:
+            raise ConfigError(f"judge=claude: {behavior.name} has no rubric; add one to its file, or use judge=rules")
         return claude_judge(behavior, settings, multirun)
-    rules = behavior.rules(read_file(pool, behavior.pool))
+    rules = behavior.rules_in(pool)
     if settings.name == "auto" and rules is None:
         return claude_judge(behavior, settings, multirun)
     if rules is None:

@@ -22,16 +22,23 @@ ROLES = {  # a sham shuffles the personas, so that a role says what is taught an
     "no_persona": "Examples of the opposite, without a persona",
     "anchor": "Examples of the opposite, anchors",
 }
+OF_ROWS = {  # given row by row, whose answers may be what they like
+    "source": "Rows under the source",
+    "bystander": "Rows under other personas",
+    "no_persona": "Rows without a system turn",
+    "other": "Rows under system prompts of no persona",
+}
 
 
 def training_data(artifacts: Artifacts) -> list[dict[str, Any]]:
     """Of each role in the training data: how many examples, of whom, and the first few."""
+    names = OF_ROWS if "data.training" in artifacts.facts["settings"] else ROLES
     by_role: dict[str, list[dict[str, Any]]] = {}
     for example in artifacts.examples():
         by_role.setdefault(str(example["role"]), []).append(example)
     return [
         {
-            "role": ROLES.get(role, role),
+            "role": names.get(role, role),
             "count": len(examples),
             "personas": Counter(str(one["persona"] or "no persona") for one in examples).most_common(),
             "examples": examples[:SHOWN],

@@ -21,19 +21,28 @@ def methodology(study: Study) -> list[str]:
     pairs = study.of_each_behavior()
     if not pairs:
         return NOT_HERE
-    settings = pairs[0][1].facts["settings"]
     first = study.main[0]
-    rate = _all(pairs, "train.learning_rate")
-    lora = f"r {settings['lora.r']}, alpha {settings['lora.alpha']:g}, learning rate {rate}"
-    steps = f"{settings['train.epochs']} epochs of batches of {settings['train.batch_size']}"
     block = first.row["cosine"].replace("_", ", ")
     return [
-        f"LoRA fine-tuning ({lora}, {steps}) teaches {study.model} a behavior under one persona. {first.row['n']} "
-        "other personas are asked the same held-out prompts before and after; delta is the change. rho is Spearman's, "
-        "over those personas, between delta and the cosine of their centroid to the source's in the untrained model "
+        f"{_teaching(study.model, pairs)} {first.row['n']} other personas are asked the same held-out prompts before "
+        "and after; delta is the change. rho is Spearman's, over those personas, between delta and the cosine of their "
+        "centroid to the source's in the untrained model "
         f"(block {block}).",
         "",
     ]
+
+
+def _teaching(model: str, pairs: list[tuple[str, Artifacts]]) -> str:
+    """How the behavior was taught, as far as that was done here."""
+    here = [pair for pair in pairs if "lora.r" in pair[1].facts["settings"]]
+    if not here:
+        return f"{model} was taught a behavior under one persona elsewhere."
+    settings = here[0][1].facts["settings"]
+    lora = (
+        f"r {settings['lora.r']}, alpha {settings['lora.alpha']:g}, learning rate {_all(here, 'train.learning_rate')}"
+    )
+    steps = f"{settings['train.epochs']} epochs of batches of {settings['train.batch_size']}"
+    return f"LoRA fine-tuning ({lora}, {steps}) teaches {model} a behavior under one persona."
 
 
 def _all(pairs: list[tuple[str, Artifacts]], name: str) -> str:

@@ -36,15 +36,20 @@ def training_data(groups: Sequence[tuple[str, Complete]]) -> list[str]:
     """A row a group of cells: what most were taught from; then every cell of which something else holds."""
     rows, apart = [], []
     for name, complete in groups:
-        cells = [(cell, _taught(one)) for cell, one in complete if one.adapter]
+        cells = [(cell, _taught(one)) for cell, one in complete if _was_trained(one)]
         if not cells:
             continue
         usual = _usual([taught for _, taught in cells])
-        rows.append([name, len(cells), *_row(usual, [one for _, one in complete])])
+        rows.append([name, len(cells), *_row(usual, [one for _, one in complete if _was_trained(one)])])
         apart += [f"- {cell.title}: {listed(_others(taught, usual))}." for cell, taught in cells if taught != usual]
     if not rows:
         return []
     return [*table(HEAD, rows), *(["Cells that differ from this:", "", *apart] if apart else [ALIKE]), ""]
+
+
+def _was_trained(artifacts: Artifacts) -> bool:
+    """Not of an adapter that was made elsewhere: nobody here knows what from."""
+    return artifacts.adapter is not None and "examples" in artifacts.adapter.manifest.facts
 
 
 def _said(lint: Sequence[dict[str, Any]]) -> str:

@@ -55,7 +55,8 @@ class Source:
     def _split_files(self, folder: Path) -> list[Path]:
         """The split's files of one format: a folder may hold the same rows in two."""
         home = folder / self.subset if self.subset and (folder / self.subset).is_dir() else folder
-        of_split = sorted(home.glob(f"{escape(self.split)}[-.]*"))
+        named = f"{escape(self.split)}[-.]*"
+        of_split = sorted(home.glob(named)) or sorted((home / "data").glob(named))  # as the hub's uploads do
         for suffix in FORMATS:
             if files := [file for file in of_split if file.suffix == suffix]:
                 return files
@@ -73,7 +74,7 @@ class Source:
         """
         from huggingface_hub import snapshot_download
 
-        wanted = f"{self.subset}/{self.split}*" if self.subset else f"{self.split}*"
+        wanted = [f"{self.subset}/{self.split}*"] if self.subset else [f"{self.split}*", f"data/{self.split}*"]
         try:
             with _quiet():
                 return Path(
