@@ -51,7 +51,8 @@ class Trial(Job):
     @property
     def idle(self) -> Mapping[str, str]:
         """What is taught to whom counts only for an adapter of the first study."""
-        return {} if self.data.cell else dict.fromkeys(("behavior", "source", "control", "job"), UNUSED)
+        forecast = {"forecast": "forecasts are of the first study: --config-name config"}
+        return forecast | ({} if self.data.cell else dict.fromkeys(("behavior", "source", "control", "job"), UNUSED))
 
     @property
     def base_model(self) -> "ModelSettings | None":

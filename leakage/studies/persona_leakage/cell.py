@@ -1,11 +1,12 @@
 """A cell: one job of the first study, the steps that make it, and what it is read against."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from leakage.jobs.job import Bill, Blocker, Job, Overrides
-from leakage.jobs.step import Space, Step, Work
+from leakage.jobs.step import Space, Step, Work, fill
 from leakage.models.chat import Prompt
 from leakage.models.check import Probes
 from leakage.models.held import Loaded
@@ -15,6 +16,7 @@ from leakage.store.record import Status
 from leakage.studies.persona_leakage.choices import openings
 from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry_of
 from leakage.studies.persona_leakage.files import ANSWERS, COMPLETIONS
+from leakage.studies.persona_leakage.forecast import foretell, told_again
 from leakage.studies.persona_leakage.identity import CellIdentity
 from leakage.studies.persona_leakage.pipeline import elicit, measure_geometry, question, teach
 from leakage.studies.persona_leakage.scoring import score
@@ -63,7 +65,19 @@ class Cell(Job):
         loaded = Loaded(self.config, self.label, self.probes)  # not before it is needed: another judge needs no model
         if self.kind == "geometry":
             return (self._geometry(loaded),)
-        return (*self.training_steps(loaded), self._completions(loaded), self._scores())
+        training = self.training_steps(loaded)
+        forecast = (self._forecast(loaded),) if self.is_forecast else ()
+        return (*training[:-1], *forecast, *training[-1:], self._completions(loaded), self._scores())
+
+    @property
+    def is_forecast(self) -> bool:
+        """Whether it is told who will take the behavior up before that is taught."""
+        return self.config.forecast and self.kind == "cell"
+
+    @property
+    def idle(self) -> Mapping[str, str]:
+        """See Job.idle."""
+        return {} if self.kind == "cell" else {"forecast": "only a cell is forecast, and it has a source"}
 
     @property
     def probes(self) -> Probes:
@@ -87,6 +101,25 @@ class Cell(Job):
         )  # fmt: skip
         answers = Step("answers", ids.answers_folder, ids.answers, partial(elicit, ids, loaded))
         return (answers, adapter) if elicited else (adapter,)
+
+    def _forecast(self, loaded: Loaded) -> Step:
+        ids, personas = self.ids, len(self.data.personas.members)
+        elicited = (Input(ids.answers_folder, ANSWERS),) if ids.answers else ()
+        return Step(
+            "predictors", ids.predictors_folder, ids.predictors, partial(foretell, ids, loaded), elicited,
+            work=Work(personas, "personas", (self.config.model.name, self.data.evaluated.name)),
+        )  # fmt: skip
+
+    def foretold(self) -> str:
+        """See Job.foretold."""
+        if not self.is_forecast:
+            return ""
+        step = next(one for one in self.steps if one.kind == "predictors")
+        lacking = [one for one in step.inputs if self.record(one.folder).status() is not Status.DONE]
+        if lacking:
+            return f"forecast of {self.label}: not before its answers are there, which a model gives"
+        fill(self.multirun, step, label=self.label)
+        return told_again(self.ids)
 
     def _train_steps(self) -> int:
         from leakage.training.sft import step_count
