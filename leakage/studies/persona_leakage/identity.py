@@ -13,9 +13,9 @@ from leakage.store.files import digest
 from leakage.store.manifest import SCHEMA
 from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry_of
 from leakage.studies.persona_leakage.judges import Judge, judge_for
-from leakage.studies.persona_leakage.predictors.base import SCHEMA as PREDICTORS_SCHEMA
 from leakage.studies.persona_leakage.settings import CellConfig
 
+PREDICTORS = 1  # raise it when a predictor is computed otherwise
 _LENGTH = 8  # hex digits of a digest in a folder's name
 _SAMPLING = ("eval.samples", "eval.temperature", "eval.top_p", "eval.max_new_tokens")
 
@@ -129,7 +129,7 @@ class CellIdentity:
         train = identity_fields(self.config, "train")
         return {
             "schema": SCHEMA,
-            "predictors": PREDICTORS_SCHEMA,
+            "predictors": PREDICTORS,
             **self._base,
             **{name: value for name, value in train.items() if name == "seed" or name.startswith("lora.")},
             "model.dtype": self.config.model.dtype,

@@ -9,7 +9,6 @@ import numpy as np
 if TYPE_CHECKING:
     from leakage.studies.persona_leakage.predictors.probe import Probe
 
-SCHEMA = 1  # raise it when a predictor is computed otherwise
 Values: TypeAlias = Mapping[str, "np.ndarray[Any, np.dtype[Any]]"]
 
 
