@@ -11,17 +11,7 @@ TEXTS = {
     "hypothesis", "reason", "motive", "arm", "predictor", "kind",
 }  # fmt: skip
 SIGNED = ("rho", "kappa", "mean_cosine", "gap", "difference", "agreement")  # in a column's name
-DELTAS = {
-    "expected",
-    "residual",
-    "mean_residual",
-    "mean_low",
-    "mean_high",
-    "residual_low",
-    "residual_high",
-    "expected_low",
-    "expected_high",
-}
+DELTAS = {"expected", "residual", "mean_residual", "mean_low", "mean_high", "residual_low", "residual_high"}
 SHARES = {
     "ties",
     "detectable",
@@ -73,7 +63,8 @@ def _style(name: str) -> str:
     if name.startswith(("af_", "share_", "missing_")):
         return ".3f"
     styles = {"leak_direction": "+d", "n_partial": ".0f", "score": "+.1f", "missing": ".0f", "trained_negatives": ".0f"}
-    styles |= dict.fromkeys(SHARES, ".2f") | {
+    styles |= dict.fromkeys(SHARES, ".2f") | dict.fromkeys(("expected_low", "expected_high"), "+.3f")
+    styles |= {
         "weight": ".2f",
         "positive": ".0f",
         "better": ".0f",

@@ -1,10 +1,15 @@
 """The race against worlds in which the cause is planted: it names that one, and nothing where there is none."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import nnls
 from scipy.stats import rankdata, spearmanr
 
+from leakage.__main__ import main
+from leakage.errors import ConfigError, DataError
 from leakage.studies.persona_leakage.analysis.combination import (
     EQUAL,
     expected,
@@ -15,6 +20,7 @@ from leakage.studies.persona_leakage.analysis.combination import (
     ranked_cells,
 )
 from leakage.studies.persona_leakage.analysis.race import LEVEL, by_forecast, by_predictor, cause, p_of_best
+from leakage.studies.persona_leakage.points import read_points
 from tests.unit.frames import grid
 
 SOURCES = ("villain", "comedian", "assistant", "software_engineer")
@@ -68,10 +74,11 @@ def test_leaky_sources_are_no_evidence_for_a_predictor_that_tells_them_apart():
 
 @pytest.mark.parametrize("layers", [0, 12])
 def test_where_nothing_is_planted_a_predictor_wins_in_one_draw_of_twenty(layers):
-    wins = 0
-    for seed in range(200):
-        frame = world(seed + 1000, "nothing", layers=layers)
-        columns = fixed_columns(frame) | explored_columns(frame)
+    wins, frame = 0, world(0, "nothing", layers=layers)
+    columns = fixed_columns(frame) | explored_columns(frame)
+    rng = np.random.default_rng(1000 + layers)
+    for _ in range(200):
+        frame = frame.assign(delta=np.tanh(rng.normal(size=len(frame))))
         wins += min(p_of_best(ranked_cells(frame, columns), list(columns)).values()) < LEVEL
     assert 0.03 <= wins / 200 <= 0.07
 
@@ -131,7 +138,7 @@ def test_a_single_behavior_is_held_out_over_sources_and_models():
 def test_fewer_cells_than_weights_are_learnt_from_give_equal_parts():
     frame = world(2, "margin")
     scored = ranked_cells(frame, fixed_columns(frame))
-    assert learn(scored[:2], ["cosine", "margin"]) == EQUAL
+    assert learn(scored[:1], ["cosine", "margin"]) == EQUAL
     assert learn(scored, ["cosine", "margin"])["margin"] > 0.8
 
 
@@ -163,3 +170,86 @@ def test_a_sealed_forecast_is_scored_cell_by_cell():
         table["forecast_rho"].mean()
     )
     assert by_forecast(world(6, "margin")).empty
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """A file of three sources with predictors of the names somebody else gave them, one of which means less."""
+    rng = np.random.default_rng(3)
+    frames = []
+    for source in SOURCES[:3]:
+        kl, margin = rng.exponential(size=40), rng.normal(size=40)
+        delta = np.tanh(margin - kl + rng.normal(size=40)) * 0.9
+        cosine = np.tanh(rng.normal(size=40) - kl / 2)
+        own = {"behavior": "refusal", "source": source, "persona": [f"p{i}" for i in range(40)], "cosine": cosine}
+        frames.append(pd.DataFrame(own | {"KL at 7": kl, "Margin": margin, "delta": delta}))
+    file = tmp_path / "points.csv"
+    pd.concat(frames).to_csv(file, index=False)
+    return file
+
+
+def test_the_race_of_an_outside_result_is_scipys(outside):
+    race = by_predictor(read_points(outside, predictors={"kl at 7": -1, "margin": 1})).set_index("predictor")
+    assert list(race.index[:3]) == ["cosine", "kl at 7", "margin"]
+    cells = [rows for _, rows in pd.read_csv(outside).groupby("source", sort=False)]
+    ranked = [_ranked(rows["delta"], rows["cosine"], -rows["KL at 7"], rows["Margin"]) for rows in cells]
+    rhos = np.mean([[spearmanr(one[0], column).statistic for column in one[1:]] for one in ranked], axis=0)
+    assert race["mean_rho"].iloc[:3].tolist() == pytest.approx(rhos.tolist(), abs=1e-9)
+    partials = [-inverse[0, 1:] / np.sqrt(inverse[0, 0] * np.diag(inverse)[1:])
+                for inverse in (np.linalg.inv(np.corrcoef(one)) for one in ranked)]  # fmt: skip
+    assert race["partial_rho"].iloc[:3].tolist() == pytest.approx(np.mean(partials, axis=0).tolist(), abs=1e-9)
+    held = []
+    for place, one in enumerate(ranked):
+        others = np.hstack([other for at, other in enumerate(ranked) if at != place])
+        weights, _ = nnls(others[1:].T, others[0])
+        held.append(spearmanr(weights @ one[1:], one[0]).statistic)
+    assert race.loc["forecast", "rho_sources"] == pytest.approx(np.mean(held), abs=0.003)
+
+
+def _ranked(*columns):
+    ranks = rankdata(columns, axis=1)
+    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    return centred / np.linalg.norm(centred, axis=1, keepdims=True)
+
+
+def test_an_outside_result_with_predictors_needs_no_cosine(outside):
+    frame = pd.read_csv(outside).drop(columns="cosine")
+    frame.to_csv(outside, index=False)
+    told = read_points(outside, predictors={"margin": 1})
+    race = by_predictor(told).set_index("predictor")
+    assert race.loc["margin", "cells"] == 3
+    assert race["better"].isna().all()
+    with pytest.raises(DataError, match="lacks the column cosine"):
+        read_points(outside)
+
+
+def test_a_frame_with_predictors_is_itself_again_from_a_file(outside):
+    first = read_points(outside, predictors={"kl at 7": -1})
+    first = first.assign(forecast=first["predictor_kl at 7"], before_training=False)
+    first.to_csv(outside, index=False)
+    again = read_points(outside)
+    assert not again["before_training"].any()
+    pd.testing.assert_frame_equal(by_predictor(again), by_predictor(first))
+
+
+def test_a_predictor_that_no_column_is_called_names_the_nearest(outside):
+    with pytest.raises(DataError, match="has no column margins to predict with; nearest: margin"):
+        read_points(outside, predictors={"margins": 1})
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr("sys.argv", ["leakage", "table", *arguments])
+    main()
+
+
+def test_the_command_line_takes_predictors_with_their_signs(outside, capsys, monkeypatch):
+    named = ["--predictor", "kl at 7:-", "--predictor", "Margin"]
+    run(monkeypatch, "--by", "predictor", "--points", str(outside), *named, "--format", "csv")
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out)).set_index("predictor")
+    assert table.loc["kl at 7", "mean_rho"] > 0
+    assert table.loc["margin", "mean_rho"] > 0
+
+
+def test_a_predictor_without_points_is_refused(monkeypatch):
+    with pytest.raises(ConfigError, match=r"--predictor kl names a column of an outside file; add --points FILE"):
+        run(monkeypatch, "--predictor", "kl")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Before anything is learnt: the published predictor, and the one that two forwards a persona give and that knows the
 # behavior, which the cosine does not. Equal parts, as nothing speaks for others.
 EQUAL = {"cosine": 0.5, "margin": 0.5}
-FEWEST = 3  # cells that weights are learnt from
+FEWEST = 2  # cells that weights are learnt from
 Weights = Mapping[str, float]
 
 
@@ -91,26 +91,32 @@ def combined(predictors: Mapping[str, "Array"], weights: Weights) -> "Array":
     return np.sum(parts, axis=0).round(9) if parts else np.zeros(many)
 
 
+def in_equal_parts(names: Sequence[str]) -> dict[str, float]:
+    """What is forecast with before anything is learnt: EQUAL, or all predictors alike where these are others."""
+    own = {name: weight for name, weight in EQUAL.items() if name in names}
+    return own or dict.fromkeys(names, 1 / max(1, len(names)))
+
+
 def learn(learnt_from: Sequence[Ranked], names: Sequence[str]) -> dict[str, float]:
-    """Weights that sum to 1, by non-negative least squares of changes on predictors over all cells; EQUAL where these
-    are fewer than FEWEST or say nothing."""
+    """Weights that sum to 1, by non-negative least squares of changes on predictors over all cells; equal parts where
+    these are fewer than FEWEST or say nothing."""
     from scipy.optimize import nnls
 
     if len(learnt_from) < FEWEST:
-        return dict(EQUAL)
+        return in_equal_parts(names)
     zeros = {id(cell): np.zeros(len(cell.change)) for cell in learnt_from}
     left = np.vstack([
         np.column_stack([cell.predictors.get(name, zeros[id(cell)]) for name in names]) for cell in learnt_from
     ])  # fmt: skip
     weights, _ = nnls(left, np.concatenate([cell.change for cell in learnt_from]))
     total = weights.sum()
-    return dict(zip(names, (weights / total).tolist(), strict=True)) if total > 0 else dict(EQUAL)
+    return dict(zip(names, (weights / total).tolist(), strict=True)) if total > 0 else in_equal_parts(names)
 
 
 def best(learnt_from: Sequence[Ranked], names: Sequence[str]) -> dict[str, float]:
     """All weight on the predictor with the largest mean rho over some cells."""
     means = {name: float(np.mean([cell.predictors[name] @ cell.change for cell in learnt_from])) for name in names}
-    return {max(means, key=lambda name: means[name]): 1.0} if learnt_from and means else dict(EQUAL)
+    return {max(means, key=lambda name: means[name]): 1.0} if learnt_from and means else in_equal_parts(names)
 
 
 def held_out(

@@ -114,7 +114,8 @@ def _combined(
 def _rhos(rhos: "Array", cosine: "Array") -> dict[str, float]:
     """Their mean, and in how many cells they are positive and better than the cosine; nan where there are none."""
     known = rhos[~np.isnan(rhos)]
-    better = int((rhos > cosine + 1e-9).sum()) if not np.array_equal(rhos, cosine, equal_nan=True) else NAN
+    compared = not np.isnan(cosine).all() and not np.array_equal(rhos, cosine, equal_nan=True)
+    better = int((rhos > cosine + 1e-9).sum()) if compared else NAN
     return {"cells": len(known), "mean_rho": _mean(known), "positive": int((known > 0).sum()), "better": better}
 
 
