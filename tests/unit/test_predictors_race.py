@@ -84,7 +84,8 @@ def test_where_nothing_is_planted_a_predictor_wins_in_one_draw_of_twenty(layers)
 
 
 def test_nothing_is_named_where_nothing_is_planted():
-    assert [cause(by_predictor(world(seed, "nothing", layers=3))) for seed in range(3)] == ["nothing"] * 3
+    causes = [cause(by_predictor(world(seed, "nothing", layers=3))) for seed in range(10)]
+    assert causes.count("nothing") >= 8  # each of the two tests errs once in twenty
 
 
 def test_the_partial_leaves_what_the_cause_does_not_explain():

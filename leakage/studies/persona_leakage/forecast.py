@@ -58,13 +58,17 @@ class Learnt:
         return {f"expected_{name}": None if value != value else value for name, value in values.items()}
 
 
-def foretell(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
-    """Measure every predictor, and rank the personas by them."""
+def foretell(cell: CellIdentity, loaded: Loaded, draft: Draft, *, keeps: bool) -> None:
+    """Measure every predictor, and rank the personas by them.
+
+    keeps: the base is the next job's, since no step after this one puts an adapter on it
+    """
     import pandas as pd
 
     probe = Probe(cell, loaded, training_set(cell))
     columns, signs, seconds = _measured(probe)
-    loaded.keep()
+    if keeps:
+        loaded.keep()
     names = [one.name for one in probe.personas]
     tidy = [pd.DataFrame({"persona": names, "predictor": name, "value": column}) for name, column in columns.items()]
     learnt = learn_from_others(cell)
