@@ -70,6 +70,7 @@ def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     from leakage.studies.persona_leakage.analysis.kinds import by_kind
     from leakage.studies.persona_leakage.analysis.outliers import outliers
     from leakage.studies.persona_leakage.analysis.pooled import pooled
+    from leakage.studies.persona_leakage.analysis.race import by_forecast, by_predictor
     from leakage.studies.persona_leakage.analysis.seeds import by_seed
 
     return {
@@ -80,6 +81,8 @@ def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "outliers": outliers(frame),
         "pooled": pooled(frame),
         "kinds": by_kind(frame),
+        "race": by_predictor(frame),
+        "forecasts": by_forecast(frame),
     }
 
 
@@ -96,6 +99,20 @@ def together(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
         "pooled": records(several.merge(kinds[[*GRID, "p_any"]].drop_duplicates(), on=GRID, how="left")),
         "kinds": records(telling.groupby(GRID, sort=False).head(MOST_KINDS)),
         "pooled_keys": [name for name in GRID if name != "behavior" and _tells(several, name)],
+    }
+
+
+def raced(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """The predictors of each model and seed, where there is more than the cosine, and sealed forecasts."""
+    from leakage.studies.persona_leakage.analysis.race import GROUP
+
+    race = tables["race"]
+    fixed = race[race["kind"] == "fixed"].groupby(GROUP).size()
+    several = race[race.set_index(GROUP).index.isin(fixed[fixed > 1].index) & (race["kind"] != "explored")]
+    return {
+        "race": records(several),
+        "race_keys": [name for name in GROUP if several[name].nunique() > 1],
+        "forecasts": records(tables["forecasts"]),
     }
 
 
