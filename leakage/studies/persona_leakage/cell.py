@@ -102,11 +102,12 @@ class Cell(Job):
         answers = Step("answers", ids.answers_folder, ids.answers, partial(elicit, ids, loaded))
         return (answers, adapter) if elicited else (adapter,)
 
-    def _forecast(self, loaded: Loaded, *, keeps: bool = False) -> Step:
+    def _forecast(self, loaded: Loaded, *, planned: bool = False) -> Step:
         ids, personas = self.ids, len(self.data.personas.members)
         elicited = (Input(ids.answers_folder, ANSWERS),) if ids.answers else ()
+        make = partial(foretell, ids, loaded, planned=planned)
         return Step(
-            "predictors", ids.predictors_folder, ids.predictors, partial(foretell, ids, loaded, keeps=keeps), elicited,
+            "predictors", ids.predictors_folder, ids.predictors, make, elicited,
             work=Work(personas, "personas", (self.config.model.name, self.data.evaluated.name)),
         )  # fmt: skip
 
@@ -114,7 +115,7 @@ class Cell(Job):
         """See Job.foretold."""
         if not self.is_forecast:
             return ""
-        step = self._forecast(Loaded(self.config, self.label, self.probes), keeps=True)
+        step = self._forecast(Loaded(self.config, self.label, self.probes), planned=True)
         lacking = [one for one in step.inputs if self.record(one.folder).status() is not Status.DONE]
         if lacking:
             return f"forecast of {self.label}: not before its answers are there, which a model gives"

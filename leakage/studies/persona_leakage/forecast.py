@@ -58,16 +58,16 @@ class Learnt:
         return {f"expected_{name}": None if value != value else value for name, value in values.items()}
 
 
-def foretell(cell: CellIdentity, loaded: Loaded, draft: Draft, *, keeps: bool) -> None:
+def foretell(cell: CellIdentity, loaded: Loaded, draft: Draft, *, planned: bool) -> None:
     """Measure every predictor, and rank the personas by them.
 
-    keeps: the base is the next job's, since no step after this one puts an adapter on it
+    planned: whether a plan asks, which tells the ranking itself, and hands the base on, since nothing is trained on it
     """
     import pandas as pd
 
     probe = Probe(cell, loaded, training_set(cell))
     columns, signs, seconds = _measured(probe)
-    if keeps:
+    if planned:
         loaded.keep()
     names = [one.name for one in probe.personas]
     tidy = [pd.DataFrame({"persona": names, "predictor": name, "value": column}) for name, column in columns.items()]
@@ -83,7 +83,8 @@ def foretell(cell: CellIdentity, loaded: Loaded, draft: Draft, *, keeps: bool) -
         "learnt_from": list(learnt.cells), **learnt.expected,
         "before_training": Record(cell.multirun / cell.adapter_folder).manifest is None,
     }  # fmt: skip
-    log.info("%s", in_words(cell, ranking, draft.facts))
+    if not planned:
+        log.info("%s", in_words(cell, ranking, draft.facts))
 
 
 def _measured(probe: Probe) -> "tuple[dict[str, np.ndarray], dict[str, int], dict[str, float]]":
