@@ -20,6 +20,7 @@ from leakage.studies.persona_leakage.analysis.combination import (
     ranked_cells,
 )
 from leakage.studies.persona_leakage.analysis.race import LEVEL, by_forecast, by_predictor, cause, p_of_best
+from leakage.studies.persona_leakage.figures.gallery import drawings
 from leakage.studies.persona_leakage.points import read_points
 from tests.unit.frames import grid
 
@@ -254,3 +255,18 @@ def test_the_command_line_takes_predictors_with_their_signs(outside, capsys, mon
 def test_a_predictor_without_points_is_refused(monkeypatch):
     with pytest.raises(ConfigError, match=r"--predictor kl names a column of an outside file; add --points FILE"):
         run(monkeypatch, "--predictor", "kl")
+
+
+def test_a_figure_for_each_seed_names_every_predictor():
+    frame = world(1, "margin", layers=12)
+    both = pd.concat([frame, frame.assign(seed=43)], ignore_index=True)
+    names = [name for name in drawings(both) if "predictors" in name]
+    assert names == ["m-predictors-seed42", "m-predictors-seed43"]
+    figure = drawings(both)[names[0]]()
+    (axes,) = figure.axes
+    named = [label.get_text() for label in axes.get_yticklabels()]
+    assert {"cosine", "margin", "overlap", "length", "forecast"} <= set(named)
+    assert sum(name.startswith("kl") for name in named) == 8  # the best of twelve blocks
+    assert len(axes.texts) == len(named)
+    without = frame.drop(columns=[name for name in frame if name.startswith("predictor_")])
+    assert not [name for name in drawings(without) if "predictors" in name]

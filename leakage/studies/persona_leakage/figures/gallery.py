@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from leakage.report.drawing import Drawing, file_name
 from leakage.studies.persona_leakage.analysis import controls, outliers, race, seeds, tables
+from leakage.studies.persona_leakage.analysis.combination import fixed_columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,9 +74,10 @@ def _races(model: str, rows: pd.DataFrame, cells: pd.DataFrame) -> Iterator[tupl
     """A race for each seed and judge, where there is more than the cosine."""
     from leakage.studies.persona_leakage.figures.predictors import predictor_race
 
+    if len(fixed_columns(rows)) < 2:
+        return
     ran = race.by_predictor(rows)
     for (seed, judge), one in ran.groupby(["seed", "judge"], sort=False):
         parts = [f"seed{seed}"] if ran["seed"].nunique() > 1 else []
         parts += [str(judge)] if ran["judge"].nunique() > 1 else []
-        if one["kind"].eq("fixed").sum() > 1:
-            yield "-".join([model, "predictors", *parts]), partial(predictor_race, one, cells)
+        yield "-".join([model, "predictors", *parts]), partial(predictor_race, one, cells)

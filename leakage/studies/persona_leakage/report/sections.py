@@ -66,6 +66,7 @@ def _own_first(row: dict[str, Any]) -> bool:
 
 def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The tables of the analysis that the pages quote, made once for all cells."""
+    from leakage.studies.persona_leakage.analysis.combination import fixed_columns
     from leakage.studies.persona_leakage.analysis.controls import against_designs, between_sources, mismatched
     from leakage.studies.persona_leakage.analysis.kinds import by_kind
     from leakage.studies.persona_leakage.analysis.outliers import outliers
@@ -81,7 +82,7 @@ def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "outliers": outliers(frame),
         "pooled": pooled(frame),
         "kinds": by_kind(frame),
-        "race": by_predictor(frame),
+        "race": by_predictor(frame if len(fixed_columns(frame)) > 1 else frame.iloc[:0]),
         "forecasts": by_forecast(frame),
     }
 
@@ -103,12 +104,10 @@ def together(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
 
 
 def raced(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    """The predictors of each model and seed, where there is more than the cosine, and sealed forecasts."""
+    """The predictors of each model and seed, those that were explored left out, and sealed forecasts."""
     from leakage.studies.persona_leakage.analysis.race import GROUP
 
-    race = tables["race"]
-    fixed = race[race["kind"] == "fixed"].groupby(GROUP).size()
-    several = race[race.set_index(GROUP).index.isin(fixed[fixed > 1].index) & (race["kind"] != "explored")]
+    several = tables["race"][tables["race"]["kind"] != "explored"]
     return {
         "race": records(several),
         "race_keys": [name for name in GROUP if several[name].nunique() > 1],
