@@ -62,9 +62,9 @@ def _read(record: Record, headline: str) -> "pd.DataFrame":
     tidy = pd.read_parquet(record.folder / PREDICTORS)
     wide = tidy.pivot(index="persona", columns="predictor", values="value")
     oriented = {column: facts["signs"][name] * wide[name] for column, name in _named(facts["signs"], headline)}
-    sealed = pd.read_parquet(record.folder / FORECAST).set_index("persona")["forecast"]
-    told = {name: facts[name] for name in (*EXPECTED, "before_training")}
-    return pd.DataFrame(oriented).assign(forecast=sealed, **told).reset_index()
+    forecast = pd.read_parquet(record.folder / FORECAST).set_index("persona")["forecast"]
+    sealed = {name: facts[name] for name in (*EXPECTED, "before_training")}
+    return pd.DataFrame(oriented).assign(forecast=forecast, **sealed).reset_index()
 
 
 def _named(columns: Iterable[str], headline: str) -> Iterator[tuple[str, str]]:

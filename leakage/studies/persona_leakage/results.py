@@ -59,8 +59,8 @@ def results(multirun: str | Path) -> "pd.DataFrame":
     scores = [_scores(*cell, root, changes).assign(cell=place) for place, cell in enumerate(cells)]
     # joined once, not cell by cell: a thousand small merges take longer than all the rest
     whole = pd.concat(scores, ignore_index=True).join(facts, on="cell")
-    if (told := foretold(cells)) is not None:
-        whole = whole.merge(told, on=["cell", "persona"], how="left", validate="1:1")
+    if (before := foretold(cells)) is not None:
+        whole = whole.merge(before, on=["cell", "persona"], how="left", validate="1:1")
     whole = _beside(whole, "baseline", _baseline, on=["persona"])
     whole = _beside(whole, "geometry", _cosines, on=["source", "persona"])
     whole["delta"], whole["cosine"] = _delta(whole), _headline_cosine(whole)

@@ -222,10 +222,10 @@ def by_forecast(frame: "pd.DataFrame") -> "pd.DataFrame":
         change = one["delta"] * one["leak_direction"]
         scored = spearman(one["forecast"], change)
         if scored.n:
-            told = {name: one[name].iloc[0] for name in ("expected_rho", "expected_low", "expected_high")}
+            expected = {name: one[name].iloc[0] for name in ("expected_rho", "expected_low", "expected_high")}
             rhos = {"n": scored.n, "rho": spearman(one["cosine"], change).rho, "forecast_rho": scored.rho}
             before = {"before_training": bool(one["before_training"].iloc[0])}
-            rows.append(key | rhos | told | {"top_ten": _both_in_top(one["forecast"], change)} | before)
+            rows.append(key | rhos | expected | {"top_ten": _both_in_top(one["forecast"], change)} | before)
     return pd.DataFrame(rows, columns=list(FORECASTS))
 
 

@@ -22,8 +22,8 @@ def measure(probe: "Probe") -> Values:
         return {}
     names = [one.name for one in probe.personas]
     scores = pd.read_parquet(record.folder / "scores.parquet").set_index("persona").loc[names]
-    told = scores["k"] / scores["n"] if record.manifest.facts["measure"] == "hits" else scores["mean"]
-    return {"base_rate": probe.cell.data.evaluated.leak_direction * told.to_numpy(float)}
+    shown = scores["k"] / scores["n"] if record.manifest.facts["measure"] == "hits" else scores["mean"]
+    return {"base_rate": probe.cell.data.evaluated.leak_direction * shown.to_numpy(float)}
 
 
 PREDICTOR = Predictor(name="base_rate", sign=1, measure=measure)
