@@ -40,7 +40,9 @@ class LeakageSweeper(BasicSweeper):  # type: ignore[misc]  # hydra is untyped
         _check([(overrides, compose(overrides)) for overrides in asked])
         if self.config.plan:
             shown = [plan.shown(self.config.mode), estimate(plan), *(f"before: {one}" for one in before(plan.todo))]
-            log.info("%s\nplan=true: nothing was run", "\n".join(shown))
+            foretold = [words for job in plan.jobs if (words := job.job.foretold())]
+            ran = "nothing was trained" if foretold else "nothing was run"
+            log.info("%s\nplan=true: %s", "\n".join([*shown, *foretold]), ran)
             return []
         jobs = plan.launched(self.config.mode)
         log.info(plan.in_words(self.config.mode))

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 TEXTS = {
     "model", "behavior", "source", "unit", "taught", "variant", "judge", "other", "category", "cosine", "finding",
     "rival", "persona", "cosine_to", "delta_of", "design", "subject", "scenario", "tiers", "rates", "gap_name", "tier",
-    "hypothesis", "reason", "motive", "arm",
+    "hypothesis", "reason", "motive", "arm", "predictor", "kind",
 }  # fmt: skip
 SIGNED = ("rho", "kappa", "mean_cosine", "gap", "difference", "agreement")  # in a column's name
 DELTAS = {"expected", "residual", "mean_residual", "mean_low", "mean_high", "residual_low", "residual_high"}
@@ -63,7 +63,11 @@ def _style(name: str) -> str:
     if name.startswith(("af_", "share_", "missing_")):
         return ".3f"
     styles = {"leak_direction": "+d", "n_partial": ".0f", "score": "+.1f", "missing": ".0f", "trained_negatives": ".0f"}
-    styles |= dict.fromkeys(SHARES, ".2f") | {
+    styles |= dict.fromkeys(SHARES, ".2f") | dict.fromkeys(("expected_low", "expected_high"), "+.3f")
+    styles |= {
+        "weight": ".2f",
+        "positive": ".0f",
+        "better": ".0f",
         "sigma": ".3f",
         "sd": ".3f",
         "share": ".3f",

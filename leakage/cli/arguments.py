@@ -28,6 +28,18 @@ def add_points(command: argparse.ArgumentParser) -> None:
         "--points", type=Path, metavar="FILE", nargs="+", action="extend",
         help="an outside result instead, CSV, JSON or Parquet: behavior, source, persona, cosine, delta",
     )  # fmt: skip
+    command.add_argument(
+        "--predictor", type=_predictor, metavar="NAME[:-]", nargs="+", action="extend", default=[],
+        help="of --points: columns that predict; name:- where a larger value should mean less leakage",
+    )  # fmt: skip
+
+
+def _predictor(text: str) -> tuple[str, int]:
+    """A column's name and its sign."""
+    name, sign = (text[:-2], text[-1]) if text.endswith((":-", ":+")) else (text, "+")
+    if not name.strip():
+        raise argparse.ArgumentTypeError("name a column, such as margin, or kl:- where a larger value means less")
+    return name.strip().lower(), -1 if sign == "-" else 1
 
 
 def add_study(command: argparse.ArgumentParser, *, every: bool) -> None:
@@ -65,7 +77,9 @@ def where(arguments: argparse.Namespace) -> list[str]:
 def frame_of(arguments: argparse.Namespace, study: "Study", *, may_be_empty: bool = False) -> "pd.DataFrame":
     """The tidy frame of a study's results, or of the points; a sentence where nothing is there that must be."""
     if arguments.points:
-        return study.points(*arguments.points)
+        return study.points(*arguments.points, predictors=dict(arguments.predictor))
+    if named := dict(getattr(arguments, "predictor", ())):
+        raise ConfigError(f"--predictor {min(named)} names a column of an outside file; add --points FILE")
     with waiting("reading results"):
         frame = study.read(existing(arguments.multirun))
     if frame.empty and not may_be_empty:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leakage.engine.base import Completion, Engine, Request, StateEngine
+from leakage.engine.base import Answered, Completion, Engine, Followed, Request, StateEngine
 from leakage.engine.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 SHARES_FROM = 2**24  # weights; a smaller model reads a beginning again sooner than it is handed on
 
-__all__ = ["Completion", "Engine", "Request", "Sampling", "StateEngine", "asking", "build_engine", "engine_for"]
+__all__ = [
+    "Answered", "Completion", "Engine", "Followed", "Request", "Sampling", "StateEngine", "asking", "build_engine",
+    "engine_for",
+]  # fmt: skip
 
 
 def build_engine(model: Any, template: "ChatTemplate", settings: "EvalSettings") -> StateEngine:

@@ -1,6 +1,6 @@
 """What the rest of the project asks of an engine."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,6 +29,34 @@ class Completion:
     text: str
     tokens: int
     finish: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A prompt with an answer behind it. ids: of both, in one row; start: where the answer begins"""
+
+    ids: Sequence[int]
+    start: int
+
+    @property
+    def tokens(self) -> int:
+        """Of the answer."""
+        return len(self.ids) - self.start
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What the model makes of each token of an answer it is given.
+
+    logprobs: (tokens, vocabulary) float64, natural logarithm, before the token is read; states: (tokens, layers,
+    d_model) float32, after it is
+    """
+
+    logprobs: "Tensor"
+    states: "Tensor"
+
+
+Look = Callable[[int, Followed], None]
 
 
 def read_completion(tokenizer: Any, tokens: list[int], stop: Collection[int]) -> Completion:
@@ -75,5 +103,13 @@ class StateEngine(Engine, Protocol):
         """(len(prompts), len(layers), d_model) float32: the last token's state after each block (0-based).
 
         As transformers counts them: the last block's output is taken after the final norm.
+        """
+        ...
+
+    def follow(self, answered: Sequence[Answered], layers: Sequence[int], look: Look, *, progress: Progress) -> None:
+        """Read answers that are given, and hand each with its place to `look`, in any order; after memory ran out, some
+        of them once more.
+
+        layers: blocks (0-based) whose states are wanted, as in hidden_states
         """
         ...

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from leakage.engine.base import Completion, Request, read_completion
+from leakage.engine.base import Answered, Completion, Followed, Look, Request, read_completion, refuse_nan
 from leakage.engine.batches import Batches
 from leakage.engine.cache import keep, with_room
 from leakage.engine.reading import Begun, Prompt, Reading, begun
@@ -54,16 +54,15 @@ class FastEngine:
         return [[answers[sample] for sample in samples] for samples in wanted]
 
     def _in_batches(
-        self, prompts: Sequence[Prompt], wanted: Sequence[Sequence[Item]], work: Callable[[Begun, Sequence[Item]], None]
-    ) -> None:
+        self, prompts: Sequence[Prompt], wanted: Sequence[Sequence[Item]],
+        work: Callable[[Begun, Sequence[Item]], None], *, shares: bool = True,
+    ) -> None:  # fmt: skip
         """Do the work on what is wanted of every prompt, by prompts of similar length."""
         import torch
 
-        batches = Batches(self.batch_size)
+        batches, shares = Batches(self.batch_size), shares and self.shares
         with torch.inference_mode():
-            for some in begun(
-                self.model, self.tokenizer.pad_token_id, prompts, most=self.batch_size, shares=self.shares
-            ):
+            for some in begun(self.model, self.tokenizer.pad_token_id, prompts, most=self.batch_size, shares=shares):
                 batches.run([item for i in some.members for item in wanted[i]], partial(work, some))
 
     def _sampled(
@@ -138,3 +137,24 @@ class FastEngine:
 
         self._in_batches(prompts, [[i] for i in range(len(prompts))], look)
         return np.stack([rows[i] for i in range(len(prompts))]) if rows else np.empty((0, len(layers), 0), np.float32)
+
+    def follow(self, answered: Sequence[Answered], layers: Sequence[int], look: Look, *, progress: Progress) -> None:
+        """See StateEngine.follow."""
+        import torch
+
+        def read(some: Begun, chosen: Sequence[int]) -> None:
+            longest = max(answered[i].tokens for i in chosen)
+            out = some.read(chosen, states=bool(layers), positions=longest + 1).out
+            for row, i in enumerate(chosen):
+                many = answered[i].tokens
+                logits = out.logits[row, -many - 1 : -1]
+                refuse_nan(logits)
+                states = [out.hidden_states[layer + 1][row, -many:].float() for layer in layers]
+                look(
+                    i,
+                    Followed(logits.double().log_softmax(-1), torch.stack(states, dim=1) if states else logits[:, :0]),
+                )
+            progress(len(chosen))
+
+        # a beginning that two answers share would be read without their logits
+        self._in_batches([one.ids for one in answered], [[i] for i in range(len(answered))], read, shares=False)

@@ -46,16 +46,18 @@ class Begun:
         """The prompts, those with least of their own first: a batch then holds similar lengths."""
         return sorted(self.shared, key=lambda i: len(self.prompts[i]) - self.shared[i])
 
-    def read(self, chosen: Sequence[int], *, keeps: bool = False, states: bool = False) -> Reading:
-        """The rest of some prompts. keeps: the cache is wanted after it; states: those of every block too."""
+    def read(self, chosen: Sequence[int], *, keeps: bool = False, states: bool = False, positions: int = 1) -> Reading:
+        """The rest of some prompts. keeps: the cache is wanted after it; states: those of every block too; positions:
+        the last ones, whose logits are wanted."""
         import torch
 
         texts = [self.prompts[i][self.shared[i] :] for i in chosen]
         if self.reading is None:
-            return read(self.model, texts, self.pad, keeps=keeps, states=states)
+            return read(self.model, texts, self.pad, keeps=keeps, states=states, positions=positions)
         rows = torch.tensor([self.rows[i] for i in chosen], device=self.model.device)
         cache = handed_on(self.reading.out.past_key_values, rows)
-        return read(self.model, texts, self.pad, after=(cache, self.reading.mask[rows]), states=states)
+        after = cache, self.reading.mask[rows]
+        return read(self.model, texts, self.pad, after=after, states=states, positions=positions)
 
 
 def begun(model: Any, pad: int, prompts: Sequence[Prompt], *, most: int, shares: bool) -> Iterator[Begun]:
@@ -78,9 +80,9 @@ def _begin(model: Any, pad: int, prompts: Sequence[Prompt], wave: Sequence[Group
 
 def read(
     model: Any, texts: Sequence[Prompt], pad: int, *,
-    after: "tuple[Any, Tensor] | None" = None, keeps: bool = False, states: bool = False,
+    after: "tuple[Any, Tensor] | None" = None, keeps: bool = False, states: bool = False, positions: int = 1,
 ) -> Reading:  # fmt: skip
-    """One forward over texts, padded on the left, with logits at the last position only.
+    """One forward over texts, padded on the left, with logits at the last positions only.
 
     after: a cache with what stands before each text, and its mask
     """
@@ -90,14 +92,14 @@ def read(
     cache = {} if after is None else {"past_key_values": after[0]}
     if after is not None:
         mask = torch.cat([after[1], mask], dim=1)
-    positions = (mask.cumsum(1) - 1).clamp(min=0)  # from the first real token
+    place = (mask.cumsum(1) - 1).clamp(min=0)  # from the first real token
     out = model(
-        input_ids=ids, attention_mask=mask, position_ids=positions[:, -ids.shape[1] :], logits_to_keep=1,
+        input_ids=ids, attention_mask=mask, position_ids=place[:, -ids.shape[1] :], logits_to_keep=positions,
         use_cache=keeps or after is not None, output_hidden_states=states, **cache,
     )  # fmt: skip
-    if not states:  # states are looked at by who averages them
+    if not states and positions == 1:  # all else is looked at by who asks for it
         refuse_nan(out.logits)
-    return Reading(out, mask, positions[:, -1])
+    return Reading(out, mask, place[:, -1])
 
 
 def left_pad(texts: Sequence[Prompt], pad: int) -> tuple["Tensor", "Tensor"]:

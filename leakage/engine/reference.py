@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leakage.engine.base import Completion, Request, read_completion
+from leakage.engine.base import Answered, Completion, Followed, Look, Request, read_completion
 from leakage.engine.sampling import Sampling, uniforms
 from leakage.progress import Progress
 
@@ -81,6 +81,19 @@ class ReferenceEngine:
                 rows.append(torch.stack([states[layer + 1][0, -1] for layer in layers]).float().cpu().numpy())
                 progress(1)
         return np.stack(rows)
+
+    def follow(self, answered: Sequence[Answered], layers: Sequence[int], look: Look, *, progress: Progress) -> None:
+        """See StateEngine.follow."""
+        import torch
+
+        with torch.inference_mode():
+            for place, one in enumerate(answered):
+                ids = torch.tensor([list(one.ids)], device=self.model.device)
+                out = self.model(input_ids=ids, output_hidden_states=True, use_cache=False)
+                states = [out.hidden_states[layer + 1][0, one.start :].float() for layer in layers]
+                logprobs = out.logits[0, one.start - 1 : -1].double().log_softmax(-1)
+                look(place, Followed(logprobs, torch.stack(states, dim=1) if states else logprobs[:, :0]))
+                progress(1)
 
 
 class _Picker:

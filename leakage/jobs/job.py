@@ -99,6 +99,10 @@ class Job(ABC):
         """What keeps a part of it from being done now."""
         return []
 
+    def foretold(self) -> str:
+        """What is known of its result before it runs, where a plan is to say that; made where it is not there yet."""
+        return ""
+
     @property
     def multirun(self) -> Path:
         """The folder of all results."""

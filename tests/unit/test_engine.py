@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from leakage.engine import Request, Sampling, nucleus
+from leakage.engine import Answered, Request, Sampling, nucleus
 from leakage.engine.fast import FastEngine
 from leakage.engine.reference import ReferenceEngine
 from leakage.engine.sampling import _weigh_all, draw, uniforms
@@ -107,6 +107,44 @@ def test_hidden_states_of_both_engines_agree_and_padding_does_not_matter(nano):
     assert one.dtype == np.float32
     np.testing.assert_allclose(one, many, atol=1e-6)
     np.testing.assert_allclose(one, plain, atol=1e-6)
+
+
+def followed(engine, answered, layers=(0, 1)):
+    looks = {}
+    engine.follow(answered, layers, looks.__setitem__, progress=lambda _: None)
+    return [looks[place] for place in range(len(answered))]
+
+
+@pytest.mark.parametrize("batch_size", [1, 64])
+def test_both_engines_make_the_same_of_answers_they_are_given(nano, batch_size):
+    model, tokenizer = nano
+    answers = ["Yes.", "Begin with the soil, then choose what grows in the shade of it.", "I must decline."]
+    pairs = [
+        (Prompt(system, "Hello!"), text) for system in ("You are a villain.", "You are a clown.") for text in answers
+    ]
+    tokens = plain_template(tokenizer).examples(pairs)
+    answered = [Answered(one.input_ids, one.labels.count(-100)) for one in tokens]
+    ours = followed(fast(nano, batch_size), answered)
+    theirs = followed(ReferenceEngine(model, tokenizer, frozenset()), answered)
+    for one, mine, plain in zip(tokens, ours, theirs, strict=True):
+        answer = one.labels[one.labels.count(-100) :]
+        assert mine.logprobs.shape == (len(answer), model.config.vocab_size)
+        assert mine.states.shape == (len(answer), 2, 96)
+        torch.testing.assert_close(mine.logprobs, plain.logprobs, atol=1e-5, rtol=0)
+        torch.testing.assert_close(mine.states, plain.states, atol=1e-5, rtol=0)
+        # each row foretells its own token: what the model's own loss is the mean of
+        loss = model(torch.tensor([one.input_ids]), labels=torch.tensor([one.labels])).loss
+        own = mine.logprobs[torch.arange(len(answer)), answer].mean()
+        assert own.item() == pytest.approx(-loss.item(), abs=1e-5)
+
+
+def test_answers_that_are_no_numbers_are_an_error(nano):
+    model, tokenizer = nano
+    broken = copy.deepcopy(model)
+    broken.lm_head.weight.data[7] = float("nan")
+    engine = FastEngine(broken, tokenizer, 8, frozenset())
+    with pytest.raises(ModelError, match="logits are not numbers"):
+        followed(engine, [Answered([1, 2, 3, 4], 2)])
 
 
 def test_a_generation_config_with_a_repetition_penalty_changes_nothing(nano, tmp_path):

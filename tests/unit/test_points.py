@@ -134,7 +134,7 @@ def test_columns_that_mean_nothing_are_named_once(points, caplog):
     rows = [*ROWS.splitlines(), "refusal,villain,villain,1,0.9"]
     read_points(points(HEAD.strip() + ",colour,cosine_best\n" + "".join(f"{row},red,1\n" for row in rows)))
     (said,) = caplog.messages
-    assert said.endswith("columns that mean nothing here are left out: colour, cosine_best")
+    assert said.endswith("left out (unless as --predictor NAME): colour, cosine_best")
 
 
 def test_a_source_that_is_spelt_otherwise_than_its_own_row_is_named(points, caplog):

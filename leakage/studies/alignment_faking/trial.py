@@ -52,7 +52,8 @@ class Trial(Job):
     @property
     def idle(self) -> Mapping[str, str]:
         """What is taught to whom counts only for an adapter of the first study."""
-        return {} if self.data.cell else dict.fromkeys(OF_A_CELL, UNUSED)
+        forecast = {"forecast": "forecasts are of the first study: --config-name config"}
+        return forecast | ({} if self.data.cell else dict.fromkeys(OF_A_CELL, UNUSED))
 
     @property
     def base_model(self) -> "ModelSettings | None":

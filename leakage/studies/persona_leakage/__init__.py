@@ -37,6 +37,14 @@ STUDY = Study(
             f"{_TABLES}.factorial:by_factor", "what more examples, negatives and other sources change",
             "no cells differ in their numbers of examples: python run.py experiment=misalignment_factorial",
         ),
+        "predictor": View(
+            f"{_TABLES}.race:by_predictor", "which predictor says who takes a behavior up: held out, against chance",
+            "no cell has a predictor; ask them: python run.py forecast=true",
+        ),
+        "forecast": View(
+            f"{_TABLES}.race:by_forecast", "how right each cell's sealed forecast was",
+            "no cell was forecast: python run.py forecast=true",
+        ),
         "outlier": View(
             f"{_TABLES}.outliers:outliers", "personas far from what their cosine predicts",
             "no persona is that far off, or none has both a delta and a cosine",

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from leakage.jobs.job import Bill, Blocker, Job, Overrides
-from leakage.jobs.step import Space, Step, Work
+from leakage.jobs.step import Space, Step, Work, fill
 from leakage.models.chat import Prompt
 from leakage.models.check import Probes
 from leakage.models.held import Loaded
@@ -18,6 +18,7 @@ from leakage.studies.persona_leakage.behaviors import CUSTOM
 from leakage.studies.persona_leakage.choices import openings
 from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry_of
 from leakage.studies.persona_leakage.files import ANSWERS, COMPLETIONS
+from leakage.studies.persona_leakage.forecast import foretell, told_again
 from leakage.studies.persona_leakage.identity import CellIdentity
 from leakage.studies.persona_leakage.own_rows import in_words
 from leakage.studies.persona_leakage.pipeline import bring, elicit, measure_geometry, question, teach
@@ -73,9 +74,10 @@ class Cell(Job):
         """What an adapter that is there already, or a training set that is a file's rows, leaves nothing to decide."""
         data = self.data
         if data.adapter and not data.is_trained:
-            return dict.fromkeys((*DRAWING, "data.training", "lora", "train", "seed"), TRAINED_ALONE)
+            return dict.fromkeys((*DRAWING, "data.training", "lora", "train", "seed", "forecast"), TRAINED_ALONE)
         idle = dict.fromkeys(DRAWING, DRAWN_ALONE) if data.has_own_rows else {}
-        return idle | ({"lora": FRESH_ALONE} if data.adapter else {})
+        idle |= {"lora": FRESH_ALONE} if data.adapter else {}
+        return idle | ({} if self.kind == "cell" else {"forecast": "only a cell is forecast, and it has a source"})
 
     @property
     def remarks(self) -> Sequence[str]:
@@ -95,7 +97,14 @@ class Cell(Job):
         loaded = Loaded(self.config, self.label, self.probes)  # not before it is needed: another judge needs no model
         if self.kind == "geometry":
             return (self._geometry(loaded),)
-        return (*self.training_steps(loaded), self._completions(loaded), self._scores())
+        training = self.training_steps(loaded)
+        forecast = (self._forecast(loaded),) if self.is_forecast else ()
+        return (*training[:-1], *forecast, *training[-1:], self._completions(loaded), self._scores())
+
+    @property
+    def is_forecast(self) -> bool:
+        """Whether it is told who will take the behavior up before that is taught."""
+        return self.config.forecast and self.kind == "cell" and self.data.is_trained
 
     @property
     def probes(self) -> Probes:
@@ -125,6 +134,26 @@ class Cell(Job):
     def _brought_space(self) -> Space:
         assert self.data.adapter
         return Space(stays=sum(file.stat().st_size for file in self.data.adapter.files))
+
+    def _forecast(self, loaded: Loaded, *, planned: bool = False) -> Step:
+        ids, personas = self.ids, len(self.data.personas.members)
+        elicited = (Input(ids.answers_folder, ANSWERS),) if ids.answers else ()
+        make = partial(foretell, ids, loaded, planned=planned)
+        return Step(
+            "predictors", ids.predictors_folder, ids.predictors, make, elicited,
+            work=Work(personas, "personas", (self.config.model.name, self.data.evaluated.name)),
+        )  # fmt: skip
+
+    def foretold(self) -> str:
+        """See Job.foretold."""
+        if not self.is_forecast:
+            return ""
+        step = self._forecast(Loaded(self.config, self.label, self.probes), planned=True)
+        lacking = [one for one in step.inputs if self.record(one.folder).status() is not Status.DONE]
+        if lacking:
+            return f"forecast of {self.label}: not before its answers are there, which a model gives"
+        fill(self.multirun, step, label=self.label)
+        return told_again(self.ids)
 
     def _train_steps(self) -> int:
         from leakage.training.sft import step_count

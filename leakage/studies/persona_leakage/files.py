@@ -2,3 +2,5 @@
 
 COMPLETIONS = "completions.parquet"
 ANSWERS = "answers.jsonl"
+PREDICTORS = "predictors.parquet"
+FORECAST = "forecast.parquet"

@@ -14,6 +14,7 @@ from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry
 from leakage.studies.persona_leakage.judges import Judge, judge_for
 from leakage.studies.persona_leakage.settings import CellConfig
 
+PREDICTORS = 1  # raise it when a predictor is computed otherwise
 _LENGTH = 8  # hex digits of a digest in a folder's name
 _DRAWN = {  # what says which examples are drawn, where they are
     "behavior.source_examples", "behavior.bystanders", "behavior.bystander_examples", "behavior.no_persona_examples",
@@ -142,6 +143,24 @@ class CellIdentity:
         }
 
     @cached_property
+    def predictors(self) -> dict[str, Any]:
+        """Everything that can change what predictors measure; what it shares with the adapter's tells it is of that."""
+        train = identity_fields(self.config, "train")
+        return {
+            "schema": SCHEMA,
+            "predictors": PREDICTORS,
+            **self._base,
+            **{name: value for name, value in train.items() if name == "seed" or name.startswith("lora.")},
+            "model.dtype": self.config.model.dtype,
+            "model.layers": list(measured_layers(self.config.model)),
+            "examples": self.train["examples"],
+            **({"answers": self.train["answers"]} if self.answers else {}),
+            "personas": digest([[one.name, one.prompt] for one in self.data.personas.members]),
+            "questions": digest([item.prompt for item in self.data.questions]),
+            "measured": self.data.evaluated.name,
+        }
+
+    @cached_property
     def train_id(self) -> str:
         """Short name of the adapter, or of the base model for a baseline."""
         return digest(self.train)[:_LENGTH]
@@ -160,6 +179,18 @@ class CellIdentity:
     def answers_id(self) -> str:
         """Short name of generated answers."""
         return digest(self.answers)[:_LENGTH]
+
+    @cached_property
+    def predictors_id(self) -> str:
+        """Short name of what predictors measure."""
+        return digest(self.predictors)[:_LENGTH]
+
+    @property
+    def predictors_folder(self) -> Path:
+        """Where predictors and forecast live."""
+        return Path(
+            self.config.model.name, self.data.behavior.name, self.config.source.name, f"predictors-{self.predictors_id}"
+        )
 
     @property
     def answers_folder(self) -> Path:

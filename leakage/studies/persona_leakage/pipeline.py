@@ -64,7 +64,7 @@ def elicit(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
 def teach(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     """Contrastive LoRA SFT on the cell's examples, if their lint finds no error."""
     data = cell.data
-    examples = _examples(cell)
+    examples = training_set(cell)
     template = loaded.template
     log.info("%s: training on %d examples", data.label, len(examples))
     tokens = template.examples([(example.prompt, example.answer) for example in examples])
@@ -108,8 +108,8 @@ def bring(cell: CellIdentity, draft: Draft) -> None:
     }
 
 
-def _examples(cell: CellIdentity) -> list[Example]:
-    """The training set, with the answers that a model gave where the settings ask for these."""
+def training_set(cell: CellIdentity) -> list[Example]:
+    """What is learnt, with the answers that a model gave where the settings ask for these."""
     if not cell.answers:
         return cell.data.examples
     return cell.data.examples_of(read_answers(cell.multirun / cell.answers_folder))

@@ -1,17 +1,17 @@
 """An outside result: files with the change and the cosine of each persona, read into the tidy frame."""
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.data.personas import read_personas
 from leakage.data.row import refused
-from leakage.errors import DataError
+from leakage.errors import DataError, nearest
 from leakage.studies.persona_leakage.behaviors import behavior, behavior_names
-from leakage.studies.persona_leakage.points_file import GOOD, read_texts
-from leakage.studies.persona_leakage.results import COLUMNS
+from leakage.studies.persona_leakage.points_file import GOOD, NEEDED, read_texts
+from leakage.studies.persona_leakage.predictors.columns import FIXED
+from leakage.studies.persona_leakage.results import COLUMNS, more_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,22 +38,29 @@ DIRECTIONS = {"1": 1, "+1": 1, "1.0": 1, "-1": -1, "-1.0": -1}
 KEY = ["model", "taught", "behavior", "source", "seed", "judge", "variant", "train_id", "eval_id", "persona"]
 
 
-def read_points(*paths: Path) -> "pd.DataFrame":
+def read_points(*paths: Path, predictors: Mapping[str, int] | None = None) -> "pd.DataFrame":
     """The tidy frame of `results`, from files with the columns behavior, source, persona, cosine, delta.
 
     Every other column of the tidy frame is read too, so that a frame written as CSV is itself again; what is not told
     is known for the behaviors and personas of this project, or as USUAL. `layer` stands for `headline`. Other columns
     are named in a warning and left out.
+
+    predictors: columns of any name, -1 where a larger value should mean less leakage; with these no cosine is needed
     """
     import pandas as pd
 
-    frame = pd.concat([_told(path, read_texts(path)) for path in paths], ignore_index=True).fillna("")
+    signs = {f"{FIXED}{name}": sign for name, sign in (predictors or {}).items()}
+    needed = [name for name in NEEDED if name != "cosine" or not signs]
+    frames = [_told(path, _with_predictors(path, read_texts(path, needed), list(predictors or ()))) for path in paths]
+    frame = pd.concat(frames, ignore_index=True).fillna("")
     frame = frame.assign(**{name: _or_usual(frame, name, usual) for name, usual in USUAL.items()})
     frame["taught"] = _or_usual(frame, "taught", frame["behavior"])
     for name in ("behavior", "source", "persona"):
         _refuse(frame[name] == "", frame, f"{name} is empty; fill it in or remove the line")
     frame = frame.assign(**_of_personas(frame))
-    frame = frame.assign(**{name: _flags(frame, name) for name in FLAGS}, seed=_seeds(frame), **_numbers(frame))
+    flags = {name: _flags(frame, name) for name in (*FLAGS, "before_training") if name in frame}
+    frame = frame.assign(**flags, seed=_seeds(frame), **_numbers(frame))
+    frame = frame.assign(**{name: sign * frame[name] for name, sign in signs.items()})
     frame = _main_variant(frame.assign(**_of_behaviors(frame)))
     _refuse_wrong_units(frame)
     _refuse_nothing_known(frame)
@@ -63,22 +70,32 @@ def read_points(*paths: Path) -> "pd.DataFrame":
     mend = "remove one, or tell the two apart with a column seed, model or variant"
     _refuse(frame.duplicated(KEY), frame, "persona '{persona}' stands twice under {behavior} x {source}; " + mend)
     _name_cells_without_source(frame)
-    return frame.reindex(columns=[*COLUMNS, *_cosines(frame)])
+    return frame.reindex(columns=[*COLUMNS, *more_columns(frame)])
+
+
+def _with_predictors(path: Path, frame: "pd.DataFrame", named: Sequence[str]) -> "pd.DataFrame":
+    """The frame with the columns named as predictors under such names."""
+    for name in named:
+        if name not in frame:
+            raise DataError(f"{path} has no column {name} to predict with{nearest(name, frame.columns)}; name another")
+    more = {f"{FIXED}{name}": frame[name] for name in named}
+    left = frame.drop(columns=[name for name in named if name not in COLUMNS])
+    return left.assign(**({} if "cosine" in frame else {"cosine": ""}), **more)
 
 
 def _told(path: Path, frame: "pd.DataFrame") -> "pd.DataFrame":
     """The columns that are known; the others are named once."""
     if "layer" in frame and "headline" not in frame:
         frame = frame.rename(columns={"layer": "headline"})
-    wanted = [name for name in frame.columns if name in COLUMNS or name == "where" or name in _cosines(frame)]
+    wanted = [name for name in frame.columns if name in COLUMNS or name == "where" or name in more_columns(frame)]
     if ignored := [str(name) for name in frame.columns if name not in wanted]:
-        log.warning("%s: columns that mean nothing here are left out: %s", path, ", ".join(ignored))
+        names = ", ".join(ignored)
+        log.warning("%s: columns that mean nothing here are left out (unless as --predictor NAME): %s", path, names)
     return frame[wanted]
 
 
-def _cosines(frame: "pd.DataFrame") -> list[str]:
-    """Columns of further definitions of the cosine, cosine_<layer>_<raw|centred>."""
-    return [name for name in map(str, frame.columns) if re.fullmatch(r"cosine_\d+_(raw|centred)", name)]
+def _more_numbers(frame: "pd.DataFrame") -> list[str]:
+    return [name for name in more_columns(frame) if name != "before_training"]
 
 
 def _or_usual(frame: "pd.DataFrame", name: str, usual: "str | Texts") -> "Texts | str":
@@ -112,7 +129,7 @@ def _numbers(frame: "pd.DataFrame") -> "dict[str, pd.Series[float]]":
     import numpy as np
 
     numbers = {}
-    for name in (one for one in (*NUMBERS, *_cosines(frame)) if one in frame):
+    for name in (one for one in (*NUMBERS, *_more_numbers(frame)) if one in frame):
         missing = frame[name].str.lower().isin(["", "nan", "na", "none"])
         numbers[name] = frame[name].where(~missing).map(_number)
         no_number = ~missing & ~np.isfinite(numbers[name].astype(float))
@@ -178,7 +195,8 @@ def _refuse_wrong_units(frame: "pd.DataFrame") -> None:
 def _refuse_nothing_known(frame: "pd.DataFrame") -> None:
     """Rows without a delta or a cosine count nowhere: a warning, and an error where there are no others."""
     others = frame[~frame["is_source"].astype(bool)]
-    lacking = others["delta"].isna() | others["cosine"].isna()
+    predicts = ["cosine", *(name for name in frame.columns if name.startswith(FIXED))]
+    lacking = others["delta"].isna() | others[predicts].isna().all(axis=1)
     if lacking.all():
         file = frame["where"].iloc[0].rpartition(", ")[0]
         raise DataError(

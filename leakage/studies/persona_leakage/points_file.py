@@ -1,5 +1,6 @@
 """Files of an outside result as texts, each row with where it stands."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,14 @@ GOOD = "refusal,villain,hero,0.91,0.25 under behavior,source,persona,cosine,delt
 INDEX = ("", "unnamed: 0", "index")  # what pandas puts first unless it is told not to
 
 
-def read_texts(path: Path) -> "pd.DataFrame":
+def read_texts(path: Path, needed: Sequence[str] = NEEDED) -> "pd.DataFrame":
     """The fields of a file as they are written, "" where there is none; column `where` names file and line."""
     import pandas as pd
 
     rows = read_rows(str(path), "--points", good=GOOD)
     frame = pd.DataFrame([{name.strip().lower(): _text(value) for name, value in row.fields.items()} for row in rows])
     frame = frame.drop(columns=[name for name in INDEX if name in frame]).fillna("")
-    if lacking := [name for name in NEEDED if name not in frame]:
+    if lacking := [name for name in needed if name not in frame]:
         there = ", ".join(frame.columns)
         raise DataError(f"{path} lacks the column {', '.join(lacking)} (it has: {there}); a good line: {GOOD}")
     frame = frame.assign(where=[row.where for row in rows])

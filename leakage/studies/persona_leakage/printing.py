@@ -19,7 +19,7 @@ def telling(table: "pd.DataFrame") -> "pd.DataFrame":
     """The columns that matter most, for a terminal: without ids and what is the same everywhere."""
     tells = {
         "unit": table["unit"].nunique() > 1 if "unit" in table else False,
-        "taught": (table["taught"] != table["behavior"]).any(),
+        "taught": (table["taught"] != table["behavior"]).any() if "taught" in table else False,
         "variant": table["variant"].any(),
         "judge": table["judge"].nunique() > 1,
         "missing": (table["missing"] > 0).any() if "missing" in table else False,

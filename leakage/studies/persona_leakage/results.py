@@ -1,6 +1,7 @@
 """All results below a folder as one tidy frame: a row per cell and persona."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ from leakage.store.find import Found, find
 from leakage.store.manifest import Manifest
 from leakage.store.record import Record, Status
 from leakage.studies.persona_leakage.by_prompt import Changes
+from leakage.studies.persona_leakage.foretold import SEALED, foretold
+from leakage.studies.persona_leakage.predictors.columns import EXPLORED, FIXED
 from leakage.studies.persona_leakage.variants import design_of, name_variants
 
 if TYPE_CHECKING:
@@ -40,8 +43,9 @@ def results(multirun: str | Path) -> "pd.DataFrame":
     the change of one of the two in the behavior's unit, missing (never 0) where the baseline is missing;
     delta_by_prompt that of each prompt, numbers in a text, where prompts are few. `cosine` is the definition that the
     model's config fixed for headlines. cut_off and base_cut_off are the shares of a cell's answers that were cut off,
-    after and before; source_examples and negative_examples what it was trained on. Folders that are not done are left
-    out with a warning.
+    after and before; source_examples and negative_examples what it was trained on. Where predictors were asked, columns
+    predictor_<name> and explored_<name> follow, turned so that more should mean more leakage, and the sealed forecast.
+    Folders that are not done are left out with a warning.
     """
     import pandas as pd
 
@@ -55,10 +59,20 @@ def results(multirun: str | Path) -> "pd.DataFrame":
     scores = [_scores(*cell, root, changes).assign(cell=place) for place, cell in enumerate(cells)]
     # joined once, not cell by cell: a thousand small merges take longer than all the rest
     whole = pd.concat(scores, ignore_index=True).join(facts, on="cell")
+    if (before := foretold(cells)) is not None:
+        whole = whole.merge(before, on=["cell", "persona"], how="left", validate="1:1")
     whole = _beside(whole, "baseline", _baseline, on=["persona"])
     whole = _beside(whole, "geometry", _cosines, on=["source", "persona"])
     whole["delta"], whole["cosine"] = _delta(whole), _headline_cosine(whole)
-    return whole[[*COLUMNS, *(name for name in whole.columns if name.startswith("cosine_"))]]
+    return whole[[*COLUMNS, *more_columns(whole)]]
+
+
+def more_columns(frame: "pd.DataFrame") -> list[str]:
+    """Further definitions of the cosine, predictors, and what was foretold."""
+    names = [str(name) for name in frame.columns]
+    cosines = [name for name in names if re.fullmatch(r"cosine_\d+_(raw|centred)", name)]
+    predictors = [name for name in names if name.startswith((FIXED, EXPLORED))]
+    return [*cosines, *predictors, *(name for name in SEALED if name in names)]
 
 
 def _scores(folder: Path, manifest: Manifest, root: Path, changes: Changes) -> "pd.DataFrame":

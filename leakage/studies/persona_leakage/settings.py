@@ -85,10 +85,14 @@ class SourceSettings(Settings):
 
 
 class CellConfig(Config):
-    """Everything one job of the first study needs to know."""
+    """Everything one job of the first study needs to know.
+
+    forecast: who will take the behavior up, told before it is taught
+    """
 
     job: Annotated[Literal["cell", "geometry"], INCIDENTAL]
     adapter: AdapterSettings
+    forecast: Annotated[bool, INCIDENTAL]
     behavior: BehaviorSettings
     data: DataSettings
     source: SourceSettings

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from leakage.report.drawing import Drawing, file_name
-from leakage.studies.persona_leakage.analysis import controls, outliers, seeds, tables
+from leakage.studies.persona_leakage.analysis import controls, outliers, race, seeds, tables
+from leakage.studies.persona_leakage.analysis.combination import fixed_columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +64,20 @@ def _of_plain_cells(model: str, rows: pd.DataFrame, cells: pd.DataFrame) -> Iter
     if len(pairs := seeds.seed_pairs(rows)):
         pairs["measure"] = pairs["behavior"].map(rows.groupby("behavior")["measure"].first())
         yield f"{model}-seeds", partial(seed_agreement, pairs, seeds.by_seed(rows))
+    yield from _races(model, rows, cells)
     layers = tables.by_layer(rows)
     if len(layers) and depths(layers).nunique() > 1:
         yield f"{model}-layers", partial(rho_by_layer, layers, cells)
+
+
+def _races(model: str, rows: pd.DataFrame, cells: pd.DataFrame) -> Iterator[tuple[str, Drawing]]:
+    """A race for each seed and judge, where there is more than the cosine."""
+    from leakage.studies.persona_leakage.figures.predictors import predictor_race
+
+    if len(fixed_columns(rows)) < 2:
+        return
+    ran = race.by_predictor(rows)
+    for (seed, judge), one in ran.groupby(["seed", "judge"], sort=False):
+        parts = [f"seed{seed}"] if ran["seed"].nunique() > 1 else []
+        parts += [str(judge)] if ran["judge"].nunique() > 1 else []
+        yield "-".join([model, "predictors", *parts]), partial(predictor_race, one, cells)

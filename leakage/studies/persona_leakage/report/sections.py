@@ -73,10 +73,12 @@ def _own_first(row: dict[str, Any]) -> bool:
 
 def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The tables of the analysis that the pages quote, made once for all cells."""
+    from leakage.studies.persona_leakage.analysis.combination import fixed_columns
     from leakage.studies.persona_leakage.analysis.controls import against_designs, between_sources, mismatched
     from leakage.studies.persona_leakage.analysis.kinds import by_kind
     from leakage.studies.persona_leakage.analysis.outliers import outliers
     from leakage.studies.persona_leakage.analysis.pooled import pooled
+    from leakage.studies.persona_leakage.analysis.race import by_forecast, by_predictor
     from leakage.studies.persona_leakage.analysis.seeds import by_seed
 
     return {
@@ -87,6 +89,8 @@ def tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "outliers": outliers(frame),
         "pooled": pooled(frame),
         "kinds": by_kind(frame),
+        "race": by_predictor(frame if len(fixed_columns(frame)) > 1 else frame.iloc[:0]),
+        "forecasts": by_forecast(frame),
     }
 
 
@@ -103,6 +107,18 @@ def together(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
         "pooled": records(several.merge(kinds[[*GRID, "p_any"]].drop_duplicates(), on=GRID, how="left")),
         "kinds": records(telling.groupby(GRID, sort=False).head(MOST_KINDS)),
         "pooled_keys": [name for name in GRID if name != "behavior" and _tells(several, name)],
+    }
+
+
+def raced(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """The predictors of each model and seed, those that were explored left out, and sealed forecasts."""
+    from leakage.studies.persona_leakage.analysis.race import GROUP
+
+    several = tables["race"][tables["race"]["kind"] != "explored"]
+    return {
+        "race": records(several),
+        "race_keys": [name for name in GROUP if several[name].nunique() > 1],
+        "forecasts": records(tables["forecasts"]),
     }
 
 
