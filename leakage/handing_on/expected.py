@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-6  # of a number with a fraction, as a part of it: sums in another order differ by 1e-12
 SMALLEST = 1e-12  # numbers that are nearer to each other than this are one
-TOLD = 4  # texts that name a row
+TOLD = 3  # texts that name a row
 Table = dict[str, Any]  # rows, and the tolerance of each column
 
 
@@ -36,17 +36,17 @@ def _plain(value: Any) -> Any:
 
 
 def differences(name: str, expected: Table, got: Table) -> Iterator[str]:
-    """The first number of a table that is another one than expected, or how many rows there are instead."""
+    """The first number of a table that is another one than expected, and how many rows there are instead."""
     wanted, rows = expected["rows"], got["rows"]
+    if len(wanted) != len(rows):
+        first = _name((wanted if len(wanted) > len(rows) else rows)[min(len(wanted), len(rows))])
+        yield f"table {name}: expected {len(wanted)} rows, got {len(rows)}; the first beyond is {first}"
     for number, (one, other) in enumerate(zip(wanted, rows, strict=False), 1):
         for column in dict.fromkeys([*one, *other]):
             if not _agree(one.get(column), other.get(column), got["tolerance"].get(column, 0.0)):
                 where = f"table {name}, row {number} ({_name(one)}), column {column}"
                 yield f"{where}: expected {one.get(column)}, got {other.get(column)}"
                 return
-    if len(wanted) != len(rows):
-        first = _name((wanted if len(wanted) > len(rows) else rows)[min(len(wanted), len(rows))])
-        yield f"table {name}: expected {len(wanted)} rows, got {len(rows)}; the first without a partner is {first}"
 
 
 def _name(row: Mapping[str, Any]) -> str:

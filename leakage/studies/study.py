@@ -1,6 +1,6 @@
 """A study: what the rest of the house has to know of it. Everything is named, and imported when it is asked for."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from leakage.report.drawing import Drawing
     from leakage.settings.compose import Options
     from leakage.settings.config import Config
+    from leakage.store.artifact import Part
     from leakage.store.record import Record
+    from leakage.studies.checking import Remark
 
 Name = str  # "module:attribute"
 
@@ -70,6 +72,7 @@ class Study:
     name: as --study calls it; config: its primary config in conf/; one: what one result is called
     kinds: of the records that hold its results; more_kinds: of records that only its figures are drawn from
     first: a command that makes a first result; second_judge: overrides that let another judge read it
+    recomputer: what of a record does not follow from what it was made of, for `verify`
     """
 
     name: str
@@ -92,6 +95,7 @@ class Study:
     importer: Importer | None = None
     more_kinds: frozenset[str] = frozenset()
     second_judge: str = "judge=claude judge.max_usd=5"
+    recomputer: Name | None = None
 
     @property
     def schema(self) -> str:
@@ -171,6 +175,11 @@ class Study:
         assert self.importer
         records: list[Record] = imported(self.importer.of)(file, overrides, compose, subject=subject, **columns)
         return records
+
+    def recompute(self, part: "Part", multirun: Path) -> "Iterator[Remark]":
+        """What of a record does not follow from what it was made of; nothing of records of other studies."""
+        remarks: Iterator[Remark] = imported(self.recomputer)(part, multirun) if self.recomputer else iter(())
+        return remarks
 
     def telling(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """The columns of one of its tables that matter most, as texts."""

@@ -35,6 +35,7 @@ STUDY = Study(
     optioner="leakage.studies.persona_leakage.data:options",
     rejudger=f"{_HERE}.rejudge:rejudge",
     agreer=f"{_HERE}.agreement:agreement_below",
+    recomputer=f"{_HERE}.recompute:recompute",
     second_judge="judge.name=claude judge.max_usd=20",
     validator=f"{_HERE}.validation:validate_file",
     importer=Importer(

@@ -49,4 +49,5 @@ STUDY = Study(
     points_reader=f"{_HERE}.points:read_points",
     rejudger=f"{_HERE}.rejudge:rejudge",
     agreer=f"{_HERE}.agreement:agreement_below",
+    recomputer=f"{_HERE}.recompute:recompute",
 )  # fmt: skip
