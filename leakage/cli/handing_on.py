@@ -2,12 +2,19 @@
 
 import argparse
 import logging
+from functools import partial
 from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING
 
 from leakage.cli.arguments import add_multirun, add_study, chosen_studies, existing
 from leakage.errors import StoreError
 from leakage.progress import waiting
+from leakage.studies.registry import studies
+
+if TYPE_CHECKING:
+    from leakage.handing_on.index import Index
+    from leakage.studies.checking import Again
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,16 +32,32 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     bundle.set_defaults(action=write_bundle, points=None)
     check = commands.add_parser("verify", help="check a bundle: digests, what was made from what, scores, tables")
     check.add_argument("file", type=Path, metavar="FILE.zip|FOLDER", help="a bundle, or the folder it was unpacked to")
+    check.add_argument(
+        "--again", type=_share, default=0.0, metavar="2%", help="ask this share of the answers anew, and compare them"
+    )
+    check.add_argument("--model", metavar="FOLDER", help="where the base model lies here, for --again")
     check.set_defaults(action=check_bundle)
+
+
+def _share(text: str) -> float:
+    """2%, 2 % and .02 are the same share."""
+    number = text.strip().removesuffix("%")
+    try:
+        share = float(number) / (100 if number != text.strip() else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no share of the answers; write 2% or 0.02")
+    return share
 
 
 def write_bundle(arguments: argparse.Namespace) -> None:
     """Write the bundle, and say how it is verified."""
     from leakage.handing_on.bundle import bundle
 
-    studies = chosen_studies(arguments)
+    chosen = chosen_studies(arguments)
     with waiting("bundling results"):
-        made = bundle(existing(arguments.multirun), studies, arguments.out, adapters=arguments.adapters)
+        made = bundle(existing(arguments.multirun), chosen, arguments.out, adapters=arguments.adapters)
     print(f"{made.path}: {made.records} records, {made.size / 2**20:.1f} MiB, digest {made.index.digest}")
     print(f"verify it: python -m leakage verify {quote(str(made.path))} --again 2%")
 
@@ -49,11 +72,25 @@ def check_bundle(arguments: argparse.Namespace) -> None:
     with opened(arguments.file) as folder:
         index = read_index(folder)
         remarks = list(verify(folder, index))
+        again = _ask_again(arguments, folder, index)
+    remarks += again.remarks
     for remark in sorted(remarks, key=lambda one: one.is_wrong):
         print(f"{'WRONG' if remark.is_wrong else 'not checked'}: {remark}")
-    wrong = sum(remark.is_wrong for remark in remarks)
-    if wrong:
+    if wrong := sum(remark.is_wrong for remark in remarks):
         many = "1 thing is" if wrong == 1 else f"{wrong} things are"
         raise StoreError(f"{arguments.file} does not hold what it says: {many} wrong, see above; ask whoever made it")
-    print(f"{arguments.file}: {len(index.files)} files agree with each other; digest {index.digest}")
-    print("that nobody has made all of it up follows only from asking who published it for their digest")
+    said = f", and {again.answers:,} answers asked anew are the same word for word" if again.answers else ""
+    print(f"{arguments.file}: {len(index.files)} files agree with each other{said}")
+    print(f"digest {index.digest}: is it the one that whoever published the results tells?")
+
+
+def _ask_again(arguments: argparse.Namespace, folder: Path, index: "Index") -> "Again":
+    """What --again asks for; the draw follows from the bundle, so that nobody can choose what is asked."""
+    from leakage.cli.register import compose
+    from leakage.handing_on.verify import ask_again
+    from leakage.studies.checking import Again, Sample
+
+    if not arguments.again:
+        return Again()
+    sample = Sample(arguments.again, index.digest, arguments.model)
+    return ask_again(folder, sample, {study.name: partial(compose, config_name=study.config) for study in studies()})

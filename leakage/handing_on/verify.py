@@ -1,8 +1,7 @@
 """Somebody's bundle, checked: digests, what was made from what, scores and tables computed again."""
 
 import json
-import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +10,9 @@ from leakage.handing_on.expected import differences, tables
 from leakage.handing_on.index import EXPECTED, RESULTS, Index
 from leakage.progress import progress
 from leakage.store.artifact import Part
-from leakage.studies.checking import Remark
+from leakage.studies.checking import Again, Remark, Sample
 from leakage.studies.registry import studies, study_named
-from leakage.studies.study import Study
-
-log = logging.getLogger(__name__)
+from leakage.studies.study import Compose, Study
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,20 @@ def verify(folder: Path, index: Index) -> Iterator[Remark]:
             advance(1)
     for study in bundle.studies:
         yield from _other_tables(bundle, study)
+
+
+def ask_again(folder: Path, sample: Sample, composers: Mapping[str, Compose]) -> Again:
+    """A sampled share of every record's answers, asked anew. composers: from overrides to settings, by study."""
+    parts, _ = parts_of(folder)
+    answers, remarks = 0, []
+    with progress(len(parts), "asking again", "record") as advance:
+        for part in parts:
+            for study in studies():
+                again = study.regenerate(part, folder / RESULTS, sample, composers[study.name])
+                answers += again.answers
+                remarks += again.remarks
+            advance(1)
+    return Again(answers, tuple(remarks))
 
 
 def _recomputed(bundle: Opened, part: Part) -> Iterator[Remark]:

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isclose
-from typing import TYPE_CHECKING, Any
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
 CLOSE = 1e-6  # of numbers with a fraction: another machine's sums differ by less
 
 
@@ -26,6 +28,32 @@ class Remark:
     def __str__(self) -> str:
         """One sentence."""
         return f"{self.where}: {self.what}; {self.means}"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Which answers are asked anew.
+
+    share: of them, 0 to 1; seed: of the draw; model: where the base model lies here, where that is not as written
+    """
+
+    share: float
+    seed: str
+    model: str | None = None
+
+    def of(self, everything: Sequence[T], name: str) -> list[T]:
+        """The share of one record's, one at least, in their order."""
+        count = max(1, round(self.share * len(everything)))
+        chosen = Random(f"{self.seed}/{name}").sample(range(len(everything)), count)
+        return [everything[i] for i in sorted(chosen)]
+
+
+@dataclass(frozen=True)
+class Again:
+    """What came of asking anew: how many answers, and remarks."""
+
+    answers: int = 0
+    remarks: tuple[Remark, ...] = ()
 
 
 def unchecked(where: str, why: str, means: str) -> Remark:

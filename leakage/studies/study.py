@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from leakage.errors import ConfigError
+from leakage.studies.checking import Again
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from leakage.settings.config import Config
     from leakage.store.artifact import Part
     from leakage.store.record import Record
-    from leakage.studies.checking import Remark
+    from leakage.studies.checking import Remark, Sample
 
 Name = str  # "module:attribute"
 
@@ -73,6 +74,7 @@ class Study:
     kinds: of the records that hold its results; more_kinds: of records that only its figures are drawn from
     first: a command that makes a first result; second_judge: overrides that let another judge read it
     recomputer: what of a record does not follow from what it was made of, for `verify`
+    regenerator: a share of what a model said, asked anew
     """
 
     name: str
@@ -96,6 +98,7 @@ class Study:
     more_kinds: frozenset[str] = frozenset()
     second_judge: str = "judge=claude judge.max_usd=5"
     recomputer: Name | None = None
+    regenerator: Name | None = None
 
     @property
     def schema(self) -> str:
@@ -180,6 +183,11 @@ class Study:
         """What of a record does not follow from what it was made of; nothing of records of other studies."""
         remarks: Iterator[Remark] = imported(self.recomputer)(part, multirun) if self.recomputer else iter(())
         return remarks
+
+    def regenerate(self, part: "Part", multirun: Path, sample: "Sample", compose: Compose) -> "Again":
+        """Ask a sampled share of a record's answers anew; none of records of other studies, or that hold no answers."""
+        again: Again = imported(self.regenerator)(part, multirun, sample, compose) if self.regenerator else Again()
+        return again
 
     def telling(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """The columns of one of its tables that matter most, as texts."""

@@ -13,10 +13,12 @@ from leakage.errors import StoreError
 from leakage.handing_on.archive import opened, write_zip
 from leakage.handing_on.bundle import bundle
 from leakage.handing_on.index import read_index
-from leakage.handing_on.verify import verify
+from leakage.handing_on.verify import ask_again, verify
 from leakage.store.files import file_digest
 from leakage.store.manifest import file_entry
+from leakage.studies.checking import Sample
 from leakage.studies.registry import studies
+from tests.programs import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -244,6 +246,38 @@ TAMPERINGS = {
 }  # fmt: skip
 
 
+def another_word(own):
+    """Not one that a judge would see."""
+    file = own.record("completions") / COMPLETIONS
+    text = pd.read_parquet(file)["completion"][0]
+    own.edit_frame("completions", COMPLETIONS, put("completion", f"well, {text}"))
+
+
+def another_adapter_with_every_digest(own):
+    weights = "adapter/adapter_model.safetensors"
+    shutil.copy(own.record("adapter", "comedian") / weights, own.record("adapter") / weights)
+    own.vouch(own.record("adapter") / weights, links=True)
+
+
+def an_edited_config_with_its_manifest(own):
+    an_edited_config(own)
+    own.vouch(own.record("completions") / "config.yaml", links=True)
+
+
+def no_adapter(own):
+    shutil.rmtree(own.record("adapter") / "adapter")
+
+
+ONLY_AGAIN = {
+    "a word that changes no verdict": (another_word, "completions.parquet: asked anew the model says something else"),
+    "a swapped adapter with every digest": (another_adapter_with_every_digest, "asked anew the model says something"),
+    "another temperature with every digest": (
+        an_edited_config_with_its_manifest, "the setting eval.temperature here and in its manifest are not the same"
+    ),
+    "no adapter": (no_adapter, "its adapter is not in the bundle; only the base model can be asked again"),
+}  # fmt: skip
+
+
 @pytest.fixture
 def own(bundled, tmp_path):
     shutil.copytree(bundled / "unpacked", tmp_path / "bundle")
@@ -288,11 +322,54 @@ def test_a_file_that_would_land_elsewhere_is_not_unpacked(tmp_path, name):
 
 
 def test_the_program_ends_with_an_error_where_something_is_wrong(own, bundled, program):
-    whole = program("-m", "leakage", "verify", str(bundled / "bundle.zip"))
+    whole = program("-m", "leakage", "verify", str(bundled / "bundle.zip"), "--again", "2%")
     assert whole.returncode == 0
-    assert "agree with each other; digest" in whole.stdout
+    assert "files agree with each other, and 3 answers asked anew are the same word for word" in whole.stdout
     expected_number(own)
     edited = program("-m", "leakage", "verify", str(own.folder))
     assert edited.returncode == 1
     assert "WRONG: expected.json, study leakage: table cell, row 2 (nano, refusal, villain" in edited.stdout
     assert "1 thing is wrong" in edited.stderr
+
+
+def asked_again(own, share=1.0, model=None):
+    from tests.conftest import composed
+
+    composers = {study.name: lambda _, name=study.config: composed(study=name) for study in studies()}
+    return ask_again(own.folder, Sample(share, "seed", model), composers)
+
+
+@pytest.mark.usefixtures("compose")
+def test_all_answers_asked_again_are_the_same_word_for_word(own):
+    again = asked_again(own)
+    tables = [pd.read_parquet(file) for file in own.results.rglob(COMPLETIONS)]
+    assert (again.answers, again.remarks) == (sum(map(len, tables)), ())
+
+
+@pytest.mark.usefixtures("compose")
+@pytest.mark.parametrize("name", ONLY_AGAIN)
+def test_what_only_asking_again_can_find_is_named(own, name):
+    tamper, sentence = ONLY_AGAIN[name]
+    tamper(own)
+    remarks = [str(one) for one in asked_again(own).remarks]
+    assert len(remarks) == 1
+    assert sentence in remarks[0]
+
+
+@pytest.mark.usefixtures("compose")
+def test_another_tokenizer_is_named_and_nothing_is_compared(own, tmp_path):
+    shutil.copytree(ROOT / "leakage" / "nano" / "weights", tmp_path / "model")
+    file = tmp_path / "model" / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"add_bos_token": True}))
+    again = asked_again(own, 0.1, str(tmp_path / "model"))
+    assert again.answers == 0
+    assert all("the base model, its tokenizer or its chat template here" in str(one) for one in again.remarks)
+    assert len(again.remarks) == 3
+
+
+def test_a_share_draws_the_same_for_everybody_and_another_for_another_bundle():
+    answers = list(range(1000))
+    drawn = Sample(0.02, "digest").of(answers, "cell")
+    assert len(drawn) == 20
+    assert drawn == Sample(0.02, "digest").of(answers, "cell")
+    assert drawn != Sample(0.02, "another").of(answers, "cell")

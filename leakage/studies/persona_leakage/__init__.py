@@ -50,4 +50,5 @@ STUDY = Study(
     rejudger=f"{_HERE}.rejudge:rejudge",
     agreer=f"{_HERE}.agreement:agreement_below",
     recomputer=f"{_HERE}.recompute:recompute",
+    regenerator=f"{_HERE}.regenerate:regenerate",
 )  # fmt: skip
