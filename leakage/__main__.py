@@ -22,7 +22,7 @@ def main() -> None:
     commands = parser.add_subparsers(
         dest="command",
         required=True,
-        metavar="table|figures|report|status|rejudge|agreement|validate|import|bundle|verify|check|fetch|site",
+        metavar="table|figures|report|status|rejudge|agreement|validate|import|bundle|verify|export|check|fetch|site",
     )
     for module in (table, draw, status, rejudge, validate, importing, handing_on, check, fetch, site):
         module.add(commands)

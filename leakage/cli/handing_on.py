@@ -1,4 +1,4 @@
-"""`bundle` and `verify`: results for somebody else, and of somebody else."""
+"""`bundle`, `verify` and `export`: results for somebody else, and of somebody else."""
 
 import argparse
 import logging
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from leakage.cli.arguments import add_multirun, add_study, chosen_studies, existing
 from leakage.errors import StoreError
 from leakage.progress import waiting
-from leakage.studies.registry import studies
+from leakage.studies.registry import studies, study_named
 
 if TYPE_CHECKING:
     from leakage.handing_on.index import Index
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Tell the command line of `bundle` and `verify`."""
+    """Tell the command line of `bundle`, `verify` and `export`."""
     bundle = commands.add_parser("bundle", help="all results in one file that somebody else can verify")
     bundle.add_argument("--out", type=Path, default=Path("bundle.zip"), metavar="FILE.zip", help="default: %(default)s")
     bundle.add_argument(
@@ -37,6 +37,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     check.add_argument("--model", metavar="FOLDER", help="where the base model lies here, for --again")
     check.set_defaults(action=check_bundle)
+    export = commands.add_parser("export", help="all answers for other tools: logs for inspect view, or a hub data set")
+    export.add_argument("form", choices=("inspect", "hub"))
+    export.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new folder")
+    add_study(export, every=False)
+    add_multirun(export)
+    export.set_defaults(action=export_answers)
 
 
 def _share(text: str) -> float:
@@ -94,3 +100,25 @@ def _ask_again(arguments: argparse.Namespace, folder: Path, index: "Index") -> "
         return Again()
     sample = Sample(arguments.again, index.digest, arguments.model)
     return ask_again(folder, sample, {study.name: partial(compose, config_name=study.config) for study in studies()})
+
+
+def export_answers(arguments: argparse.Namespace) -> None:
+    """Write the answers of a study in the form asked for, and say how they are opened."""
+    from leakage.handing_on.hub import write_hub
+    from leakage.handing_on.inspect_log import write_logs
+
+    study, folder = study_named(arguments.study), arguments.out
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StoreError(f"{folder} is there and not empty; name a new folder with --out")
+    with waiting("exporting answers"):
+        sets = list(study.answer_sets(existing(arguments.multirun)))
+        if not sets:
+            raise StoreError(f"no finished {study.one} below {arguments.multirun}; run one first: {study.first}")
+        (write_logs if arguments.form == "inspect" else write_hub)(sets, folder)
+    print(f"{folder}: {sum(len(one.frame) for one in sets):,} answers in {len(sets)} sets")
+    place = quote(str(folder))
+    print(
+        f"inspect view --log-dir {place}"
+        if arguments.form == "inspect"
+        else f"hf upload NAME {place} --repo-type dataset"
+    )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from leakage.settings.config import Config
     from leakage.store.artifact import Part
     from leakage.store.record import Record
+    from leakage.studies.answers import AnswerSet
     from leakage.studies.checking import Remark, Sample
 
 Name = str  # "module:attribute"
@@ -74,7 +75,7 @@ class Study:
     kinds: of the records that hold its results; more_kinds: of records that only its figures are drawn from
     first: a command that makes a first result; second_judge: overrides that let another judge read it
     recomputer: what of a record does not follow from what it was made of, for `verify`
-    regenerator: a share of what a model said, asked anew
+    regenerator: a share of what a model said, asked anew; answerer: what models said, for other tools
     """
 
     name: str
@@ -99,6 +100,7 @@ class Study:
     second_judge: str = "judge=claude judge.max_usd=5"
     recomputer: Name | None = None
     regenerator: Name | None = None
+    answerer: Name | None = None
 
     @property
     def schema(self) -> str:
@@ -188,6 +190,12 @@ class Study:
         """Ask a sampled share of a record's answers anew; none of records of other studies, or that hold no answers."""
         again: Again = imported(self.regenerator)(part, multirun, sample, compose) if self.regenerator else Again()
         return again
+
+    def answer_sets(self, multirun: Path) -> "Iterator[AnswerSet]":
+        """What models said in its finished results."""
+        assert self.answerer
+        sets: Iterator[AnswerSet] = imported(self.answerer)(multirun)
+        return sets
 
     def telling(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """The columns of one of its tables that matter most, as texts."""

@@ -50,5 +50,6 @@ STUDY = Study(
     rejudger=f"{_HERE}.rejudge:rejudge",
     agreer=f"{_HERE}.agreement:agreement_below",
     recomputer=f"{_HERE}.recompute:recompute",
+    answerer=f"{_HERE}.answers:answer_sets",
     regenerator=f"{_HERE}.regenerate:regenerate",
 )  # fmt: skip
