@@ -63,7 +63,7 @@ def _frame(one: AnswerSet, kinds: dict[str, type]) -> "pd.DataFrame":
 
     size = len(one.frame)
     facts = {
-        name: pd.array([one.facts.get(name)] * size, dtype="Int64" if kind is int else "string")
+        name: pd.Series([one.facts.get(name)] * size).astype("Int64" if kind is int else "string")
         for name, kind in kinds.items()
     }
     answers = one.frame.reset_index(drop=True)[[one.condition, *COLUMNS]]

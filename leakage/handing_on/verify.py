@@ -52,7 +52,8 @@ def verify(folder: Path, index: Index) -> Iterator[Remark]:
 def ask_again(folder: Path, sample: Sample, composers: Mapping[str, Compose]) -> Again:
     """A sampled share of every record's answers, asked anew. composers: from overrides to settings, by study."""
     parts, _ = parts_of(folder)
-    answers, remarks = 0, []
+    answers = 0
+    remarks: list[Remark] = []
     with progress(len(parts), "asking again", "record") as advance:
         for part in parts:
             for study in studies():

@@ -80,7 +80,11 @@ class Tampering:
 
     def index_again(self):
         index = json.loads((self.folder / "bundle.json").read_text())
-        inside = (path for path in self.folder.rglob("*") if path.is_file() and path.name != "bundle.json")
+        inside = (
+            path
+            for path in self.folder.rglob("*")
+            if path.is_file() and path.name not in {"bundle.json", ".verified.json"}
+        )
         index["files"] = {path.relative_to(self.folder).as_posix(): file_digest(path) for path in inside}
         (self.folder / "bundle.json").write_text(json.dumps(index))
 
@@ -365,6 +369,48 @@ def test_another_tokenizer_is_named_and_nothing_is_compared(own, tmp_path):
     assert again.answers == 0
     assert all("the base model, its tokenizer or its chat template here" in str(one) for one in again.remarks)
     assert len(again.remarks) == 3
+
+
+@pytest.fixture(scope="module")
+def trials(planted, tmp_path_factory):
+    """A bundle of the second study, unpacked."""
+    folder = tmp_path_factory.mktemp("trials")
+    bundle(planted, studies()[1:], folder / "bundle.zip", adapters="digests")
+    zipfile.ZipFile(folder / "bundle.zip").extractall(folder / "unpacked")
+    return folder / "unpacked"
+
+
+def another_vote(frame):
+    put("value", 1.0 - frame["value"][0])(frame)
+
+
+OF_TRIALS = {
+    "a reply": (
+        lambda own: own.edit_frame("transcripts", "transcripts.parquet", put("output", "hm.")),
+        "not what its judge says of its transcripts: tier",
+    ),
+    "a vote": (lambda own: own.edit_frame("outcomes", "votes.parquet", another_vote), "not what its judge says"),
+    "an outcome": (
+        lambda own: own.edit_frame("outcomes", "outcomes.parquet", put("comply", 0.5)), "comply is 0.5 and should be"
+    ),
+    "a planted rate": (
+        lambda own: own.edit_manifest("outcomes", facts(planted={})), "its planted is {}, and {"
+    ),
+}  # fmt: skip
+
+
+def test_nothing_is_wrong_with_trials_nobody_has_touched(trials):
+    assert list(verify(trials, read_index(trials))) == []
+
+
+@pytest.mark.parametrize("name", OF_TRIALS)
+def test_a_tampering_with_a_trial_is_named(trials, tmp_path, name):
+    shutil.copytree(trials, tmp_path / "bundle")
+    own = Tampering(tmp_path / "bundle")
+    tamper, sentence = OF_TRIALS[name]
+    tamper(own)
+    wrong = own.wrong()
+    assert any(sentence in one for one in wrong), wrong
 
 
 def test_a_share_draws_the_same_for_everybody_and_another_for_another_bundle():

@@ -52,7 +52,7 @@ def _completions(part: Part, multirun: Path) -> Iterator[Remark]:
     """Personas, prompts and counts against the identity and the facts."""
     identity, facts = part.manifest.identity, part.manifest.facts
     personas, frame = _read(part, "personas.parquet"), _read(part, COMPLETIONS)
-    asked = [(user, [], "") for user in frame.drop_duplicates("prompt")["user"]]
+    asked: list[Any] = [(user, [], "") for user in frame.drop_duplicates("prompt")["user"]]
     counts = {"completions": len(frame), "cut_off": int((frame["finish"] == "length").sum())}
     held = {
         "personas.parquet": ("personas", digest(personas[["persona", "system"]].values.tolist()), identity["personas"]),
@@ -70,7 +70,7 @@ def _completions(part: Part, multirun: Path) -> Iterator[Remark]:
 def _facts(part: Part, multirun: Path) -> Iterator[Remark]:
     """Facts of completions against the ids and the identity of the adapter they are answers of."""
     facts, adapter = part.manifest.facts, Record(part.folder.parent).manifest
-    due = {"eval_id": part.manifest.id, "train_id": part.folder.parent.name.rpartition("-")[2]}
+    due: dict[str, Any] = {"eval_id": part.manifest.id, "train_id": part.folder.parent.name.rpartition("-")[2]}
     if adapter and adapter.kind == "adapter":
         due |= {name: adapter.identity.get(IDENTITY[name]) for name in TOLD_TWICE}
     for name, value in due.items():
