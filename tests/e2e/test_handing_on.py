@@ -403,6 +403,14 @@ def test_nothing_is_wrong_with_trials_nobody_has_touched(trials):
     assert list(verify(trials, read_index(trials))) == []
 
 
+@pytest.mark.usefixtures("compose")
+def test_trials_are_not_asked_again_and_it_is_said(trials):
+    again = asked_again(Tampering(trials))
+    assert again.answers == 0
+    assert {one.is_wrong for one in again.remarks} == {False}
+    assert "replies of trials are not asked anew" in str(again.remarks[0])
+
+
 @pytest.mark.parametrize("name", OF_TRIALS)
 def test_a_tampering_with_a_trial_is_named(trials, tmp_path, name):
     shutil.copytree(trials, tmp_path / "bundle")
