@@ -69,7 +69,7 @@ def _recomputed(bundle: Opened, part: Part) -> Iterator[Remark]:
     for study in studies():  # an adapter of one may have been asked by another
         try:
             yield from study.recompute(part, bundle.results)
-        except (OSError, ValueError, KeyError) as error:  # whatever an edited file makes of a reader
+        except Exception as error:  # whatever an edited file makes of a reader is a remark, never the end
             where = part.folder.relative_to(bundle.folder).as_posix()
             yield Remark(where, f"it cannot be read ({error})", "a file in it was edited or is missing")
 
@@ -80,7 +80,7 @@ def _other_tables(bundle: Opened, study: Study) -> Iterator[Remark]:
     try:
         promised = json.loads((bundle.folder / EXPECTED).read_text())[study.name]
         now = tables(study, study.read(bundle.results))
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # as above
         yield Remark(name, f"the tables cannot be computed again ({error})", "a file was edited or is missing")
         return
     for view in dict.fromkeys([*promised, *now]):

@@ -242,6 +242,12 @@ TAMPERINGS = {
     "a file and its manifest together": (
         a_file_with_its_manifest, "rules-281ebd35/manifest.json: it is not the file that was bundled"
     ),
+    "a behavior that is none": (
+        lambda own: own.edit_manifest("completions", facts(behavior="kindness")), "it cannot be read"
+    ),
+    "a fact of another type": (
+        lambda own: own.edit_manifest("geometry", facts(layers=7)), "it cannot be read"
+    ),
     "half a table": (half_a_table, "it cannot be read"),
     "no manifest": (
         lambda own: own.edit_json(own.record("geometry") / "manifest.json", lambda manifest: manifest.pop("kind")),

@@ -54,16 +54,16 @@ def _completions(part: Part, multirun: Path) -> Iterator[Remark]:
     personas, frame = _read(part, "personas.parquet"), _read(part, COMPLETIONS)
     asked: list[Any] = [(user, [], "") for user in frame.drop_duplicates("prompt")["user"]]
     counts = {"completions": len(frame), "cut_off": int((frame["finish"] == "length").sum())}
-    held = {
-        "personas.parquet": ("personas", digest(personas[["persona", "system"]].values.tolist()), identity["personas"]),
-        "personas.parquet ": ("parts of the personas", digest(personas.to_dict("records")), facts["personas"]),
-        COMPLETIONS: ("numbers of answers", counts, {name: facts[name] for name in counts}),
-    }
+    due: list[tuple[str, str, Any, Any]] = [
+        ("personas.parquet", "personas", digest(personas[["persona", "system"]].values.tolist()), identity["personas"]),
+        ("personas.parquet", "parts of the personas", digest(personas.to_dict("records")), facts["personas"]),
+        (COMPLETIONS, "numbers of answers", counts, {name: facts[name] for name in counts}),
+    ]
     if not behavior(facts["behavior"]).choices:  # a choice's labels are in the identity, and not beside the answers
-        held[f"{COMPLETIONS} "] = ("prompts", digest(asked), identity["prompts"])
-    for name, (what, there, due) in held.items():
-        if there != due:
-            yield Remark(_where(part, multirun, name.strip()), f"its {what} are not those of the manifest", EDITED)
+        due.append((COMPLETIONS, "prompts", digest(asked), identity["prompts"]))
+    for name, what, there, wanted in due:
+        if there != wanted:
+            yield Remark(_where(part, multirun, name), f"its {what} are not those of the manifest", EDITED)
     yield from _facts(part, multirun)
 
 
