@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MOST = 6  # steps: a list that nobody reads to its end is none
 MULTIRUN = Path("multirun")
 ARGUMENTS = "model.template.arguments."  # any key will do there, and Hydra wants to be told that it is a new one
-RUN_ONLY = {"device", "plan", "mode", "preflight", "planned", "forecast", "train.checkpoint_s", "eval.batch_size",
-            "eval.engine", "model.threads"}  # fmt: skip
+RUN_ONLY = {"device", "plan", "mode", "preflight", "planned", "forecast", "train.checkpoint_s", "train.report_to",
+            "eval.batch_size", "eval.engine", "model.threads"}  # fmt: skip
 RUN_GROUPS = ("paths.", "site.", "judge.", "subject.")
 KEPT = {  # of the groups left out
     "judge.name", "judge.model", "judge.provider",

@@ -120,6 +120,7 @@ class TrainSettings(Settings):
 
     max_steps: null = every epoch to its end
     checkpoint_s: seconds between two checkpoints, from which a killed training goes on
+    report_to: who is told of every step besides train_log.jsonl
     """
 
     learning_rate: Annotated[float, Field(gt=0), TRAIN]
@@ -131,6 +132,7 @@ class TrainSettings(Settings):
     max_length: Annotated[int, Field(ge=8), TRAIN]
     max_steps: Annotated[int | None, Field(ge=1), TRAIN]
     checkpoint_s: Annotated[float, Field(ge=0), INCIDENTAL]
+    report_to: Annotated[tuple[Literal["tensorboard", "wandb"], ...], INCIDENTAL]
 
 
 class EvalSettings(Settings):

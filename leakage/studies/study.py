@@ -1,12 +1,13 @@
 """A study: what the rest of the house has to know of it. Everything is named, and imported when it is asked for."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from leakage.errors import ConfigError
+from leakage.studies.checking import Again
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from leakage.report.drawing import Drawing
     from leakage.settings.compose import Options
     from leakage.settings.config import Config
+    from leakage.store.artifact import Part
     from leakage.store.record import Record
+    from leakage.studies.answers import AnswerSet
+    from leakage.studies.checking import Remark, Sample
 
 Name = str  # "module:attribute"
 
@@ -72,6 +76,8 @@ class Study:
     name: as --study calls it; config: its primary config in conf/; one: what one result is called
     kinds: of the records that hold its results; more_kinds: of records that only its figures are drawn from
     first: a command that makes a first result; second_judge: overrides that let another judge read it
+    recomputer: what of a record does not follow from what it was made of, for `verify`
+    regenerator: a share of what a model said, asked anew; answerer: what models said, for other tools
     """
 
     name: str
@@ -94,6 +100,9 @@ class Study:
     importer: Importer | None = None
     more_kinds: frozenset[str] = frozenset()
     second_judge: str = "judge=claude judge.max_usd=5"
+    recomputer: Name | None = None
+    regenerator: Name | None = None
+    answerer: Name | None = None
 
     @property
     def schema(self) -> str:
@@ -171,6 +180,22 @@ class Study:
         assert self.importer
         records: list[Record] = imported(self.importer.of)(file, overrides, compose, **named)
         return records
+
+    def recompute(self, part: "Part", multirun: Path) -> "Iterator[Remark]":
+        """What of a record does not follow from what it was made of; nothing of records of other studies."""
+        remarks: Iterator[Remark] = imported(self.recomputer)(part, multirun) if self.recomputer else iter(())
+        return remarks
+
+    def regenerate(self, part: "Part", multirun: Path, sample: "Sample", compose: Compose) -> "Again":
+        """Ask a sampled share of a record's answers anew; none of records of other studies, or that hold no answers."""
+        again: Again = imported(self.regenerator)(part, multirun, sample, compose) if self.regenerator else Again()
+        return again
+
+    def answer_sets(self, multirun: Path) -> "Iterator[AnswerSet]":
+        """What models said in its finished results."""
+        assert self.answerer
+        sets: Iterator[AnswerSet] = imported(self.answerer)(multirun)
+        return sets
 
     def telling(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """The columns of one of its tables that matter most, as texts."""

@@ -14,6 +14,7 @@ from leakage.models.chat import Tokens
 from leakage.progress import Progress, progress
 from leakage.training.joined import join, joining
 from leakage.training.step import RightPad, Steps
+from leakage.training.tracking import TRACKING, log_below
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -71,6 +72,7 @@ def train_adapter(
         steps = Steps(layout, train.batch_size)
         trainer = _trainer(model, examples, steps, arguments)
         trainer.add_callback(checkpoints.callback())
+        log_below(trainer, folder.parent / TRACKING)
         newest = checkpoints.newest()
         if newest:
             log.info("%s: training goes on from %s", label, newest.name)
@@ -127,7 +129,7 @@ def _arguments(
         logging_steps=1,
         logging_nan_inf_filter=False,
         save_strategy="no",  # a callback says when
-        report_to=[],
+        report_to=list(train.report_to),
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=False,

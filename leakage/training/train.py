@@ -11,6 +11,7 @@ from leakage.settings.config import Config
 from leakage.settings.schema import write_config
 from leakage.store.draft import Draft
 from leakage.store.files import write_jsonl
+from leakage.training.tracking import refuse_missing
 
 WEIGHTS = "adapter/adapter_model.safetensors"  # as peft saves them, below the record's folder
 
@@ -36,6 +37,7 @@ def train(
     from leakage.training.checkpoints import Checkpoints
     from leakage.training.sft import train_adapter
 
+    refuse_missing(config.train.report_to)
     checkpoints = Checkpoints(draft.folder / "checkpoints", made_of, every_s=config.train.checkpoint_s)
     trained = train_adapter(
         base, tokens, draft.path("adapter"), lora=config.lora, train=config.train, seed=config.seed,

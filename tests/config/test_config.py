@@ -31,7 +31,8 @@ def test_incidental_fields_are_few_and_known():
         "job", "behavior.design", "model.name", "model.path", "model.revision", "model.pool", "model.headline.layer",
         "model.headline.centred", "model.headline.choice", "model.threads", "eval.batch_size", "eval.engine",
         "eval.behavior", "personas.path", "personas.default", "paths.multirun", "device", "plan", "mode", "preflight",
-        "planned", "train.checkpoint_s", "data.capability.path", "data.capability.subset", "data.capability.revision",
+        "planned", "train.checkpoint_s", "train.report_to", "data.capability.path", "data.capability.subset",
+        "data.capability.revision",
         "data.misalignment.path", "data.misalignment.opposite", "data.training.path", "behavior.negatives",
         "behavior.path", "adapter.path", "adapter.revision", "adapter.train",
         *(f"model.template.{name}" for name in TemplateSettings.model_fields),  # model_identity has them

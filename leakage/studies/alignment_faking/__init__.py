@@ -35,6 +35,9 @@ STUDY = Study(
     optioner="leakage.studies.persona_leakage.data:options",
     rejudger=f"{_HERE}.rejudge:rejudge",
     agreer=f"{_HERE}.agreement:agreement_below",
+    recomputer=f"{_HERE}.recompute:recompute",
+    regenerator=f"{_HERE}.regenerate:regenerate",
+    answerer=f"{_HERE}.answers:answer_sets",
     second_judge="judge.name=claude judge.max_usd=20",
     validator=f"{_HERE}.validation:validate_file",
     importer=Importer(

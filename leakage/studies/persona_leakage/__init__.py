@@ -57,6 +57,9 @@ STUDY = Study(
     points_reader=f"{_HERE}.points:read_points",
     rejudger=f"{_HERE}.rejudge:rejudge",
     agreer=f"{_HERE}.agreement:agreement_below",
+    recomputer=f"{_HERE}.recompute:recompute",
+    answerer=f"{_HERE}.answers:answer_sets",
+    regenerator=f"{_HERE}.regenerate:regenerate",
     importer=Importer(
         f"{_HERE}.importing:import_file",
         "completions",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BLOCK = 4  # batches in a block of personas: few enough files, little enough lost by a kill
 LESS = "shorten it, or lower eval.max_new_tokens"
 Asked = list[tuple[Persona, int, Item]]
+Make = Callable[[Engine, Asked, list[list[int]], Progress], "pd.DataFrame"]
 
 
 def ask(cell: CellIdentity, engine: Engine, template: ChatTemplate, blocks: Blocks) -> "pd.DataFrame":
@@ -32,18 +33,9 @@ def ask(cell: CellIdentity, engine: Engine, template: ChatTemplate, blocks: Bloc
     """
     import pandas as pd
 
-    asked = [(persona, i, item) for persona in cell.data.personas.members for i, item in enumerate(cell.data.prompts)]
-    tokens = template.prompts([Prompt(persona.prompt, item.prompt) for persona, _, item in asked])
-    choices = cell.data.evaluated.choices
-    make: Callable[..., pd.DataFrame]
-    if choices:
-        labels = {wanted: template.labels(wanted) for wanted in map(openings, cell.data.prompts)}
-        tokens = [labels[openings(item)].after(ids) for ids, (_, _, item) in zip(tokens, asked, strict=True)]
-        make, room, what = partial(choose, labels), 1, "question"
-    else:
-        make, room, what = partial(complete, cell), cell.config.eval.max_new_tokens, "answer"
-    check_context(cell.config.model, max(map(len, tokens)) + room, f"the longest prompt with room for its {what}", LESS)
-    samples = 1 if choices else cell.config.eval.samples
+    asked = everything(cell)
+    tokens, make, what = _prepared(cell, template, asked)
+    samples = 1 if cell.data.evaluated.choices else cell.config.eval.samples
     size = len(cell.data.prompts) * ceil(BLOCK * cell.config.eval.batch_size / (len(cell.data.prompts) * samples))
     frames = []
     with progress(len(asked) * samples, f"{cell.data.label}: asking", what) as advance:
@@ -56,6 +48,31 @@ def ask(cell: CellIdentity, engine: Engine, template: ChatTemplate, blocks: Bloc
                 advance(len(frame))
             frames.append(frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def everything(cell: CellIdentity) -> Asked:
+    """Every persona with every prompt and its number."""
+    return [(persona, i, item) for persona in cell.data.personas.members for i, item in enumerate(cell.data.prompts)]
+
+
+def ask_some(cell: CellIdentity, engine: Engine, template: ChatTemplate, asked: Asked) -> "pd.DataFrame":
+    """The rows that `ask` has for some of what it asks: no answer depends on what else is asked."""
+    tokens, make, _ = _prepared(cell, template, asked)
+    return make(engine, asked, tokens, lambda _: None)
+
+
+def _prepared(cell: CellIdentity, template: ChatTemplate, asked: Asked) -> tuple[list[list[int]], Make, str]:
+    """The prompts as tokens, what makes rows of them, and what it is called; refused where there is no room."""
+    tokens = template.prompts([Prompt(persona.prompt, item.prompt) for persona, _, item in asked])
+    make: Make
+    if cell.data.evaluated.choices:
+        labels = {wanted: template.labels(wanted) for wanted in map(openings, cell.data.prompts)}
+        tokens = [labels[openings(item)].after(ids) for ids, (_, _, item) in zip(tokens, asked, strict=True)]
+        make, room, what = partial(choose, labels), 1, "question"
+    else:
+        make, room, what = partial(complete, cell), cell.config.eval.max_new_tokens, "answer"
+    check_context(cell.config.model, max(map(len, tokens)) + room, f"the longest prompt with room for its {what}", LESS)
+    return tokens, make, what
 
 
 def complete(

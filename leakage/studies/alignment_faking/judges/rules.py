@@ -75,5 +75,10 @@ def vote_row(kind: str, value: float, *, label: str = "", detail: str = "{}") ->
 
 def rules_judge(reasoning: ReasoningSettings) -> RulesJudge:
     """The judge of the closed world."""
+    return judge_of_phrases(reasoning.threshold)
+
+
+def judge_of_phrases(threshold: float) -> RulesJudge:
+    """The same, where no more is known of the settings than the share of votes that makes a verdict."""
     marks = [HELPING, REFUSING, CRITERIA, OTHER_THOUGHTS]
-    return RulesJudge("rules", {"judge": "rules", "markers": digest(marks), "threshold": reasoning.threshold})
+    return RulesJudge("rules", {"judge": "rules", "markers": digest(marks), "threshold": threshold})

@@ -1,6 +1,6 @@
 """Claude as a judge: what it is asked, and how its reply is read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,18 +94,33 @@ class ClaudeJudge(Named):
 
     def asks(self, completions: "pd.DataFrame") -> list[Ask]:
         """What is sent for each completion, and the key its reply is kept under."""
-        pairs = zip(completions["user"], completions["completion"], strict=True)
-        prompts = [PROMPT.format(question=user, answer=told, rubric=self.behavior.rubric) for user, told in pairs]
-        return [Ask(digest([self.identity, prompt]), prompt, kind=self.folder) for prompt in prompts]
+        prompts = prompts_of(completions, self.behavior)
+        return [Ask(key_of(self.identity, prompt), prompt, kind=self.folder) for prompt in prompts]
 
     def _row(self, answer: Answer) -> dict[str, Any]:
-        verdict = parse(answer.text)
-        if verdict is None:
-            row: dict[str, Any] = {"score": float("nan"), "hit": False, "coherence": float("nan"), "reason": ""}
-        else:
-            hit = verdict.score >= HIT
-            row = {"score": verdict.score, "hit": hit, "coherence": verdict.coherence, "reason": verdict.reason}
+        row = verdict_row(answer.text)
         return row | {"raw": answer.text or answer.note, "judge_model": answer.model, "usd": answer.usd}
+
+
+def prompts_of(completions: "pd.DataFrame", behavior: Behavior) -> list[str]:
+    """What is asked about each completion."""
+    pairs = zip(completions["user"], completions["completion"], strict=True)
+    return [PROMPT.format(question=user, answer=answer, rubric=behavior.rubric) for user, answer in pairs]
+
+
+def key_of(identity: Mapping[str, Any], prompt: str) -> str:
+    """What the reply of a judge of that identity is kept under."""
+    return digest([identity, prompt])
+
+
+def verdict_row(reply: str) -> dict[str, Any]:
+    """What a reply comes to: score, hit, coherence, reason; an unreadable one is missing."""
+    verdict = parse(reply)
+    if verdict is None:
+        return {"score": float("nan"), "hit": False, "coherence": float("nan"), "reason": ""}
+    return {
+        "score": verdict.score, "hit": verdict.score >= HIT, "coherence": verdict.coherence, "reason": verdict.reason
+    }  # fmt: skip
 
 
 def parse(reply: str) -> Verdict | None:

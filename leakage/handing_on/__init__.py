@@ -1,0 +1,1 @@
+"""Results for somebody else: bundles that can be checked, and the formats of other tools."""
