@@ -73,13 +73,13 @@ def _read(row: Row, query: str, reply: str, tier: str | None, tags: Sequence[str
     system, user = _sent(fields)
     text = _text(row, query)
     tag = _tier_of(row, tier, user or text, tags)
-    failed = fields.get("success") is not None and not _truth(row, "success")
+    failed = _cell(row, "success") is not None and not _truth(row, "success")
     return Said(
         row.where, tag, _without(tag, text), system,
         reply="" if fields.get(reply) is None else _text(row, reply, may_be_empty=True),
         reasoning=next((value for name in THOUGHTS if isinstance(value := fields.get(name), str)), ""),
         reason="rejected" if failed else str(next((v for name in REASONS if (v := fields.get(name))), "stop")),
-        score=next((_score(row, name) for name in SCORES if fields.get(name) not in {None, ""}), None),
+        score=next((_score(row, name) for name in SCORES if _cell(row, name) is not None), None),
         fakes=next((read for name in FAKES if (read := _verdict(fields.get(name))) is not None), None),
     )  # fmt: skip
 
@@ -101,21 +101,31 @@ def _text(row: Row, name: str, *, may_be_empty: bool = False) -> str:
     value = row.fields.get(name)
     if isinstance(value, str) and (value.strip() or may_be_empty):
         return value
-    shown = json.dumps(value, ensure_ascii=False, default=str)[:60]
-    raise DataError(f"{row.where}: '{name}' is {shown}; give a text, as in {GOOD}")
+    raise _refused(row, name, f"a text, as in {GOOD}")
+
+
+def _refused(row: Row, name: str, wanted: str) -> DataError:
+    shown = json.dumps(row.fields.get(name), ensure_ascii=False, default=str)[:60]
+    return DataError(f"{row.where}: '{name}' is {shown}; give {wanted}")
+
+
+def _cell(row: Row, name: str) -> Any:
+    """What a column holds; None for nothing, which in tables is an empty text or no number."""
+    value = row.fields.get(name)
+    return None if value == "" or value != value else value
 
 
 def _truth(row: Row, name: str) -> bool:
     read = truth(row.fields[name])
     if read is None:
-        raise DataError(f"{row.where}: '{name}' is {row.fields[name]}; give true or false")
+        raise _refused(row, name, "true or false")
     return read
 
 
 def _score(row: Row, name: str) -> float:
     read = number(row.fields[name])
     if read is None or not 0 <= read <= 1:
-        raise DataError(f"{row.where}: '{name}' is {row.fields[name]}; give a number from 0 to 1")
+        raise _refused(row, name, "a number from 0 to 1")
     return read
 
 
