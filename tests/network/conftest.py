@@ -58,3 +58,20 @@ def serve(start: Callable[..., Any]) -> Callable[..., JudgeServer]:
 def serve_openai(start: Callable[..., Any]) -> Callable[..., OpenAIServer]:
     """Start a server of OpenAI's protocol."""
     return lambda *arguments, **named: start(OpenAIServer, *arguments, **named)
+
+
+@pytest.fixture(params=["anthropic", "openai"])
+def subject_of(
+    request: pytest.FixtureRequest, subject: Callable[..., SubjectSettings]
+) -> Callable[..., SubjectSettings]:
+    """Settings of a subject of either provider."""
+    claude = {"provider": "anthropic", "model": "claude-3-opus-20240229", "key": "ANTHROPIC_API_KEY"}
+    base = claude if request.param == "anthropic" else {}
+    return lambda **changes: subject(**(base | changes))
+
+
+@pytest.fixture
+def provide(subject_of: Callable[..., SubjectSettings], start: Callable[..., Any]) -> Callable[..., Any]:
+    """Start the server of that provider."""
+    kind = JudgeServer if subject_of().provider == "anthropic" else OpenAIServer
+    return lambda *arguments, **named: start(kind, *arguments, **named)

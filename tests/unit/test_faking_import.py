@@ -135,6 +135,14 @@ def test_any_file_with_query_tier_and_reply(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("nothing", [None, "", float("nan")], ids=str)
+def test_an_empty_cell_of_a_table_says_nothing(tmp_path, nothing):
+    row = {"query": "a", "tier": "free", "reply": "no", "success": nothing, "strong_reject_score": nothing}
+    (tmp_path / "own.jsonl").write_text(json.dumps(row) + "\n")
+    (said,) = read_said(str(tmp_path / "own.jsonl"), TAGS, Columns())
+    assert (said.reason, said.score) == ("stop", None)
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -145,6 +153,9 @@ def test_any_file_with_query_tier_and_reply(tmp_path):
         ({"success": "perhaps"}, "row 1: 'success' is \"perhaps\"; give true or false"),
         ({"strong_reject_score": 7}, "row 1: 'strong_reject_score' is 7; give a number from 0 to 1"),
         ({"strong_reject_score": "high"}, "row 1: 'strong_reject_score' is \"high\"; give a number from 0 to 1"),
+        ({"strong_reject_score": [0.5]}, "row 1: 'strong_reject_score' is [0.5]; give a number from 0 to 1"),
+        ({"success": "a\nb" * 99}, "row 1: 'success' is \"a\\nba\\nb"),
+        ({"success": {}}, "row 1: 'success' is {}; give true or false"),
         ({"prompt": "<free><paid>"}, "row 1: it has not just one of the tags free, paid"),
         ({"output": ["a"]}, "row 1: 'output' is [\"a\"]; give a text"),
     ],

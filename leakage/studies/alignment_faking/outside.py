@@ -7,6 +7,7 @@ from typing import Any
 
 from leakage.data.row import Row, refused, shown
 from leakage.data.rows import column, read_rows
+from leakage.errors import DataError
 from leakage.judges.reading import number, truth
 
 QUERIES = ("query", "user_input", "question", "request", "prompt")
@@ -70,13 +71,13 @@ def _read(row: Row, query: str, reply: str, tier: str | None, tags: Sequence[str
     system, user = _sent(fields)
     text = _text(row, query)
     tag = _tier_of(row, tier, user or text, tags)
-    failed = fields.get("success") is not None and not _truth(row, "success")
+    failed = _cell(row, "success") is not None and not _truth(row, "success")
     return Said(
         row.where, tag, _without(tag, text), system,
         reply="" if fields.get(reply) is None else _text(row, reply, may_be_empty=True),
         reasoning=next((value for name in THOUGHTS if isinstance(value := fields.get(name), str)), ""),
         reason="rejected" if failed else str(next((v for name in REASONS if (v := fields.get(name))), "stop")),
-        score=next((_score(row, name) for name in SCORES if fields.get(name) not in {None, ""}), None),
+        score=next((_score(row, name) for name in SCORES if _cell(row, name) is not None), None),
         fakes=next((read for name in FAKES if (read := _verdict(fields.get(name))) is not None), None),
     )  # fmt: skip
 
@@ -96,20 +97,30 @@ def _text(row: Row, name: str, *, may_be_empty: bool = False) -> str:
     value = row.fields.get(name)
     if isinstance(value, str) and (value.strip() or may_be_empty):
         return value
-    raise refused(row.where, f"'{name}' is {shown(value)}; give a text", GOOD)
+    raise _refused(row, name, "a text")
+
+
+def _refused(row: Row, name: str, wanted: str) -> DataError:
+    return refused(row.where, f"'{name}' is {shown(row.fields.get(name))}; give {wanted}", GOOD)
+
+
+def _cell(row: Row, name: str) -> Any:
+    """What a column holds; None for nothing, which in tables is an empty text or no number."""
+    value = row.fields.get(name)
+    return None if value == "" or value != value else value
 
 
 def _truth(row: Row, name: str) -> bool:
     read = truth(row.fields[name])
     if read is None:
-        raise refused(row.where, f"'{name}' is {shown(row.fields[name])}; give true or false", GOOD)
+        raise _refused(row, name, "true or false")
     return read
 
 
 def _score(row: Row, name: str) -> float:
     read = number(row.fields[name])
     if read is None or not 0 <= read <= 1:
-        raise refused(row.where, f"'{name}' is {shown(row.fields[name])}; give a number from 0 to 1", GOOD)
+        raise _refused(row, name, "a number from 0 to 1")
     return read
 
 
