@@ -47,6 +47,7 @@ site: $(READY) ## SITE=slurm_h200 [PARTITION= ACCOUNT= MINUTES= MODEL= SETUP=]: 
 	  --setup "$$SETUP" $(if $(MINUTES),--minutes "$$MINUTES")
 
 bench: $(READY) $(PEERS)/.ready ## our engine and training against others', on SmolLM2, five times in turns (about half an hour)
+	@$(BIN)/python -m leakage fetch smollm2
 	@$(BIN)/python -m benchmarks.engines
 
 test: $(READY) ## all tests but the longest, of which it runs a short version (ten minutes on two cores)

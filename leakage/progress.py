@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ class Going:
 
 
 _going: list[Going] = []  # innermost last; one process does one thing at a time
+_counting = Lock()  # which several threads may do
 
 
 def latest() -> Going | None:
@@ -39,8 +40,9 @@ def latest() -> Going | None:
 
 def count_tokens(tokens: int) -> None:
     """A model has written so many tokens for what is counted at the moment."""
-    if _going:
-        _going[-1].tokens += tokens
+    with _counting:
+        if _going:
+            _going[-1].tokens += tokens
 
 
 @contextmanager
@@ -52,8 +54,9 @@ def progress(total: int, what: str, unit: str) -> Iterator[Progress]:
         with _shown(going, what) as show:
 
             def advance(count: int) -> None:
-                going.done += count
-                show(count)
+                with _counting:
+                    going.done += count
+                    show(count)
 
             yield advance
     finally:

@@ -11,7 +11,6 @@ def prepare(task: Task) -> Work:
     from transformers import GenerationConfig
 
     model = load_model(task)
-    model.set_attn_implementation("sdpa_paged")
     config = GenerationConfig(
         do_sample=task["temperature"] > 0, temperature=task["temperature"] or 1.0, top_p=task["top_p"], top_k=0,
         max_new_tokens=task["length"], eos_token_id=task["stops"][0], pad_token_id=task["pad"],

@@ -1,9 +1,13 @@
 """Work in batches that become smaller where the memory does not hold one."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from math import ceil
+from threading import Lock
+from typing import Any, TypeVar
 
+from leakage.engine.lanes import lanes_of, side_by_side
 from leakage.models.out_of_memory import halved, lacking_memory
 
 Item = TypeVar("Item")
@@ -11,16 +15,31 @@ Item = TypeVar("Item")
 
 @dataclass
 class Batches:
-    """Batches of at most `size` items, which is halved for good each time that memory runs out."""
+    """Batches of at most `size` items, which is halved for good each time that memory runs out.
+
+    model: whose batches go side by side where it can be asked so; None: one after the other
+    """
 
     size: int
+    model: Any = None
+    _lock: Lock = field(default_factory=Lock)
 
     def run(self, items: Sequence[Item], work: Callable[[Sequence[Item]], None]) -> None:
-        """Do the work on all items, in their order. work: leaves nothing behind when it fails"""
-        done = 0
-        while done < len(items):
-            batch = items[done : done + self.size]
+        """Do the work on all items, taken in their order. work: leaves nothing behind when it fails"""
+        queue = deque(items)
+        lanes = min(lanes_of(self.model), ceil(len(items) / self.size)) if self.model is not None else 1
+        if lanes > 1:
+            side_by_side(self.model, lanes, lambda: self._work_off(queue, work))
+        else:
+            self._work_off(queue, work)
+
+    def _work_off(self, queue: "deque[Item]", work: Callable[[Sequence[Item]], None]) -> None:
+        while batch := self._take(queue):
             if cause := lacking_memory(work, batch):
-                self.size = halved(len(batch), cause, "lower eval.max_new_tokens")
-            else:
-                done += len(batch)
+                with self._lock:
+                    self.size = min(self.size, halved(len(batch), cause, "lower eval.max_new_tokens"))
+                    queue.extendleft(reversed(batch))
+
+    def _take(self, queue: "deque[Item]") -> list[Item]:
+        with self._lock:
+            return [queue.popleft() for _ in range(min(self.size, len(queue)))]

@@ -25,8 +25,9 @@ Sample = tuple[int, int]  # which request, which of its keys
 class FastEngine:
     """Static batches of prompts of similar length; finished rows leave the batch as they finish.
 
-    batch_size: sequences at a time, fewer where the memory does not hold them; shares: whether a beginning that prompts
-    have in common is read once. Nothing that was read outlives a call: at the next the model may have another adapter.
+    batch_size: sequences at a time, on a CPU in each lane, fewer where the memory does not hold them; shares: whether a
+    beginning that prompts have in common is read once. Nothing that was read outlives a call: at the next the model may
+    have another adapter.
     """
 
     model: Any
@@ -60,7 +61,7 @@ class FastEngine:
         """Do the work on what is wanted of every prompt, by prompts of similar length."""
         import torch
 
-        batches, shares = Batches(self.batch_size), shares and self.shares
+        batches, shares = Batches(self.batch_size, self.model), shares and self.shares
         with torch.inference_mode():
             for some in begun(self.model, self.tokenizer.pad_token_id, prompts, most=self.batch_size, shares=shares):
                 batches.run([item for i in some.members for item in wanted[i]], partial(work, some))
