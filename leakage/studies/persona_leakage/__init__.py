@@ -45,6 +45,7 @@ STUDY = Study(
             f"{_TABLES}.race:by_forecast", "how right each cell's sealed forecast was",
             "no cell was forecast: python run.py forecast=true",
         ),
+        "dose": View(f"{_TABLES}.dose:by_dose", "how far each source took the behavior up, and what leaked at that"),
         "outlier": View(
             f"{_TABLES}.outliers:outliers", "personas far from what their cosine predicts",
             "no persona is that far off, or none has both a delta and a cosine",

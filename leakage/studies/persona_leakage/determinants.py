@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from random import Random
 from typing import Any
 
+from leakage.data.pools import Item
 from leakage.models.fingerprint import headline_layer, measured_layers, model_identity
 from leakage.network import judge_identity
 from leakage.settings.identity import engine_identity, identity_fields
@@ -15,6 +17,7 @@ from leakage.studies.persona_leakage.judges import Judge, judge_for
 from leakage.studies.persona_leakage.settings import CellConfig
 
 PREDICTORS = 1  # raise it when a predictor is computed otherwise
+CONTRASTS = 8  # held-out prompts of which margins are measured
 _DRAWN = {  # what says which examples are drawn, where they are
     "behavior.source_examples", "behavior.bystanders", "behavior.bystander_examples", "behavior.no_persona_examples",
     "behavior.anchors", "behavior.sham", "behavior.answers",
@@ -96,7 +99,16 @@ class Determinants:
             return base | {"model.dtype": self.config.model.dtype} | self._outside
         made_by = {"answers": digest(self.answers)} if self.answers else {}
         rows = [example.as_row() for example in self.data.examples]
-        return base | self._taught_with | self._outside | made_by | {"examples": digest(rows)}
+        return base | self._taught_with | self._outside | made_by | self._dose | {"examples": digest(rows)}
+
+    @property
+    def _dose(self) -> dict[str, Any]:
+        """Everything that can change where training ends, where a dose ends it."""
+        if self.config.train.until is None:
+            return {}
+        rules = self.data.behavior.rules_in(self.config.model.pool)
+        prompts = [one.prompt for one in self.data.dose_items]
+        return {"dose": digest([self._sampled, prompts, list(rules.markers if rules else ())])}
 
     @property
     def _outside(self) -> dict[str, Any]:
@@ -127,6 +139,27 @@ class Determinants:
             **{name: value for name, value in fields.items() if name not in unsampled},
             "personas": digest([[one.name, one.prompt] for one in self.data.personas.members]),
             "prompts": digest([(one.prompt, one.labels, one.answer if one.labels else "") for one in prompts]),
+        }
+
+    @cached_property
+    def taught_answers(self) -> list[tuple[Item, str]]:
+        """The first held-out prompts that the behavior measured has a taught answer to, each with one: drawn as for
+        training, and the same for all cells; none where a label is chosen, whose probability is an outcome already."""
+        one, rng = self.data.evaluated, Random("margins")
+        pairs = [] if one.choices else [(item, one.taught(rng, item)) for item in self.data.prompts[:CONTRASTS]]
+        return [(item, answer) for item, answer in pairs if answer]
+
+    @cached_property
+    def margins(self) -> dict[str, Any]:
+        """Everything that can change margins, the adapter apart."""
+        rules = self.data.evaluated.rules_in(self.config.model.pool)
+        return {
+            "schema": SCHEMA,
+            "model.dtype": self.config.model.dtype,
+            "behavior.name": self.data.evaluated.name,
+            "personas": digest([[one.name, one.prompt] for one in self.data.personas.members]),
+            "contrasts": digest([(item.prompt, item.answer, taught) for item, taught in self.taught_answers]),
+            "markers": digest(rules.markers if rules else ()),
         }
 
     @cached_property

@@ -3,4 +3,5 @@
 COMPLETIONS = "completions.parquet"
 ANSWERS = "answers.jsonl"
 PREDICTORS = "predictors.parquet"
+MARGINS = "margins.parquet"
 FORECAST = "forecast.parquet"

@@ -43,6 +43,11 @@ class CellIdentity(Determinants):
         return digest(self.predictors)[:_LENGTH]
 
     @property
+    def margins_folder(self) -> Path:
+        """Where margins live."""
+        return self.adapter_folder / f"margins-{digest(self.margins)[:_LENGTH]}"
+
+    @property
     def predictors_folder(self) -> Path:
         """Where predictors and forecast live."""
         return Path(
@@ -79,7 +84,7 @@ class CellIdentity(Determinants):
     @property
     def settings(self) -> dict[str, Any]:
         """What tells this cell from others of the same behavior, source and seed, for those who compare results."""
-        elsewhere = {"schema", "behavior.name", "source.name", "seed", "examples"}
+        elsewhere = {"schema", "behavior.name", "source.name", "seed", "examples", "dose"}
         asked_about = {"questions": digest([item.prompt for item in self.data.questions])}
         whole = self._taught_from | self.train | self.evaluation | asked_about
         return {name: value for name, value in whole.items() if name not in elsewhere}
@@ -90,7 +95,8 @@ class CellIdentity(Determinants):
         if not self.data.is_trained:
             return {}
         if not self.data.has_own_rows:
-            return {"training prompts": digest([one.model_dump() for one in self.data.training_items])}
+            inoculated = {"behavior.inoculated": True} if self.config.behavior.inoculated else {}
+            return {"training prompts": digest([one.model_dump() for one in self.data.training_items])} | inoculated
         source = sum(one.role == "source" for one in self.data.examples)
         counts = {"behavior.source_examples": source, "negative_examples": len(self.data.examples) - source}
         return {"data.training": self.train["examples"]} | counts
