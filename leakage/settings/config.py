@@ -132,6 +132,7 @@ class EvalSettings(Settings):
     behavior: what is measured; null = what was taught
     prompts: at most so many of the held-out prompts; null = all of them
     engine: fast and reference give the same numbers; those of vllm are its own, see identity.engine_identity
+    checkpoints: in so many equal parts of training every persona's margin is measured; null = in none
     margin: whether it is measured too how much likelier the taught answers are than their opposites
     """
 
@@ -144,6 +145,7 @@ class EvalSettings(Settings):
     batch_size: Annotated[int, Field(ge=1), INCIDENTAL]
     engine: Annotated[Literal["fast", "reference", "vllm"], INCIDENTAL]
     margin: Annotated[bool, INCIDENTAL]
+    checkpoints: Annotated[int | None, Field(ge=2), INCIDENTAL]
 
 
 class ApiSettings(Settings):

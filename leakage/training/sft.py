@@ -12,6 +12,7 @@ from leakage.jobs.signals import saving, stop_now
 from leakage.models.adapter import attach, fresh, reach
 from leakage.models.chat import Tokens
 from leakage.progress import Progress, progress
+from leakage.training.along import keeping
 from leakage.training.dose import stopping
 from leakage.training.joined import asked_alone, join, joining
 from leakage.training.step import RightPad, Steps
@@ -55,12 +56,14 @@ def train_adapter(
     shuffled: bool = True,
     start: Path | None = None,
     target: "Target | None" = None,
+    along: Mapping[int, Path] | None = None,
 ) -> Trained:
     """Teach `base` the examples through a fresh adapter, saved to `folder`; base leaves as it came.
 
     new_tokens: those whose embeddings are trained too, since the base has never learnt to write them. shuffled: in an
     order of the seed's, else as they are given. start: a saved adapter in the place of a fresh one, whose
-    configuration is then its own. target: where it ends before its last step
+    configuration is then its own. target: where it ends before its last step; along:
+    where the adapter is kept as it is after some steps
 
     Goes on from the newest checkpoint: weights, optimiser, order of the examples and every source of randomness
     are in it, so that the adapter is the one an undisturbed training makes.
@@ -78,6 +81,7 @@ def train_adapter(
         layout = join if joins else RightPad(base.config.get_text_config().pad_token_id or 0)
         steps = Steps(layout, train.batch_size, train.kl_to_base)
         trainer = _trainer(model, examples, steps, arguments)
+        trainer.add_callback(keeping(along or {}))
         trainer.add_callback(checkpoints.callback())
         if target:
             trainer.add_callback(stopping(target, asked_alone))

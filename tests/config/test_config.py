@@ -34,7 +34,7 @@ def test_incidental_fields_are_few_and_known():
         "planned", "train.checkpoint_s", "train.report_to", "data.capability.path", "data.capability.subset",
         "data.capability.revision",
         "data.misalignment.path", "data.misalignment.opposite", "data.training.path", "behavior.negatives",
-        "behavior.inoculated", "eval.margin",
+        "behavior.inoculated", "eval.margin", "eval.checkpoints",
         "behavior.path", "adapter.path", "adapter.revision", "adapter.train",
         *(f"model.template.{name}" for name in TemplateSettings.model_fields),  # model_identity has them
         *(f"judge.{name}" for name in JudgeSettings.model_fields),

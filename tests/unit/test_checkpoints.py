@@ -25,7 +25,7 @@ def tokens():
     return load_template(model_settings()).examples(pairs)
 
 
-def train(tokens, folder, *, every_s=0.0, stop_at=None, identity=None, target=None):
+def train(tokens, folder, *, every_s=0.0, stop_at=None, identity=None, target=None, along=None):
     """Digest of the adapter, its log and its doses; killed after a step's checkpoint where that is asked for."""
     checkpoints = Checkpoints(folder / "checkpoints", identity or {"train_id": "one"}, every_s=every_s)
     seal = checkpoints.seal
@@ -39,7 +39,7 @@ def train(tokens, folder, *, every_s=0.0, stop_at=None, identity=None, target=No
     settings, lora = train_settings(epochs=3, learning_rate=1e-3), lora_settings(dropout=0.1)
     trained = train_adapter(
         load_base(model_settings(), "cpu"), tokens, folder / "adapter", lora=lora, train=settings, seed=1,
-        checkpoints=checkpoints, label="test", target=target,
+        checkpoints=checkpoints, label="test", target=target, along=along,
     )  # fmt: skip
     return file_digest(folder / "adapter" / "adapter_model.safetensors"), trained.log, trained.doses
 
@@ -121,6 +121,22 @@ def test_no_checkpoint_is_left_of_the_step_at_which_a_dose_ended_it(tokens, tmp_
     until = dict_of_doses(tokens, tmp_path / "whole")[6]
     to_a_dose(tokens, tmp_path / "often", until)
     assert [path.name for path in (tmp_path / "often" / "checkpoints").iterdir()] == ["checkpoint-5"]
+
+
+def test_adapters_kept_on_the_way_are_those_of_an_undisturbed_training_after_a_kill_too(tokens, undisturbed, tmp_path):
+    def on_the_way(folder):
+        return {step: folder / "along" / str(step) for step in (2, 3, 6)}
+
+    def digests(folder):
+        return {step: file_digest(path / "adapter_model.safetensors") for step, path in on_the_way(folder).items()}
+
+    once, killed = tmp_path / "once", tmp_path / "killed"
+    assert train(tokens, once, every_s=float("inf"), along=on_the_way(once)) == undisturbed
+    with pytest.raises(Killed):
+        train(tokens, killed, stop_at=4, along=on_the_way(killed))
+    assert train(tokens, killed, along=on_the_way(killed)) == undisturbed
+    assert digests(killed) == digests(once)
+    assert len({undisturbed[0], *digests(once).values()}) == 4
 
 
 def test_none_is_written_before_its_time(tokens, tmp_path):

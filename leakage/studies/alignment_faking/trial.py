@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from leakage.settings.config import ModelSettings
 
 OF_A_CELL = ("behavior", "source", "control", "job", "adapter", "data.training", "train.until")
+OF_THE_FIRST = ("forecast", "eval.margin", "eval.checkpoints")
 UNUSED = "only arm=leakage, an adapter of the first study, is made of it"
 
 
@@ -52,7 +53,7 @@ class Trial(Job):
     @property
     def idle(self) -> Mapping[str, str]:
         """What is taught to whom counts only for an adapter of the first study."""
-        first = dict.fromkeys(("forecast", "eval.margin"), "it is of the first study: --config-name config")
+        first = dict.fromkeys(OF_THE_FIRST, "it is of the first study: --config-name config")
         return first | ({} if self.data.cell else dict.fromkeys(OF_A_CELL, UNUSED))
 
     @property

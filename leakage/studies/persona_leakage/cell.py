@@ -1,6 +1,6 @@
 """A cell: one job of the first study, the steps that make it, and what it is read against."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from leakage.studies.persona_leakage.own_rows import in_words
 from leakage.studies.persona_leakage.pipeline import bring, elicit, measure_geometry, question, teach
 from leakage.studies.persona_leakage.scoring import score
 from leakage.studies.persona_leakage.settings import CellConfig
+from leakage.studies.persona_leakage.trajectory import measure_trajectory
 from leakage.training.train import WEIGHTS, adapter_space
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Cell(Job):
 
     @property
     def idle(self) -> Mapping[str, str]:
-        """What an adapter that is there already, or a training set that is a file's rows, leaves nothing to decide."""
+        """See Job.idle."""
         return idle_settings(self.ids, self.kind)
 
     @property
@@ -89,8 +90,8 @@ class Cell(Job):
             return (self._geometry(loaded),)
         training = self.training_steps(loaded)
         forecast = (self._forecast(loaded),) if self.is_forecast else ()
-        margins = (self._margins(loaded),) if self.config.eval.margin and self.ids.taught_answers else ()
-        return (*training[:-1], *forecast, *training[-1:], *margins, self._completions(loaded), self._scores())
+        before = (*training[:-1], *forecast, *training[-1:], *self._margins(loaded))
+        return (*before, self._completions(loaded), self._scores())
 
     @property
     def is_forecast(self) -> bool:
@@ -117,7 +118,8 @@ class Cell(Job):
         adapter = Step(
             "adapter", ids.adapter_folder, ids.train, partial(teach, ids, loaded), elicited,
             work=Work(self._train_steps(), "steps", (self.config.model.name, self.data.behavior.name)),
-            space=partial(adapter_space, self.config),
+            space=partial(adapter_space, self.config, along=len(ids.along)),
+            facts={"along": ids.along} if ids.along else {},
         )  # fmt: skip
         answers = Step("answers", ids.answers_folder, ids.answers, partial(elicit, ids, loaded))
         return (answers, adapter) if elicited else (adapter,)
@@ -140,8 +142,7 @@ class Cell(Job):
         if not self.is_forecast:
             return ""
         step = self._forecast(Loaded(self.config, self.label, self.probes), planned=True)
-        lacking = [one for one in step.inputs if self.record(one.folder).status() is not Status.DONE]
-        if lacking:
+        if any(self.record(one.folder).status() is not Status.DONE for one in step.inputs):
             return f"forecast of {self.label}: not before its answers are there, which a model gives"
         fill(self.multirun, step, label=self.label)
         return told_again(self.ids)
@@ -161,12 +162,16 @@ class Cell(Job):
     def _adapter(self) -> tuple[Input, ...]:
         return () if self.data.is_baseline else (Input(self.ids.adapter_folder, WEIGHTS),)
 
-    def _margins(self, loaded: Loaded) -> Step:
-        ids, personas = self.ids, len(self.data.personas.members)
-        return Step(
-            "margins", ids.margins_folder, ids.margins, partial(measure_margins, ids, loaded), self._adapter,
-            work=Work(personas, "personas", (self.config.model.name, self.data.evaluated.name)),
-        )  # fmt: skip
+    def _margins(self, loaded: Loaded) -> Iterator[Step]:
+        """Before the completions, which an adapter in float64 is merged for."""
+        ids, config = self.ids, self.config
+        work = Work(len(self.data.personas.members), "personas", (config.model.name, self.data.evaluated.name))
+        if config.eval.margin and ids.taught_answers:
+            make = partial(measure_margins, ids, loaded)
+            yield Step("margins", ids.margins_folder, ids.margins, make, self._adapter, work=work)
+        if ids.along:
+            make = partial(measure_trajectory, ids, loaded)
+            yield Step("trajectory", ids.trajectory_folder, ids.trajectory, make, self._adapter, work=work)
 
     def _completions(self, loaded: Loaded) -> Step:
         ids, data, asks = self.ids, self.data, self._asks

@@ -163,6 +163,23 @@ class Determinants:
         }
 
     @cached_property
+    def along(self) -> list[int]:
+        """The steps after which the adapter is kept on its way, in equal parts of its training; its last is not among
+        them. They change nothing in it, and are thus no part of its identity."""
+        from leakage.training.sft import step_count
+
+        parts = self.config.eval.checkpoints
+        if parts is None or not self.data.is_trained or not self.taught_answers:
+            return []
+        last = step_count(len(self.data.examples), self.config.train)
+        return sorted({round(last * part / parts) for part in range(1, parts)} - {0, last})
+
+    @cached_property
+    def trajectory(self) -> dict[str, Any]:
+        """Everything that can change a trajectory, the adapter apart."""
+        return self.margins | {"along": self.along}
+
+    @cached_property
     def geometry(self) -> dict[str, Any]:
         """Everything that can change the centroids."""
         return {

@@ -48,6 +48,11 @@ class CellIdentity(Determinants):
         return self.adapter_folder / f"margins-{digest(self.margins)[:_LENGTH]}"
 
     @property
+    def trajectory_folder(self) -> Path:
+        """Where the trajectory lives."""
+        return self.adapter_folder / f"trajectory-{digest(self.trajectory)[:_LENGTH]}"
+
+    @property
     def predictors_folder(self) -> Path:
         """Where predictors and forecast live."""
         return Path(

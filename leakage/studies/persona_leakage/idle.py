@@ -9,6 +9,9 @@ FRESH_ALONE = "an adapter that is trained on has its own shape; only a fresh one
 DRAWN_ALONE = "only examples that are drawn, with data.training.path=null, are made of it"
 CELL_ALONE = "only a cell is forecast, and it has a source"
 ANSWERED_ALONE = "only a behavior whose held-out prompts have a taught answer has margins, and refusal or sycophancy do"
+TAUGHT_ALONE = "only what is taught has a trajectory"
+MEASURED = ("eval.margin", "eval.checkpoints")
+STEPS = ("forecast", "eval.checkpoints")
 DRAWING = ("control", *(f"behavior.{name}" for name in (
     "source_examples", "bystanders", "bystander_examples", "no_persona_examples", "anchors", "sham", "answers",
     "negatives", "inoculated",
@@ -22,9 +25,11 @@ def idle_settings(cell: CellIdentity, kind: str) -> Mapping[str, str]:
     """
     data, idle = cell.data, {} if kind == "cell" else {"forecast": CELL_ALONE}
     if kind == "geometry" or not cell.taught_answers:
-        idle["eval.margin"] = ANSWERED_ALONE
+        idle |= dict.fromkeys(MEASURED, ANSWERED_ALONE)
+    elif kind == "baseline":
+        idle["eval.checkpoints"] = TAUGHT_ALONE
     if data.adapter and not data.is_trained:
-        return idle | dict.fromkeys((*DRAWING, "data.training", "lora", "train", "seed", "forecast"), TRAINED_ALONE)
+        return idle | dict.fromkeys((*DRAWING, "data.training", "lora", "train", "seed", *STEPS), TRAINED_ALONE)
     if data.has_own_rows:
         idle |= dict.fromkeys(DRAWING, DRAWN_ALONE)
     if cell.config.train.kl_to_base:

@@ -1,7 +1,7 @@
 """The outcome without a ceiling: how much likelier the taught answers are than their opposites under every persona."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,22 +48,26 @@ def measure_margins(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     ):
         engine = build_engine(model, loaded.template, cell.config.eval)
         values = margins(engine, loaded.template, personas, chosen, advance)
-    rows = [
+    with replacing(draft.path(MARGINS)) as file:
+        pd.DataFrame(as_rows(personas, values)).to_parquet(file, index=False)
+    write_json(draft.path("contrasts.json"), [vars(one) for one in chosen])
+    draft.facts |= facts(cell, len(chosen))
+
+
+def as_rows(personas: "Sequence[Persona]", values: np.ndarray) -> list[dict[str, Any]]:
+    """Margins as a row for each persona and prompt."""
+    return [
         {"persona": one.name, "prompt": i, "margin": value}
         for one, row in zip(personas, values.tolist(), strict=True)
         for i, value in enumerate(row)
     ]
-    with replacing(draft.path(MARGINS)) as file:
-        pd.DataFrame(rows).to_parquet(file, index=False)
-    write_json(draft.path("contrasts.json"), [asdict(one) for one in chosen])
-    draft.facts |= facts(cell, chosen)
 
 
-def facts(cell: CellIdentity, chosen: Sequence[Contrast]) -> dict[str, Any]:
+def facts(cell: CellIdentity, contrasts: int) -> dict[str, Any]:
     """What a record of margins tells of itself."""
     return {
         "model": cell.config.model.name, "behavior": cell.data.evaluated.name, "source": cell.config.source.name,
-        "personas": len(cell.data.personas.members), "contrasts": len(chosen),
+        "personas": len(cell.data.personas.members), "contrasts": contrasts,
     }  # fmt: skip
 
 

@@ -77,7 +77,10 @@ def teach(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     made_of = {"train_id": cell.train_id, "made_from": draft.input_digest}
     start = data.adapter.folder if data.adapter else None
     target = target_of(cell, template)
-    train(cell.config, loaded.base, tokens, draft, made_of=made_of, label=data.label, start=start, target=target)
+    train(
+        cell.config, loaded.base, tokens, draft, made_of=made_of, label=data.label, start=start, target=target,
+        along=cell.along,
+    )  # fmt: skip
     warn_of_dose(draft.facts, data.label)
     draft.facts |= {
         "model": cell.config.model.name,
