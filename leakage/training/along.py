@@ -8,7 +8,7 @@ from typing import Any
 def keeping(folders: Mapping[int, Path]) -> Any:
     """A Trainer callback that saves the adapter as it is after some steps. folders: where, by step
 
-    It comes before whatever writes checkpoints: a training that goes on from one has all that were due by then.
+    Trainer writes checkpoints behind these callbacks, so that a training that goes on from one has all due by then.
     """
     from transformers import TrainerCallback
 

@@ -1,22 +1,27 @@
 """Trajectories: margins along a training, who turns when, and where training had best ended."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from leakage.errors import ConfigError
+from leakage.handing_on.bundle import bundle
 from leakage.jobs.idle import refuse_idle
 from leakage.jobs.run import run
 from leakage.report.drawing import draw_all
+from leakage.store.artifact import Part
 from leakage.store.files import file_digest
-from leakage.store.record import Status
+from leakage.store.record import Record, Status
 from leakage.store.status import status
+from leakage.studies.persona_leakage import STUDY
 from leakage.studies.persona_leakage.analysis.trajectory import by_trajectory, by_turn, early_stop, passes
 from leakage.studies.persona_leakage.cell import Cell
 from leakage.studies.persona_leakage.data import baseline_of, geometry_of
 from leakage.studies.persona_leakage.figures.gallery import drawings
+from leakage.studies.persona_leakage.recompute import recompute
 from leakage.studies.persona_leakage.results import results
 from leakage.training.train import WEIGHTS
 from tests.unit.frames import cell as planted
@@ -70,6 +75,24 @@ def test_what_was_kept_on_the_way_is_vouched_for(followed):
     assert manifest.facts["along"] == [6, 12, 18]
     for step in manifest.facts["along"]:
         assert f"along/{step}/adapter_model.safetensors" in manifest.files
+
+
+def test_a_changed_trajectory_is_named_by_whoever_checks_it(followed, tmp_path):
+    folder = tmp_path / "multirun" / followed.ids.trajectory_folder
+    shutil.copytree(followed.multirun / followed.ids.trajectory_folder, folder)
+    part = Part(folder, Record(folder).manifest)
+    assert list(recompute(part, tmp_path / "multirun")) == []
+    frame = pd.read_parquet(folder / "trajectory.parquet")
+    frame.loc[len(frame) - 1, "delta"] += 0.01
+    frame.to_parquet(folder / "trajectory.parquet", index=False)
+    (remark,) = recompute(part, tmp_path / "multirun")
+    assert "not the changes of its margins" in remark.what
+
+
+def test_a_bundle_without_adapters_goes_without_those_on_the_way(followed, tmp_path):
+    index = bundle(followed.multirun, [STUDY], tmp_path / "bundle.zip", adapters="digests").index
+    assert not any("/along/" in name for name in index.files)
+    assert sum("/along/" in name for name in index.left_out) >= 3
 
 
 def test_tables_and_a_figure_follow_from_the_frame(followed, tmp_path):
