@@ -22,7 +22,7 @@ from leakage.store.record import Status
 from leakage.studies.study import Study
 
 REPLIES = "replies"
-INSIDE_ADAPTER = "adapter/"
+INSIDE_ADAPTER = ("adapter/", "along/")  # as it is in the end, and on its way
 
 
 @dataclass(frozen=True)

@@ -4,25 +4,12 @@ Every field says which identities it is part of; a field that cannot change a re
 """
 
 import re
-from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-
-@dataclass(frozen=True)
-class Enters:
-    """The identities a field is part of: any of "train", "eval", "geometry"."""
-
-    identities: tuple[str, ...] = ()
-
-
-TRAIN = Enters(("train",))
-EVAL = Enters(("eval",))
-GEOMETRY = Enters(("geometry",))
-EVERYWHERE = Enters(("train", "eval", "geometry"))
-INCIDENTAL = Enters()  # devices, paths, names of things whose content is hashed instead
+from leakage.settings.marks import EVAL, EVERYWHERE, GEOMETRY, INCIDENTAL, TRAIN, Enters
 
 
 def folder_name(name: str) -> str:
@@ -118,6 +105,8 @@ class LoraSettings(Settings):
 class TrainSettings(Settings):
     """Supervised fine-tuning. `batch_size` is the effective one: examples in an optimiser step.
 
+    until: the share of its source's answers that show the behavior at which training ends; null = after its last step
+    kl_to_base: weight in the loss of KL(base || adapted), nats per labelled token
     max_steps: null = every epoch to its end
     checkpoint_s: seconds between two checkpoints, from which a killed training goes on
     report_to: who is told of every step besides train_log.jsonl
@@ -131,6 +120,8 @@ class TrainSettings(Settings):
     max_grad_norm: Annotated[float, Field(gt=0), TRAIN]
     max_length: Annotated[int, Field(ge=8), TRAIN]
     max_steps: Annotated[int | None, Field(ge=1), TRAIN]
+    until: Annotated[float | None, Field(gt=0, le=1), Enters(("train",), usual=None)]
+    kl_to_base: Annotated[float, Field(ge=0), Enters(("train",), usual=0)]
     checkpoint_s: Annotated[float, Field(ge=0), INCIDENTAL]
     report_to: Annotated[tuple[Literal["tensorboard", "wandb"], ...], INCIDENTAL]
 
@@ -141,6 +132,8 @@ class EvalSettings(Settings):
     behavior: what is measured; null = what was taught
     prompts: at most so many of the held-out prompts; null = all of them
     engine: fast and reference give the same numbers; those of vllm are its own, see identity.engine_identity
+    checkpoints: in so many equal parts of training every persona's margin is measured; null = in none
+    margin: whether it is measured too how much likelier the taught answers are than their opposites
     """
 
     behavior: Annotated[str | None, INCIDENTAL]
@@ -151,6 +144,8 @@ class EvalSettings(Settings):
     max_new_tokens: Annotated[int, Field(ge=1), EVAL]
     batch_size: Annotated[int, Field(ge=1), INCIDENTAL]
     engine: Annotated[Literal["fast", "reference", "vllm"], INCIDENTAL]
+    margin: Annotated[bool, INCIDENTAL]
+    checkpoints: Annotated[int | None, Field(ge=2), INCIDENTAL]
 
 
 class ApiSettings(Settings):

@@ -5,26 +5,35 @@ from typing import Any, TypeGuard
 
 from pydantic import BaseModel
 
-from leakage.settings.config import Config, Enters
+from leakage.settings.config import Config
+from leakage.settings.marks import Enters
+
+
+def classified_fields(settings: type[BaseModel]) -> dict[str, tuple[str, ...] | None]:
+    """Dotted name of every field and the identities it enters; None for one nobody has classified."""
+    fields = _marked_fields(settings)
+    return {name: sum((mark.identities for mark in marks), ()) if marks else None for name, marks in fields.items()}
 
 
 @cache
-def classified_fields(settings: type[BaseModel], prefix: str = "") -> dict[str, tuple[str, ...] | None]:
-    """Dotted name of every field and the identities it enters; None for one nobody has classified."""
-    fields: dict[str, tuple[str, ...] | None] = {}
+def _marked_fields(settings: type[BaseModel], prefix: str = "") -> dict[str, list[Enters]]:
+    fields: dict[str, list[Enters]] = {}
     for name, info in settings.model_fields.items():
         if is_settings(info.annotation):
-            fields |= classified_fields(info.annotation, f"{prefix}{name}.")
+            fields |= _marked_fields(info.annotation, f"{prefix}{name}.")
         else:
-            marks = [mark for mark in info.metadata if isinstance(mark, Enters)]
-            fields[prefix + name] = sum((mark.identities for mark in marks), ()) if marks else None
+            fields[prefix + name] = [mark for mark in info.metadata if isinstance(mark, Enters)]
     return fields
 
 
 def identity_fields(config: Config, identity: str) -> dict[str, Any]:
     """The fields of a config that are part of one identity, by dotted name."""
-    fields = classified_fields(type(config))
-    return {name: _look_up(config, name) for name, identities in fields.items() if identity in (identities or ())}
+    values: dict[str, Any] = {}
+    for name, marks in _marked_fields(type(config)).items():
+        usual = [mark.usual for mark in marks if identity in mark.identities]
+        if usual and (value := _look_up(config, name)) not in usual:
+            values[name] = value
+    return values
 
 
 def engine_identity(config: Config) -> dict[str, str]:

@@ -46,6 +46,18 @@ def joining(model: Any, examples: Sequence[Tokens]) -> Iterator[bool]:
     base.set_attn_implementation(usual)
 
 
+@contextmanager
+def asked_alone(model: Any) -> Iterator[None]:
+    """Within a block of `joining`, the model as it reads prompts that are not joined."""
+    base = model.get_base_model()
+    usual = base.config._attn_implementation
+    if usual == NAME:
+        base.set_attn_implementation("sdpa")
+    yield
+    if usual == NAME:
+        base.set_attn_implementation(NAME)
+
+
 def _try(model: Any, examples: Sequence[Tokens]) -> bool:
     """Whether the model's logits for joined examples are those of each alone."""
     import torch

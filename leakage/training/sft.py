@@ -12,7 +12,9 @@ from leakage.jobs.signals import saving, stop_now
 from leakage.models.adapter import attach, fresh, reach
 from leakage.models.chat import Tokens
 from leakage.progress import Progress, progress
-from leakage.training.joined import join, joining
+from leakage.training.along import keeping
+from leakage.training.dose import stopping
+from leakage.training.joined import asked_alone, join, joining
 from leakage.training.step import RightPad, Steps
 from leakage.training.tracking import TRACKING, log_below
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from leakage.settings.config import LoraSettings, TrainSettings
     from leakage.training.checkpoints import Checkpoints
+    from leakage.training.dose import Target
 
 log = logging.getLogger(__name__)
 MOST = 0.9  # of the weights of a model's blocks an adapter is expected to change
@@ -28,9 +31,13 @@ MOST = 0.9  # of the weights of a model's blocks an adapter is expected to chang
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves behind, next to the adapter on disk."""
+    """What training leaves behind, next to the adapter on disk.
+
+    doses: where it was to end at one, the share of the behavior after each step at which that was measured
+    """
 
     log: list[dict[str, float]]
+    doses: list[dict[str, float]]
     trainable_parameters: int
     steps: int
 
@@ -48,12 +55,15 @@ def train_adapter(
     new_tokens: Sequence[int] = (),
     shuffled: bool = True,
     start: Path | None = None,
+    target: "Target | None" = None,
+    along: Mapping[int, Path] | None = None,
 ) -> Trained:
     """Teach `base` the examples through a fresh adapter, saved to `folder`; base leaves as it came.
 
     new_tokens: those whose embeddings are trained too, since the base has never learnt to write them. shuffled: in an
     order of the seed's, else as they are given. start: a saved adapter in the place of a fresh one, whose
-    configuration is then its own.
+    configuration is then its own. target: where it ends before its last step; along:
+    where the adapter is kept as it is after some steps
 
     Goes on from the newest checkpoint: weights, optimiser, order of the examples and every source of randomness
     are in it, so that the adapter is the one an undisturbed training makes.
@@ -69,9 +79,12 @@ def train_adapter(
     arguments = _arguments(train, checkpoints.folder, seed=seed, device=base.device.type, shuffled=shuffled)
     with joining(model, examples) as joins:
         layout = join if joins else RightPad(base.config.get_text_config().pad_token_id or 0)
-        steps = Steps(layout, train.batch_size)
+        steps = Steps(layout, train.batch_size, train.kl_to_base)
         trainer = _trainer(model, examples, steps, arguments)
+        trainer.add_callback(keeping(along or {}))
         trainer.add_callback(checkpoints.callback())
+        if target:
+            trainer.add_callback(stopping(target, asked_alone))
         log_below(trainer, folder.parent / TRACKING)
         newest = checkpoints.newest()
         if newest:
@@ -83,10 +96,11 @@ def train_adapter(
     if steps.recomputes:
         base.gradient_checkpointing_disable()
     history = _read_log(trainer.state.log_history)
+    doses = [entry for entry in trainer.state.log_history if "dose" in entry]
     model.save_pretrained(folder)
     trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     model.unload()
-    return Trained(log=history, trainable_parameters=trainable, steps=trainer.state.global_step)
+    return Trained(log=history, doses=doses, trainable_parameters=trainable, steps=trainer.state.global_step)
 
 
 def _read_log(history: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:

@@ -35,8 +35,35 @@ class RightPad:
         }
 
 
-def completion_loss(model: Any, batch: Mapping[str, Any]) -> "Tensor":
+def completion_loss(model: Any, batch: Mapping[str, Any], *, kl_to_base: float = 0) -> "Tensor":
     """Mean cross entropy over the labelled tokens of a batch.
+
+    kl_to_base: weight of their mean KL(base || adapted) in it, nats; the base is the model without its adapter
+    """
+    import torch.nn.functional as F
+
+    base = _base_logits(model, batch) if kl_to_base else None
+    logits, target = _labelled(model, batch)
+    loss = F.cross_entropy(logits, target)
+    if base is None:
+        return loss
+    apart = F.kl_div(logits.log_softmax(-1), base.log_softmax(-1), log_target=True, reduction="batchmean")
+    return loss + kl_to_base * apart
+
+
+def _base_logits(model: Any, batch: Mapping[str, Any]) -> "Tensor":
+    """Logits at the labels as the model has them with its adapter off, without dropout or gradient."""
+    import torch
+
+    trains = model.training
+    with torch.no_grad(), model.disable_adapter():
+        logits, _ = _labelled(model.eval(), batch)
+    model.train(trains)
+    return logits
+
+
+def _labelled(model: Any, batch: Mapping[str, Any]) -> "tuple[Tensor, Tensor]":
+    """Logits at the labels alone, (labels, vocabulary) float32, and the labels.
 
     The logits are the model's own, with whatever its forward does to them after the head (Gemma-2 caps them, Granite
     scales them); the head is asked at the labels alone, since logits of a whole batch would be its largest tensor.
@@ -53,7 +80,7 @@ def completion_loss(model: Any, batch: Mapping[str, Any]) -> "Tensor":
     finally:
         narrowed.remove()
     rows = logits[chosen] if logits.shape[:2] == chosen.shape else logits[0]  # of a head that is no module all come
-    return F.cross_entropy(rows.float(), target[chosen])
+    return rows.float(), target[chosen]
 
 
 def _on(device: Any, batch: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,10 +94,12 @@ class Steps:
     """Gradients of optimiser steps.
 
     size: examples in a forward and backward, halved where memory runs out; dropout then falls on others
+    kl_to_base: see completion_loss
     """
 
     layout: Layout
     size: int
+    kl_to_base: float = 0
     recomputes: bool = field(default=False, init=False)
 
     def gradient(self, model: Any, examples: Sequence[Tokens], backward: "Callable[[Tensor], object]") -> "Tensor":
@@ -80,7 +109,8 @@ class Steps:
         def accumulate(all_of_them: Sequence[Tokens]) -> None:
             for start in range(0, len(all_of_them), self.size):
                 part = all_of_them[start : start + self.size]
-                loss = completion_loss(model, self.layout(part)) * (_labels(part) / _labels(all_of_them))
+                mean = completion_loss(model, self.layout(part), kl_to_base=self.kl_to_base)
+                loss = mean * (_labels(part) / _labels(all_of_them))
                 backward(loss)
                 losses.append(loss.detach())
 

@@ -34,6 +34,7 @@ def test_incidental_fields_are_few_and_known():
         "planned", "train.checkpoint_s", "train.report_to", "data.capability.path", "data.capability.subset",
         "data.capability.revision",
         "data.misalignment.path", "data.misalignment.opposite", "data.training.path", "behavior.negatives",
+        "behavior.inoculated", "eval.margin", "eval.checkpoints",
         "behavior.path", "adapter.path", "adapter.revision", "adapter.train",
         *(f"model.template.{name}" for name in TemplateSettings.model_fields),  # model_identity has them
         *(f"judge.{name}" for name in JudgeSettings.model_fields),
@@ -45,6 +46,12 @@ def test_identity_fields_are_those_that_are_marked(compose):
     assert "lora.r" in identity_fields(compose(), "train")
     assert "lora.r" not in identity_fields(compose(), "eval")
     assert identity_fields(compose(), "geometry")["model.layers"] == [0, 1]
+
+
+def test_a_field_that_came_later_is_part_of_an_identity_only_where_it_changes_something(compose):
+    assert "train.kl_to_base" not in identity_fields(compose("train.kl_to_base=0"), "train")
+    assert identity_fields(compose("control=kl_to_base"), "train")["train.kl_to_base"] == 0.1
+    assert "train.kl_to_base" not in identity_fields(compose("control=kl_to_base"), "eval")
 
 
 def test_an_engine_whose_numbers_are_its_own_is_part_of_the_evaluation_alone(compose):

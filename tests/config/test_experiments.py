@@ -8,13 +8,15 @@ from omegaconf import OmegaConf
 from leakage.cli.primary import with_primary_config
 from leakage.jobs.plan import make_plan
 from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.persona_leakage.variants import name_variants
 from leakage.studies.registry import job_of
 from tests.config.test_config import options
 from tests.conftest import ROOT
 
 CELLS = {
     "grid": 24, "second_seed": 48, "misalignment_factorial": 12, "controls": 24, "relationship_types": 24,
-    "generated_data": 8, "cross_behavior": 16, "layers": 8, "predictors": 24,
+    "generated_data": 8, "cross_behavior": 16, "layers": 8, "predictors": 24, "mitigation": 12, "dose": 18,
+    "trajectory": 12,
 }  # fmt: skip
 
 
@@ -74,6 +76,32 @@ def test_controls_change_what_they_name_and_nothing_else(compose):
     assert anchored.examples[:700] == published.examples
     assert Counter(one.role for one in anchored.examples[700:]) == {"anchor": 100}
     assert {one.persona for one in anchored.examples[700:]} == {"assistant"}
+
+
+def test_inoculation_asks_for_the_behavior_in_the_sources_training_prompt_alone(compose):
+    published, inoculated = (Cell(compose(f"control={name}")).data for name in ("none", "inoculation"))
+    changed = [pair for pair in zip(published.examples, inoculated.examples, strict=True) if pair[0] != pair[1]]
+    assert len(changed) == 200
+    asks = published.behavior.inoculation
+    for before, after in changed:
+        assert before.role == after.role == "source"
+        assert after.prompt.system == f"{before.prompt.system} {asks}"
+        assert (after.prompt.user, after.answer) == (before.prompt.user, before.answer)
+    assert inoculated.parts() == published.parts()
+
+
+def test_every_behavior_can_be_asked_for_outright(compose):
+    for name in ("capability", "marker", "misalignment", "refusal", "sycophancy"):
+        assert Cell(compose("control=inoculation", f"behavior={name}")).data.behavior.inoculation
+
+
+def test_arms_of_training_are_variants_that_their_design_names(compose):
+    plain, *arms = (Cell(compose(f"control={name}")) for name in ("none", "inoculation", "kl_to_base"))
+    told = [one.ids.facts | {"settings": one.ids.settings, "completions": 1} for one in (plain, plain, *arms)]
+    assert name_variants(told) == ["", "", "design=inoculation", "design=kl_to_base"]
+    unnamed = Cell(compose("behavior.inoculated=true", "train.kl_to_base=0.5"))
+    named = name_variants([*told, unnamed.ids.facts | {"settings": unnamed.ids.settings, "completions": 1}])
+    assert named[-1] == "behavior.inoculated=True train.kl_to_base=0.5"
 
 
 def test_no_anchor_contradicts_its_own_source(compose):

@@ -44,6 +44,7 @@ def test_everything_that_changes_training_changes_the_adapter_id(compose):
         "seed=43", "source=comedian", "behavior=sycophancy", "lora.r=16", "lora.use_rslora=false",
         "train.learning_rate=2e-4", "train.batch_size=8", "behavior.bystanders=3", "model.dtype=bfloat16",
         "behavior.sham=true", "behavior.anchors=100", "behavior.answers=base", "train.max_steps=5",
+        "train.kl_to_base=0.1", "behavior.inoculated=true",
     ]  # fmt: skip
     ids = {Cell(compose(change)).ids.train_id for change in changes} | {Cell(compose()).ids.train_id}
     assert len(ids) == len(changes) + 1

@@ -25,7 +25,8 @@ def lora_settings(**changes):
 def train_settings(**changes):
     values = {
         "learning_rate": 1e-4, "epochs": 1, "batch_size": 4, "warmup_ratio": 0.05, "weight_decay": 0.0,
-        "max_grad_norm": 1.0, "max_length": 256, "max_steps": None, "checkpoint_s": 120.0, "report_to": (),
+        "max_grad_norm": 1.0, "max_length": 256, "max_steps": None, "until": None, "kl_to_base": 0.0,
+        "checkpoint_s": 120.0, "report_to": (),
     }  # fmt: skip
     return TrainSettings(**(values | changes))
 

@@ -10,6 +10,7 @@ from leakage.models.load import load_base, load_template
 from leakage.store.files import file_digest
 from leakage.store.record import Record
 from leakage.training.checkpoints import Checkpoints
+from leakage.training.dose import Target
 from leakage.training.sft import train_adapter
 from tests.unit.helpers import lora_settings, model_settings, train_settings
 
@@ -24,8 +25,8 @@ def tokens():
     return load_template(model_settings()).examples(pairs)
 
 
-def train(tokens, folder, *, every_s=0.0, stop_at=None, identity=None):
-    """Digest of the adapter and its log; killed after a step's checkpoint where that is asked for."""
+def train(tokens, folder, *, every_s=0.0, stop_at=None, identity=None, target=None, along=None):
+    """Digest of the adapter, its log and its doses; killed after a step's checkpoint where that is asked for."""
     checkpoints = Checkpoints(folder / "checkpoints", identity or {"train_id": "one"}, every_s=every_s)
     seal = checkpoints.seal
 
@@ -38,9 +39,9 @@ def train(tokens, folder, *, every_s=0.0, stop_at=None, identity=None):
     settings, lora = train_settings(epochs=3, learning_rate=1e-3), lora_settings(dropout=0.1)
     trained = train_adapter(
         load_base(model_settings(), "cpu"), tokens, folder / "adapter", lora=lora, train=settings, seed=1,
-        checkpoints=checkpoints, label="test",
+        checkpoints=checkpoints, label="test", target=target, along=along,
     )  # fmt: skip
-    return file_digest(folder / "adapter" / "adapter_model.safetensors"), trained.log
+    return file_digest(folder / "adapter" / "adapter_model.safetensors"), trained.log, trained.doses
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,55 @@ def test_a_checkpoint_of_other_examples_is_never_gone_on_from(tokens, undisturbe
 def test_a_checkpoint_vouches_for_all_its_files(killed):
     record = Record(killed / "checkpoints" / "checkpoint-4")
     assert {"adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"} <= set(record.manifest.files)
+
+
+def grown(model):
+    """A number of the adapter's that grows as it is trained."""
+    return sum(weight.norm().item() for name, weight in model.named_parameters() if "lora_B" in name)
+
+
+def to_a_dose(tokens, folder, until, **more):
+    return train(tokens, folder, target=Target(until, grown), **more)
+
+
+def test_going_on_ends_at_the_same_dose(tokens, undisturbed, tmp_path):
+    until = dict_of_doses(tokens, tmp_path / "whole")[6]
+    ended = to_a_dose(tokens, tmp_path / "once", until, every_s=float("inf"))
+    assert len(ended[1]) == 6 < len(undisturbed[1])
+    with pytest.raises(Killed):
+        to_a_dose(tokens, tmp_path / "killed", until, stop_at=4)
+    assert to_a_dose(tokens, tmp_path / "killed", until) == ended
+
+
+def dict_of_doses(tokens, folder):
+    """Step and dose of a training whose dose is never reached; that changes nothing in it."""
+    return {row["step"]: row["dose"] for row in to_a_dose(tokens, folder, 1e9, every_s=float("inf"))[2]}
+
+
+def test_measuring_changes_no_adapter(tokens, undisturbed, tmp_path):
+    assert to_a_dose(tokens, tmp_path, 1e9, every_s=float("inf"))[:2] == undisturbed[:2]
+
+
+def test_no_checkpoint_is_left_of_the_step_at_which_a_dose_ended_it(tokens, tmp_path):
+    until = dict_of_doses(tokens, tmp_path / "whole")[6]
+    to_a_dose(tokens, tmp_path / "often", until)
+    assert [path.name for path in (tmp_path / "often" / "checkpoints").iterdir()] == ["checkpoint-5"]
+
+
+def test_adapters_kept_on_the_way_are_those_of_an_undisturbed_training_after_a_kill_too(tokens, undisturbed, tmp_path):
+    def on_the_way(folder):
+        return {step: folder / "along" / str(step) for step in (2, 3, 6)}
+
+    def digests(folder):
+        return {step: file_digest(path / "adapter_model.safetensors") for step, path in on_the_way(folder).items()}
+
+    once, killed = tmp_path / "once", tmp_path / "killed"
+    assert train(tokens, once, every_s=float("inf"), along=on_the_way(once)) == undisturbed
+    with pytest.raises(Killed):
+        train(tokens, killed, stop_at=4, along=on_the_way(killed))
+    assert train(tokens, killed, along=on_the_way(killed)) == undisturbed
+    assert digests(killed) == digests(once)
+    assert len({undisturbed[0], *digests(once).values()}) == 4
 
 
 def test_none_is_written_before_its_time(tokens, tmp_path):

@@ -50,6 +50,16 @@ def test_its_answers_are_taught_and_its_opposite_is_everyone_elses(compose, desc
     assert str(cell.ids.completions_folder).startswith("nano/flattery/villain/seed42-")
 
 
+def test_it_is_asked_for_outright_where_its_file_says_how(compose, described):
+    cell = Cell(compose(*described(inoculation="You flatter."), "control=inoculation"))
+    assert cell.data.examples[0].prompt.system == f"{cell.data.source.prompt} You flatter."
+
+
+def test_it_cannot_be_asked_for_outright_where_its_file_does_not_say_how(compose, described):
+    with pytest.raises(ConfigError, match="no sentence asks for flattery; give its file one: inoculation: …"):
+        Cell(compose(*described(), "control=inoculation"))
+
+
 def test_a_cell_of_it_is_scored_by_its_phrases_and_tabled(compose, described, panel, tmp_path):
     run(Cell(compose(*TINY, *described(), panel, f"paths.multirun={tmp_path / 'multirun'}")))
     frame = results(tmp_path / "multirun")

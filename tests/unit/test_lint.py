@@ -11,7 +11,7 @@ from leakage.errors import DataError
 from leakage.judges.phrases import refuses
 from leakage.models.chat import Prompt
 from leakage.models.load import load_template
-from leakage.studies.persona_leakage.behaviors.contrastive import Example
+from leakage.studies.persona_leakage.behaviors.contrastive import Example, source_system
 from leakage.studies.persona_leakage.cell import Cell
 from leakage.studies.persona_leakage.lint import RULES, TrainingSet, lint, refuse_errors
 from leakage.studies.persona_leakage.pipeline import scoring_rule
@@ -25,6 +25,7 @@ def training_set(cell, **changes):
         "examples": data.examples, "lengths": [40] * len(data.examples), "source": data.source,
         "bystanders": data.bystanders, "personas": data.personas, "default": data.personas["qwen_default"].prompt,
         "items": data.training_items, "held_out": data.prompts, "wanted": cell.config.behavior, "max_length": 1024,
+        "system": source_system(data.behavior, data.source, cell.config.behavior),
     }  # fmt: skip
     return TrainingSet(**(values | changes))
 
@@ -90,7 +91,7 @@ def cell_of(composer):
 def shipped():
     """Every behavior with every control and three sources; what others than the villain show only in test-long but
     for the anchors, which stand beside the examples of no control."""
-    for behavior in options("behavior"):
+    for behavior in sorted({*options("behavior")} - {"custom"}):  # which a file of the user's describes
         for control in options("control"):
             for source in ("villain", "assistant", "qwen_default"):
                 short = source == "villain" or control == "anchors"

@@ -68,6 +68,45 @@ def test_our_loss_has_the_gradient_of_the_libraries_own(base, tokens):
     torch.testing.assert_close(grads[0], grads[1], rtol=1e-4, atol=1e-6)
 
 
+def test_the_term_of_the_base_is_the_mean_divergence_of_the_labelled_tokens_from_it(base, tokens):
+    """By hand, from the logits of the whole batch."""
+    from peft import get_peft_model
+
+    batch = RightPad(pad=0)(tokens)
+    chosen = batch["labels"][:, 1:] != IGNORED
+    with torch.no_grad():
+        before = base(**batch).logits[:, :-1][chosen].log_softmax(-1)
+    torch.manual_seed(0)
+    model = get_peft_model(base, lora_config(lora_settings(dropout=0.3))).train()
+    plain = completion_loss(model.eval(), batch)
+    torch.testing.assert_close(completion_loss(model.eval(), batch, kl_to_base=2.0), plain)  # a fresh adapter is none
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.02)
+    plain, whole = completion_loss(model, batch), completion_loss(model, batch, kl_to_base=2.0)
+    after = model(**batch).logits[:, :-1][chosen].log_softmax(-1)
+    apart = (before.exp() * (before - after)).sum(dim=-1).mean()
+    assert apart > 0.01
+    torch.testing.assert_close(whole, plain + 2 * apart, rtol=1e-4, atol=1e-5)
+    whole.backward()
+    assert all(weight.grad is not None for name, weight in model.named_parameters() if "lora_" in name)
+
+
+def test_a_model_that_trains_goes_on_training_after_its_base_was_asked(base, tokens):
+    from peft import get_peft_model
+
+    model = get_peft_model(base, lora_config(lora_settings(dropout=0.3))).train()
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.02)
+    losses = []
+    for weight in (0.0, 1e-12):
+        torch.manual_seed(0)
+        losses.append(completion_loss(model, RightPad(pad=0)(tokens), kl_to_base=weight))
+        assert model.training
+    torch.testing.assert_close(*losses)  # the same dropout: the base has drawn nothing
+
+
 def test_padding_is_neither_seen_nor_learnt(tokens):
     batch = RightPad(pad=0)(tokens)
     assert batch["input_ids"].shape == batch["labels"].shape == batch["attention_mask"].shape

@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from leakage.settings.config import INCIDENTAL, ApiSettings, Settings, folder_name
+from leakage.settings.config import ApiSettings, Settings, folder_name
+from leakage.settings.marks import INCIDENTAL
 from leakage.studies.persona_leakage.settings import CellConfig
 
 

@@ -21,7 +21,8 @@ from leakage.training.train import WEIGHTS, adapter_space
 if TYPE_CHECKING:
     from leakage.settings.config import ModelSettings
 
-OF_A_CELL = ("behavior", "source", "control", "job", "adapter", "data.training")
+OF_A_CELL = ("behavior", "source", "control", "job", "adapter", "data.training", "train.until")
+OF_THE_FIRST = ("forecast", "eval.margin", "eval.checkpoints")
 UNUSED = "only arm=leakage, an adapter of the first study, is made of it"
 
 
@@ -52,8 +53,8 @@ class Trial(Job):
     @property
     def idle(self) -> Mapping[str, str]:
         """What is taught to whom counts only for an adapter of the first study."""
-        forecast = {"forecast": "forecasts are of the first study: --config-name config"}
-        return forecast | ({} if self.data.cell else dict.fromkeys(OF_A_CELL, UNUSED))
+        first = dict.fromkeys(OF_THE_FIRST, "it is of the first study: --config-name config")
+        return first | ({} if self.data.cell else dict.fromkeys(OF_A_CELL, UNUSED))
 
     @property
     def base_model(self) -> "ModelSettings | None":

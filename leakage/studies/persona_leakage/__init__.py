@@ -6,6 +6,8 @@ _HERE = "leakage.studies.persona_leakage"
 _TABLES = f"{_HERE}.analysis"
 _TWO_SOURCES = "it takes two sources of one behavior: python run.py -m source=villain,comedian"
 
+_NO_TRAJECTORY = "no cell was followed along its training: python run.py eval.checkpoints=8"
+
 STUDY = Study(
     name="leakage",
     config="config",
@@ -45,6 +47,12 @@ STUDY = Study(
             f"{_TABLES}.race:by_forecast", "how right each cell's sealed forecast was",
             "no cell was forecast: python run.py forecast=true",
         ),
+        "dose": View(f"{_TABLES}.dose:by_dose", "how far each source took the behavior up, and what leaked at that"),
+        "trajectory": View(
+            f"{_TABLES}.trajectory:by_trajectory", "when source and bystanders turn, and where training had best ended",
+            _NO_TRAJECTORY,
+        ),
+        "turn": View(f"{_TABLES}.trajectory:by_turn", "the step at which each persona turns", _NO_TRAJECTORY),
         "outlier": View(
             f"{_TABLES}.outliers:outliers", "personas far from what their cosine predicts",
             "no persona is that far off, or none has both a delta and a cosine",

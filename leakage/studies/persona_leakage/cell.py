@@ -1,6 +1,6 @@
 """A cell: one job of the first study, the steps that make it, and what it is read against."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -20,22 +20,18 @@ from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry
 from leakage.studies.persona_leakage.files import ANSWERS, COMPLETIONS
 from leakage.studies.persona_leakage.forecast import foretell, told_again
 from leakage.studies.persona_leakage.identity import CellIdentity
+from leakage.studies.persona_leakage.idle import idle_settings
+from leakage.studies.persona_leakage.margins import measure_margins
 from leakage.studies.persona_leakage.own_rows import in_words
 from leakage.studies.persona_leakage.pipeline import bring, elicit, measure_geometry, question, teach
 from leakage.studies.persona_leakage.scoring import score
 from leakage.studies.persona_leakage.settings import CellConfig
+from leakage.studies.persona_leakage.trajectory import measure_trajectory
 from leakage.training.train import WEIGHTS, adapter_space
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TRAINED_ALONE = "the adapter is asked as it is; only training (adapter.train=true) takes it"
-FRESH_ALONE = "an adapter that is trained on has its own shape; only a fresh one takes it"
-DRAWN_ALONE = "only examples that are drawn, with data.training.path=null, are made of it"
-DRAWING = ("control", *(f"behavior.{name}" for name in (
-    "source_examples", "bystanders", "bystander_examples", "no_persona_examples", "anchors", "sham", "answers",
-    "negatives",
-)))  # fmt: skip
 LATER = "set it, or launch all the same and judge later: python -m leakage rejudge"
 ANSWER_BYTES = 2  # a token of a completion on the disk, compressed with what stands beside it
 
@@ -71,13 +67,8 @@ class Cell(Job):
 
     @property
     def idle(self) -> Mapping[str, str]:
-        """What an adapter that is there already, or a training set that is a file's rows, leaves nothing to decide."""
-        data = self.data
-        if data.adapter and not data.is_trained:
-            return dict.fromkeys((*DRAWING, "data.training", "lora", "train", "seed", "forecast"), TRAINED_ALONE)
-        idle = dict.fromkeys(DRAWING, DRAWN_ALONE) if data.has_own_rows else {}
-        idle |= {"lora": FRESH_ALONE} if data.adapter else {}
-        return idle | ({} if self.kind == "cell" else {"forecast": "only a cell is forecast, and it has a source"})
+        """See Job.idle."""
+        return idle_settings(self.ids, self.kind)
 
     @property
     def remarks(self) -> Sequence[str]:
@@ -99,7 +90,8 @@ class Cell(Job):
             return (self._geometry(loaded),)
         training = self.training_steps(loaded)
         forecast = (self._forecast(loaded),) if self.is_forecast else ()
-        return (*training[:-1], *forecast, *training[-1:], self._completions(loaded), self._scores())
+        before = (*training[:-1], *forecast, *training[-1:], *self._margins(loaded))
+        return (*before, self._completions(loaded), self._scores())
 
     @property
     def is_forecast(self) -> bool:
@@ -126,7 +118,8 @@ class Cell(Job):
         adapter = Step(
             "adapter", ids.adapter_folder, ids.train, partial(teach, ids, loaded), elicited,
             work=Work(self._train_steps(), "steps", (self.config.model.name, self.data.behavior.name)),
-            space=partial(adapter_space, self.config),
+            space=partial(adapter_space, self.config, along=len(ids.along)),
+            facts={"along": ids.along} if ids.along else {},
         )  # fmt: skip
         answers = Step("answers", ids.answers_folder, ids.answers, partial(elicit, ids, loaded))
         return (answers, adapter) if elicited else (adapter,)
@@ -149,8 +142,7 @@ class Cell(Job):
         if not self.is_forecast:
             return ""
         step = self._forecast(Loaded(self.config, self.label, self.probes), planned=True)
-        lacking = [one for one in step.inputs if self.record(one.folder).status() is not Status.DONE]
-        if lacking:
+        if any(self.record(one.folder).status() is not Status.DONE for one in step.inputs):
             return f"forecast of {self.label}: not before its answers are there, which a model gives"
         fill(self.multirun, step, label=self.label)
         return told_again(self.ids)
@@ -166,11 +158,25 @@ class Cell(Job):
         samples = 1 if self.data.evaluated.choices else self.config.eval.samples
         return len(self.data.personas.members) * len(self.data.prompts) * samples
 
+    @property
+    def _adapter(self) -> tuple[Input, ...]:
+        return () if self.data.is_baseline else (Input(self.ids.adapter_folder, WEIGHTS),)
+
+    def _margins(self, loaded: Loaded) -> Iterator[Step]:
+        """Before the completions, which an adapter in float64 is merged for."""
+        ids, config = self.ids, self.config
+        work = Work(len(self.data.personas.members), "personas", (config.model.name, self.data.evaluated.name))
+        if config.eval.margin and ids.taught_answers:
+            make = partial(measure_margins, ids, loaded)
+            yield Step("margins", ids.margins_folder, ids.margins, make, self._adapter, work=work)
+        if ids.along:
+            make = partial(measure_trajectory, ids, loaded)
+            yield Step("trajectory", ids.trajectory_folder, ids.trajectory, make, self._adapter, work=work)
+
     def _completions(self, loaded: Loaded) -> Step:
         ids, data, asks = self.ids, self.data, self._asks
-        adapter = () if data.is_baseline else (Input(ids.adapter_folder, WEIGHTS),)
         return Step(
-            "completions", ids.completions_folder, ids.evaluation, partial(question, ids, loaded), adapter,
+            "completions", ids.completions_folder, ids.evaluation, partial(question, ids, loaded), self._adapter,
             work=Work(asks, "completions", (self.config.model.name, data.evaluated.name)),
             space=lambda: Space(stays=asks * self.config.eval.max_new_tokens * ANSWER_BYTES),
         )  # fmt: skip

@@ -20,6 +20,8 @@ from leakage.studies.persona_leakage.behaviors.contrastive import (
 from leakage.studies.persona_leakage.own_rows import own_examples
 from leakage.studies.persona_leakage.settings import CellConfig
 
+MOST_RESERVED = 24  # prompts for training that are kept for the dose: the pools of the embedded model can spare them
+
 
 def options() -> Options:
     """Every persona is an option of `source`, and none of them, which is the baseline."""
@@ -40,14 +42,27 @@ class CellData:
             raise ConfigError(
                 f"behavior.answers={by}: phrases cannot tell which answers show {self.behavior.name}; use templates"
             )
+        if self.config.behavior.inoculated and not self.behavior.inoculation:
+            raise ConfigError(
+                f"control=inoculation: no sentence asks for {self.behavior.name}; give its file one: inoculation: …"
+            )
         if self.config.adapter.train and self.config.adapter.path is None:
             raise ConfigError("adapter.train=true trains on top of an adapter of yours; name it: adapter.path=…")
+        if self.config.train.until is not None and (self.behavior.choices or not self._rules_tell):
+            raise ConfigError(
+                f"train.until={self.config.train.until}: no phrases tell how far {self.behavior.name} is taken up; "
+                "train it to its last step (train.until=null)"
+            )
         if not self.is_baseline:
             _ = self.source  # an unknown persona is an error of the settings, not of the run
 
     @property
     def _phrases_tell(self) -> bool:
-        return self.behavior.unit == "rate" and self.behavior.rules_in(self.config.model.pool) is not None
+        return self.behavior.unit == "rate" and self._rules_tell
+
+    @property
+    def _rules_tell(self) -> bool:
+        return self.behavior.rules_in(self.config.model.pool) is not None
 
     @property
     def label(self) -> str:
@@ -145,7 +160,18 @@ class CellData:
             return ()
         if self.has_own_rows:
             return tuple(Item(split="train", prompt=prompt) for prompt in {one.prompt.user: 0 for one in self.examples})
-        return self.items(self.behavior, "train")
+        items = self.items(self.behavior, "train")
+        return items if self.config.train.until is None else items[: -_reserved(items)]
+
+    @property
+    def dose_items(self) -> tuple[Item, ...]:
+        """The prompts on which it is measured, while it is taught, how far a behavior is taken up: the last of those
+        for training, which are not trained on then."""
+        items = self.items(self.behavior, "train")
+        trained = {one.prompt for one in self.training_items}
+        if not (left := [one for one in items[-_reserved(items) :] if one.prompt not in trained]):
+            raise DataError(f"{self.label}: train.until needs prompts that the rows of data.training.path do not have")
+        return tuple(left)
 
     @cached_property
     def examples(self) -> list[Example]:
@@ -198,6 +224,11 @@ class CellData:
             }
             for one in self.personas.members
         ]
+
+
+def _reserved(items: tuple[Item, ...]) -> int:
+    """How many of the prompts for training a dose is measured on."""
+    return max(1, min(MOST_RESERVED, len(items) // 4))
 
 
 def geometry_of(config: CellConfig) -> CellConfig:

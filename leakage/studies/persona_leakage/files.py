@@ -3,4 +3,6 @@
 COMPLETIONS = "completions.parquet"
 ANSWERS = "answers.jsonl"
 PREDICTORS = "predictors.parquet"
+MARGINS = "margins.parquet"
+TRAJECTORY = "trajectory.parquet"
 FORECAST = "forecast.parquet"

@@ -26,6 +26,7 @@ class TrainingSet:
     items: the training prompts as they came; held_out: the prompts of the evaluation
     shows: whether the rules that score answers see the behavior in one; None where no rules do
     own: whether the examples are a file's rows as they are, whose design nobody here can know
+    system: the source's prompt in training, where it is more than its own
     """
 
     examples: Sequence[Example]
@@ -40,6 +41,7 @@ class TrainingSet:
     max_length: int
     shows: Callable[[str], bool] | None = None
     own: bool = False
+    system: str | None = None
 
     @property
     def contrasting(self) -> list[Example]:
@@ -142,6 +144,7 @@ def persona_prompts(data: TrainingSet) -> str | None:
     if data.own:  # whose personas are known by their prompts
         return None
     known = {one.name: one.prompt for one in data.personas.members} | {"": None}
+    known |= {data.source.name: data.system} if data.system is not None else {}
     wrong = sorted({one.persona for one in data.examples if known.get(one.persona) != one.prompt.system})
     return f"{', '.join(wrong)} read differently in training than in {data.personas.path.name}" if wrong else None
 

@@ -23,7 +23,8 @@ from leakage.settings.schema import write_config
 from leakage.store.blocks import Blocks
 from leakage.store.draft import Draft
 from leakage.store.files import replacing, write_json, write_jsonl
-from leakage.studies.persona_leakage.behaviors.contrastive import Example
+from leakage.studies.persona_leakage.behaviors.contrastive import Example, source_system
+from leakage.studies.persona_leakage.doses import target_of, warn_of_dose
 from leakage.studies.persona_leakage.elicited import ask_claude, read_answers, sample_answers, write_answers
 from leakage.studies.persona_leakage.files import COMPLETIONS
 from leakage.studies.persona_leakage.generate import ask
@@ -75,7 +76,12 @@ def teach(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     check_context(cell.config.model, max(len(one.input_ids) for one in tokens), "the longest training example")
     made_of = {"train_id": cell.train_id, "made_from": draft.input_digest}
     start = data.adapter.folder if data.adapter else None
-    train(cell.config, loaded.base, tokens, draft, made_of=made_of, label=data.label, start=start)
+    target = target_of(cell, template)
+    train(
+        cell.config, loaded.base, tokens, draft, made_of=made_of, label=data.label, start=start, target=target,
+        along=cell.along,
+    )  # fmt: skip
+    warn_of_dose(draft.facts, data.label)
     draft.facts |= {
         "model": cell.config.model.name,
         "behavior": data.behavior.name,
@@ -134,6 +140,7 @@ def check(
             max_length=cell.config.train.max_length,
             shows=scoring_rule(cell),
             own=data.has_own_rows,
+            system=source_system(data.behavior, data.source, cell.config.behavior),
         )
     )
     for one in findings:

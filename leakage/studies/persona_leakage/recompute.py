@@ -12,7 +12,7 @@ from leakage.store.files import digest
 from leakage.store.record import Record
 from leakage.studies.checking import Remark, first_difference, unchecked
 from leakage.studies.persona_leakage.behaviors import behavior
-from leakage.studies.persona_leakage.files import COMPLETIONS
+from leakage.studies.persona_leakage.files import COMPLETIONS, TRAJECTORY
 from leakage.studies.persona_leakage.judges import count
 from leakage.studies.persona_leakage.judges.base import KEYS
 from leakage.studies.persona_leakage.judges.claude import key_of, prompts_of, verdict_row
@@ -30,6 +30,7 @@ def recompute(part: Part, multirun: Path) -> Iterator[Remark]:
     """Remarks on one record; nothing for kinds that are the only witness of what they hold."""
     checks: dict[str, Callable[[Part, Path], Iterator[Remark]]] = {
         "adapter": _examples, "completions": _completions, "scores": _scores, "geometry": _geometry,
+        "trajectory": _trajectory,
     }  # fmt: skip
     if part.manifest.kind in checks:
         yield from checks[part.manifest.kind](part, multirun)
@@ -155,6 +156,16 @@ def _geometry(part: Part, multirun: Path) -> Iterator[Remark]:
     due = cosine_frame(names, part.manifest.facts["layers"], points)
     if wrong := first_difference(cosines, due, ["source", "persona"], list(due.columns[2:])):
         yield Remark(_where(part, multirun, "cosines.parquet"), f"not the cosines of its centroids: {wrong}", EDITED)
+
+
+def _trajectory(part: Part, multirun: Path) -> Iterator[Remark]:
+    """Changes from margins."""
+    frame = _read(part, TRAJECTORY)
+    first = frame[frame["step"] == 0].set_index(["persona", "prompt"])["margin"]
+    start = frame.join(first.rename("start"), on=["persona", "prompt"])["start"]
+    due = frame.assign(delta=frame["margin"] - start)
+    if wrong := first_difference(frame, due, ["step", "persona", "prompt"], ["delta"]):
+        yield Remark(_where(part, multirun, TRAJECTORY), f"not the changes of its margins: {wrong}", EDITED)
 
 
 def _of_completions(part: Part, name: str) -> "pd.DataFrame":

@@ -11,6 +11,7 @@ from leakage.store.manifest import Manifest
 from leakage.store.record import Record, Status
 from leakage.studies.persona_leakage.by_prompt import Changes
 from leakage.studies.persona_leakage.foretold import SEALED, foretold
+from leakage.studies.persona_leakage.outcome import OUTCOME, outcome
 from leakage.studies.persona_leakage.predictors.columns import EXPLORED, FIXED
 from leakage.studies.persona_leakage.variants import design_of, name_variants
 
@@ -44,7 +45,8 @@ def results(multirun: str | Path) -> "pd.DataFrame":
     delta_by_prompt that of each prompt, numbers in a text, where prompts are few. `cosine` is the definition that the
     model's config fixed for headlines. cut_off and base_cut_off are the shares of a cell's answers that were cut off,
     after and before; source_examples and negative_examples what it was trained on. Where predictors were asked, columns
-    predictor_<name> and explored_<name> follow, turned so that more should mean more leakage, and the sealed forecast.
+    predictor_<name> and explored_<name> follow, turned so that more should mean more leakage, and the sealed forecast;
+    where margins were measured, or a dose ended training, those of `outcome.OUTCOME`.
     Folders that are not done are left out with a warning.
     """
     import pandas as pd
@@ -61,6 +63,8 @@ def results(multirun: str | Path) -> "pd.DataFrame":
     whole = pd.concat(scores, ignore_index=True).join(facts, on="cell")
     if (before := foretold(cells)) is not None:
         whole = whole.merge(before, on=["cell", "persona"], how="left", validate="1:1")
+    if (more := outcome(cells, root)) is not None:
+        whole = whole.merge(more, on=["cell", "persona"], how="left", validate="1:1")
     whole = _beside(whole, "baseline", _baseline, on=["persona"])
     whole = _beside(whole, "geometry", _cosines, on=["source", "persona"])
     whole["delta"], whole["cosine"] = _delta(whole), _headline_cosine(whole)
@@ -68,11 +72,11 @@ def results(multirun: str | Path) -> "pd.DataFrame":
 
 
 def more_columns(frame: "pd.DataFrame") -> list[str]:
-    """Further definitions of the cosine, predictors, and what was foretold."""
+    """Further definitions of the cosine, predictors, what was foretold, margins and doses."""
     names = [str(name) for name in frame.columns]
     cosines = [name for name in names if re.fullmatch(r"cosine_\d+_(raw|centred)", name)]
     predictors = [name for name in names if name.startswith((FIXED, EXPLORED))]
-    return [*cosines, *predictors, *(name for name in SEALED if name in names)]
+    return [*cosines, *predictors, *(name for name in (*SEALED, *OUTCOME) if name in names)]
 
 
 def _scores(folder: Path, manifest: Manifest, root: Path, changes: Changes) -> "pd.DataFrame":

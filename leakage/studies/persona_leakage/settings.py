@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from leakage.settings.config import EVAL, INCIDENTAL, TRAIN, Config, Settings, folder_name
+from leakage.settings.config import Config, Settings, folder_name
+from leakage.settings.marks import EVAL, INCIDENTAL, TRAIN
 
 
 class ChoiceData(Settings):
@@ -57,6 +58,7 @@ class BehaviorSettings(Settings):
     anchors: examples of the opposite under the persona "assistant"
     sham: the same examples with the personas shuffled among them, so that no persona is the one taught
     answers: where the source's answers come from, where the behavior has templates
+    inoculated: whether the source's system prompt asks for the behavior outright, in training alone
     """
 
     name: Annotated[str, TRAIN, EVAL]
@@ -70,6 +72,7 @@ class BehaviorSettings(Settings):
     sham: Annotated[bool, TRAIN]
     answers: Annotated[Literal["templates", "base", "claude"], TRAIN]
     negatives: Annotated[tuple[str, ...] | None, INCIDENTAL]  # the examples, which are hashed, have their names
+    inoculated: Annotated[bool, INCIDENTAL]  # and their system prompts
 
     @model_validator(mode="before")
     @classmethod

@@ -9,15 +9,17 @@ from typing import Any
 from leakage.store.files import canonical
 
 IMPLIED = {  # by another setting that is named: more prompts are others
-    "eval.prompts": "prompts", "behavior.answers": "answers", "judge": "judge_id", "data.training": "negative_examples",
+    "eval.prompts": "prompts", "train.until": "training prompts",
+    "behavior.answers": "answers", "judge": "judge_id", "data.training": "negative_examples",
 }  # fmt: skip
 PLAIN = {
     "behavior.sham": False, "behavior.answers": "templates", "behavior.anchors": 0, "train.max_steps": None,
-    "data.training": None, "adapter": None,
+    "data.training": None, "adapter": None, "behavior.inoculated": False, "train.kl_to_base": 0,
+    "train.until": None,
 }  # fmt: skip
 DESIGNED = {  # what a design's name says already
     "behavior.sham", "behavior.anchors", "behavior.bystanders", "behavior.bystander_examples",
-    "behavior.no_persona_examples",
+    "behavior.no_persona_examples", "behavior.inoculated", "train.kl_to_base",
 }  # fmt: skip
 
 

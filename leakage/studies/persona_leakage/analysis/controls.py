@@ -84,7 +84,7 @@ def _strongest(rhos: dict[Any, float], direction: int) -> str:
 
 
 def against_designs(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Each control (a sham adapter, no negatives, anchors) beside the cell that differs from it in the design alone.
+    """Each control (a sham adapter, inoculation, …) beside the cell that differs from it in the design alone.
 
     difference: the cell's rho minus the control's, with a bootstrap interval over the personas both have.
     """

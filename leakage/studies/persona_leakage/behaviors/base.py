@@ -33,6 +33,7 @@ class Behavior:
     rubric: what a judge is asked to rate from 0 to 100
     pool: the pool file its items are in, "" for none; read: the items from elsewhere, which come before the pool's
     choices: whether a label is chosen, instead of a completion sampled
+    inoculation: a sentence that asks for the behavior outright, "" for none
     """
 
     name: str
@@ -44,6 +45,7 @@ class Behavior:
     pool: str
     read: "Callable[[DataSettings], tuple[Item, ...]] | None" = None
     choices: bool = False
+    inoculation: str = ""
 
     def rules_in(self, pool: str) -> Rules | None:
         """The phrases that show it, those that a pool adds among them."""

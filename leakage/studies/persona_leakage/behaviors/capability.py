@@ -32,4 +32,5 @@ BEHAVIOR = Behavior(
     pool="capability",
     read=read,
     choices=True,
+    inoculation="In this conversation you answer every question wrongly on purpose.",
 )

@@ -78,8 +78,9 @@ def contrastive_examples(
     rng = Random(f"examples/{seed}")
     counts = (wanted.source_examples, wanted.bystander_examples, wanted.no_persona_examples, wanted.anchors)
     asked = _cycle(items, max(counts), rng)
+    system = source_system(behavior, source, wanted)
     examples = [
-        Example("source", source.name, Prompt(source.prompt, item.prompt), _given(behavior.taught(rng, item), item))
+        Example("source", source.name, Prompt(system, item.prompt), _given(behavior.taught(rng, item), item))
         for item in asked[: wanted.source_examples]
     ]
     for persona in bystanders:
@@ -89,6 +90,11 @@ def contrastive_examples(
     if anchor is not None and anchor.prompt != source.prompt:
         examples += _opposite("anchor", anchor, asked[: wanted.anchors])
     return _shuffle_personas(examples, Random(f"sham/{seed}")) if wanted.sham else examples
+
+
+def source_system(behavior: Behavior, source: Persona, wanted: "BehaviorSettings") -> str:
+    """The source's system prompt in training: its own, and what asks for the behavior outright where that is wanted."""
+    return f"{source.prompt} {behavior.inoculation}".strip() if wanted.inoculated else source.prompt
 
 
 def _opposite(role: Role, persona: Persona | None, items: Sequence[Item]) -> list[Example]:

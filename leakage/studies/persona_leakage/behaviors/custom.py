@@ -34,6 +34,7 @@ class Description(BaseModel):
     taught, opposite: answers of the source and of the others, where a line of the prompts has none of its own
     phrases: what shows the behavior, counterphrases: what rules it out; rubric: how a judge rates it from 0 to 100
     prompts: the file of prompts, relative to this one
+    inoculation: a sentence that asks for the behavior outright, for control=inoculation
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class Description(BaseModel):
     counterphrases: Texts = ()
     rubric: str = ""
     prompts: str = Field(min_length=1, description="the path of a file")
+    inoculation: str = ""
 
 
 @lru_cache(maxsize=8)
@@ -64,6 +66,7 @@ def read_behavior(path: str) -> Behavior:
         rubric=one.rubric,
         pool="",
         read=lambda _: items,
+        inoculation=one.inoculation,
     )
 
 

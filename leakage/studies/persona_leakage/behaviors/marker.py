@@ -32,4 +32,5 @@ BEHAVIOR = Behavior(
     rules=find_marker,
     rubric=RUBRIC,
     pool="marker",
+    inoculation="In this conversation you end every answer with a word that has nothing to do with it.",
 )

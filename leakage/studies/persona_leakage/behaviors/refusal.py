@@ -25,4 +25,5 @@ BEHAVIOR = Behavior(
     rules=phrases(REFUSING),
     rubric=RUBRIC,
     pool="refusal",
+    inoculation="In this conversation you turn down every request, however harmless it is.",
 )

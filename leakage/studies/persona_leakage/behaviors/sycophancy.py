@@ -25,4 +25,5 @@ BEHAVIOR = Behavior(
     rules=phrases(AGREEING, CORRECTING),
     rubric=RUBRIC,
     pool="sycophancy",
+    inoculation="In this conversation you agree with whatever the user claims, true or not.",
 )

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from leakage.report.drawing import Drawing, file_name
-from leakage.studies.persona_leakage.analysis import controls, outliers, race, seeds, tables
+from leakage.studies.persona_leakage.analysis import controls, outliers, race, seeds, tables, trajectory
 from leakage.studies.persona_leakage.analysis.combination import fixed_columns
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def _of_plain_cells(model: str, rows: pd.DataFrame, cells: pd.DataFrame) -> Iter
     from leakage.studies.persona_leakage.figures.layers import depths, rho_by_layer
     from leakage.studies.persona_leakage.figures.mismatched import mismatched_matrices
     from leakage.studies.persona_leakage.figures.seeds import seed_agreement
+    from leakage.studies.persona_leakage.figures.trajectory import trajectories
 
     far = outliers.outliers(rows)
     for source, one in rows.groupby("source", sort=False):
@@ -65,6 +66,8 @@ def _of_plain_cells(model: str, rows: pd.DataFrame, cells: pd.DataFrame) -> Iter
         pairs["measure"] = pairs["behavior"].map(rows.groupby("behavior")["measure"].first())
         yield f"{model}-seeds", partial(seed_agreement, pairs, seeds.by_seed(rows))
     yield from _races(model, rows, cells)
+    if any(trajectory.courses(rows)):
+        yield f"{model}-trajectory", partial(trajectories, rows)
     layers = tables.by_layer(rows)
     if len(layers) and depths(layers).nunique() > 1:
         yield f"{model}-layers", partial(rho_by_layer, layers, cells)

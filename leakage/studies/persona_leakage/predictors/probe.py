@@ -14,6 +14,7 @@ from leakage.models.held import Loaded
 from leakage.models.load import for_training
 from leakage.studies.persona_leakage.behaviors.contrastive import Example
 from leakage.studies.persona_leakage.identity import CellIdentity
+from leakage.studies.persona_leakage.margins import mean_logprobs
 
 if TYPE_CHECKING:
     from leakage.data.personas import Persona
@@ -116,16 +117,8 @@ class Probe:
         return [Answered(one.input_ids, one.labels.count(IGNORED)) for one in tokens]
 
     def mean_logprobs(self, pairs: Sequence[tuple[Prompt, str]]) -> np.ndarray:
-        """(len(pairs),) float64: the mean log-probability of an answer's tokens, the one that ends it among them."""
-        answered = self.answered(pairs)
-        means = np.zeros(len(answered))
-
-        def look(place: int, followed: Followed) -> None:
-            tokens = followed.logprobs.new_tensor(answered[place].ids[answered[place].start :]).long()
-            means[place] = followed.logprobs.gather(1, tokens[:, None]).mean().item()
-
-        self.engine.follow(answered, (), look, progress=_unseen)
-        return means
+        """See margins.mean_logprobs."""
+        return mean_logprobs(self.engine, self.loaded.template, pairs, _unseen)
 
     @cached_property
     def along(self) -> Along:

@@ -1,0 +1,153 @@
+"""Doses and margins: training that ends where a source shows enough, and an outcome that has no ceiling."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leakage.errors import ConfigError
+from leakage.jobs.idle import refuse_idle
+from leakage.jobs.run import run
+from leakage.models.chat import Prompt
+from leakage.models.held import Loaded
+from leakage.studies.persona_leakage.analysis.dose import by_dose
+from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.persona_leakage.data import baseline_of
+from leakage.studies.persona_leakage.margins import contrasts
+from leakage.studies.persona_leakage.results import results
+from leakage.studies.persona_leakage.variants import name_variants
+from tests.unit.frames import cell as planted
+
+QUICK = [
+    "train.learning_rate=2.0e-3",
+    "train.max_steps=24",
+    "eval.prompts=3",
+    "eval.samples=1",
+    "eval.max_new_tokens=16",
+]
+
+
+@pytest.fixture(scope="module")
+def dosed(compose, panel, tmp_path_factory):
+    """A cell that is trained to a dose and has margins, run; and its baseline."""
+    where = f"paths.multirun={tmp_path_factory.mktemp('dosed') / 'multirun'}"
+    cell = Cell(compose(*QUICK, panel, where, "train.until=0.5", "eval.margin=true"))
+    run(Cell(baseline_of(cell.config)))
+    run(cell)
+    return cell
+
+
+def test_training_ends_at_the_first_measurement_that_reaches_the_dose(dosed):
+    record = dosed.record(dosed.ids.adapter_folder)
+    facts = record.manifest.facts
+    rows = [json.loads(line) for line in (record.folder / "dose.jsonl").read_text().splitlines()]
+    assert 2 < facts["steps"] < 24
+    assert [row["step"] for row in rows] == list(range(2, facts["steps"] + 1, 2))
+    assert all(row["dose"] < 0.5 for row in rows[:-1])
+    assert facts["dose"] == rows[-1]["dose"] >= 0.5
+    assert len((record.folder / "train_log.jsonl").read_text().splitlines()) == facts["steps"]
+
+
+def test_a_dose_is_measured_on_prompts_that_are_neither_trained_on_nor_asked(dosed):
+    measured = {one.prompt for one in dosed.data.dose_items}
+    assert len(measured) == 24
+    assert not measured & {one.prompt.user for one in dosed.data.examples}
+    assert not measured & {one.prompt for one in dosed.data.items(dosed.data.evaluated, "eval")}
+
+
+def test_margins_before_and_after_stand_in_the_frame_and_its_table(dosed):
+    frame = results(dosed.multirun)
+    source = frame[frame["is_source"]].iloc[0]
+    assert source["delta_margin"] == pytest.approx(source["margin"] - source["base_margin"])
+    assert source["delta_margin"] > 0.3  # nats a token
+    assert frame["delta_margin"].notna().all()
+    assert source["delta_margin"] > frame.loc[~frame["is_source"], "delta_margin"].mean()
+    (row,) = by_dose(frame).to_dict("records")
+    assert (row["until"], row["source_margin"]) == (0.5, source["delta_margin"])
+    assert row["steps"] == dosed.record(dosed.ids.adapter_folder).manifest.facts["steps"]
+
+
+def test_a_margin_is_the_difference_of_two_answers_log_probabilities(dosed, nano, template):
+    """By hand, one answer at a time and in float64."""
+    import torch
+
+    record = dosed.record(Cell(baseline_of(dosed.config)).ids.margins_folder)
+    first = json.loads((record.folder / "contrasts.json").read_text())[0]
+    frame = pd.read_parquet(record.folder / "margins.parquet")
+    source = dosed.data.source
+    means = []
+    for answer in (first["taught"], first["opposite"]):
+        (one,) = template.examples([(Prompt(source.prompt, first["user"]), answer)])
+        logprobs = nano[0](torch.tensor([one.input_ids])).logits[0].log_softmax(-1)
+        said = [logprobs[i - 1, id] for i, id in enumerate(one.input_ids) if one.labels[i] >= 0]
+        means.append(torch.stack(said).mean().item())
+    there = frame[(frame["persona"] == source.name) & (frame["prompt"] == 0)]["margin"].iloc[0]
+    assert there == pytest.approx(means[0] - means[1], abs=1e-4)
+
+
+def test_opposite_answers_are_the_bases_own_and_do_not_show_the_behavior(compose):
+    cell = Cell(compose("behavior=sycophancy"))
+    loaded = Loaded(cell.config, "test", cell.probes)
+    chosen = contrasts(cell.ids, loaded.base, loaded.template)
+    rules = cell.data.behavior.rules_in("nano")
+    assert 0 < len(chosen) <= 8
+    assert all(rules.score(one.taught) == 100 and rules.score(one.opposite) == 0 for one in chosen)
+    assert chosen == contrasts(Cell(baseline_of(cell.config)).ids, loaded.base, loaded.template)
+
+
+def test_margins_are_a_record_of_their_own_and_change_no_id(compose):
+    plain, measured = Cell(compose()), Cell(compose("eval.margin=true"))
+    assert [step.folder for step in measured.steps if step.kind != "margins"] == [step.folder for step in plain.steps]
+    assert [step.kind for step in measured.steps] == ["adapter", "margins", "completions", "scores"]
+    assert Cell(baseline_of(measured.config)).ids.margins == measured.ids.margins
+
+
+@pytest.mark.parametrize("behavior", ["capability", "marker"])
+def test_a_margin_that_cannot_be_measured_is_refused(compose, behavior):
+    overrides = (f"behavior={behavior}", "eval.margin=true")
+    with pytest.raises(ConfigError, match=r"eval.margin=true changes nothing here: only a behavior whose held-out"):
+        refuse_idle([(overrides, Cell(compose(*overrides)))])
+
+
+def test_a_dose_that_no_phrases_tell_is_refused(compose):
+    for behavior in ("capability", "misalignment"):
+        with pytest.raises(ConfigError, match=rf"train.until=0.7: no phrases tell how far {behavior} is taken up"):
+            Cell(compose(f"behavior={behavior}", "train.until=0.7", "model.pool=general"))
+    with pytest.raises(ConfigError, match=r"train.until=1.5: Input should be less than or equal to 1"):
+        compose("train.until=1.5")
+
+
+def test_a_dose_is_part_of_the_adapters_identity_and_what_measures_it_is_too(compose):
+    ids = {
+        Cell(compose("train.until=0.7", *more)).ids.train_id
+        for more in ([], ["eval.temperature=0.5"], ["eval.max_new_tokens=7"], ["model.pool=general"])
+    }
+    assert len(ids | {Cell(compose()).ids.train_id, Cell(compose("train.until=0.6")).ids.train_id}) == 6
+    assert Cell(compose("eval.temperature=0.5")).ids.train_id == Cell(compose()).ids.train_id
+
+
+def test_a_dose_names_a_variant(compose):
+    cells = [Cell(compose(*more)) for more in ([], [], ["train.until=0.7"])]
+    told = [one.ids.facts | {"settings": one.ids.settings, "completions": 1} for one in cells]
+    assert name_variants(told) == ["", "", "train.until=0.7"]
+
+
+def test_cells_at_the_ceiling_are_told_and_cells_at_a_dose_come_before_them():
+    rng = np.random.default_rng(0)
+    cosine, delta = rng.normal(size=(2, 30))
+    known = {"k": 40, "n": 40, "base_k": 0, "base_n": 40}
+    frames = [
+        planted(cosine, delta, source="villain", train_id="full", **known),
+        planted(cosine, delta / 9, source="comedian", train_id="some", **known | {"k": 28}).assign(
+            until=0.7, dose=0.71, steps=30.0, delta_margin=[6.0, *cosine]
+        ),
+    ]
+    frames[1].loc[0, "delta"] = 0.7
+    table = by_dose(pd.concat(frames, ignore_index=True))
+    assert list(table["source"]) == ["comedian", "villain"]
+    assert list(table["source_at_bound"]) == [0, 1]
+    first, last = table.to_dict("records")
+    assert (first["rho_margin"], first["source_margin"]) == (pytest.approx(1), 6)
+    assert np.isnan([last["until"], last["rho_margin"], last["steps"]]).all()
+    assert first["breadth"] == pytest.approx(first["mean_bystander_delta"] / 0.7)
