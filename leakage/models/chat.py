@@ -28,16 +28,26 @@ SPOKEN = "Ostriches cannot fly, but they run."  # an answer that no template has
 
 @dataclass(frozen=True)
 class Prompt:
-    """A user turn under a system prompt; system None = no system turn, "" = an empty one."""
+    """A question in its context. system None = no system turn, "" = an empty one.
+
+    before: turns between the system turn and the question; wrapper: what the question stands in, as {question}
+    """
 
     system: str | None
     user: str
+    before: tuple[Message, ...] = ()
+    wrapper: str = ""
+
+    @property
+    def asked(self) -> str:
+        """The question as it is asked, in its wrapper."""
+        return self.wrapper.replace("{question}", self.user) if self.wrapper else self.user
 
     @property
     def turns(self) -> tuple[Message, ...]:
         """The turns, each a role and what it says."""
         system = () if self.system is None else (("system", self.system),)
-        return (*system, ("user", self.user))
+        return (*system, *self.before, ("user", self.asked))
 
     def messages(self) -> list[dict[str, str]]:
         """The turns in the field's usual form."""
@@ -238,12 +248,6 @@ def fold(turns: Sequence[Message]) -> tuple[Message, ...]:
 def encode(tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> list[list[int]]:
     """Token ids of rendered texts; the template has already written every special token."""
     return [list(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []
-
-
-def render_text(prompt: Prompt) -> str:
-    """The prompt as plain text for a base model, which has no template: it continues the assistant's part."""
-    system = f"{prompt.system}\n\n" if prompt.system else ""
-    return f"{system}User: {prompt.user}\n\nAssistant: "
 
 
 def _shared(rows: Sequence[Sequence[int]]) -> int:

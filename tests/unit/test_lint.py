@@ -88,9 +88,9 @@ def cell_of(composer):
 
 
 def shipped():
-    """Every behavior with every control and three sources; what others than the villain show only in test-long but
-    for the anchors, which stand beside the examples of no control."""
-    for behavior in options("behavior"):
+    """Every behavior but the one a file describes, with every control and three sources; what others than the villain
+    show only in test-long but for the anchors, which stand beside the examples of no control."""
+    for behavior in sorted(set(options("behavior")) - {"custom"}):
         for control in options("control"):
             for source in ("villain", "assistant", "qwen_default"):
                 short = source == "villain" or control == "anchors"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from leakage.jobs.job import Bill, Blocker, Job, Overrides
 from leakage.jobs.step import Space, Step, Work, fill
-from leakage.models.chat import Prompt
 from leakage.models.check import Probes
 from leakage.models.held import Loaded
 from leakage.models.memory import state_bytes
@@ -16,6 +15,7 @@ from leakage.store.manifest import Input
 from leakage.store.record import Status
 from leakage.studies.persona_leakage.behaviors import CUSTOM
 from leakage.studies.persona_leakage.choices import openings
+from leakage.studies.persona_leakage.contexts import probes
 from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry_of
 from leakage.studies.persona_leakage.files import ANSWERS, COMPLETIONS
 from leakage.studies.persona_leakage.forecast import foretell, told_again
@@ -111,9 +111,9 @@ class Cell(Job):
         """Every persona under one question, and the labels of what is chosen from."""
         data = self.data
         if self.kind == "geometry":
-            return Probes(tuple(Prompt(one, data.questions[0].prompt) for one in data.systems))
+            return Probes(probes(data.personas.members, data.questions[0].prompt))
         labels = dict.fromkeys(map(openings, data.prompts)) if data.evaluated.choices else {}
-        return Probes(tuple(Prompt(one, data.prompts[0].prompt) for one in data.systems), tuple(labels))
+        return Probes(probes(data.personas.members, data.prompts[0].prompt), tuple(labels))
 
     def training_steps(self, loaded: Loaded) -> tuple[Step, ...]:
         """Generated answers, where the settings ask for these, and the adapter; nothing for a baseline."""

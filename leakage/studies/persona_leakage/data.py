@@ -1,10 +1,12 @@
 """What a cell is made of, read from data files alone: personas, prompts, training examples."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from leakage.data.personas import NONE, Persona, Personas, read_personas, shipped_names
+from leakage.data.personas.context import BARE
 from leakage.data.pools import Item, Split, read_pool
 from leakage.errors import ConfigError, DataError
 from leakage.models.outside_adapter import OutsideAdapter, read_adapter
@@ -101,11 +103,6 @@ class CellData:
         return draw_bystanders(self.source, self.personas.originals(), count=count, seed=self.config.seed)
 
     @property
-    def systems(self) -> list[str]:
-        """Every system prompt that there is, once."""
-        return list(dict.fromkeys(one.prompt for one in self.personas.members))
-
-    @property
     def default(self) -> Persona | None:
         """The persona whose prompt chat templates put in by themselves."""
         return next((one for one in self.personas.members if not one.in_panel), None)
@@ -171,6 +168,11 @@ class CellData:
             seed=self.config.seed,
         )
 
+    @property
+    def _opposes_bare(self) -> bool:
+        """Whether examples without a persona are taught the opposite."""
+        return any(one.role == "no_persona" for one in self.examples)
+
     @cached_property
     def prompts(self) -> tuple[Item, ...]:
         """The held-out prompts every persona is asked."""
@@ -185,6 +187,7 @@ class CellData:
         """The part every persona plays in this cell, one row each."""
         source = None if self.is_baseline else self.source
         negatives = {one.name for one in self.bystanders} if source else set()
+        negatives |= {one.name for one in self.personas.members if one.context == BARE and self._opposes_bare}
         return [
             {
                 "persona": one.name,
@@ -195,9 +198,15 @@ class CellData:
                 "in_panel": one.in_panel,
                 "trained_negative": one.name in negatives,
                 "shares_word": bool(source and one.shares_word(source)),
+                **_beside_system(one, all_plain=self.personas.are_plain),
             }
             for one in self.personas.members
         ]
+
+
+def _beside_system(one: Persona, *, all_plain: bool) -> dict[str, str]:
+    """What a context is beside its system turn; nothing in a file of personas alone, whose records are as ever."""
+    return {} if all_plain else {"kind": one.kind, "turns": json.dumps(one.turns), "wrapper": one.wrapper}
 
 
 def geometry_of(config: CellConfig) -> CellConfig:

@@ -126,7 +126,7 @@ class CellIdentity:
         return {
             "schema": SCHEMA,
             **{name: value for name, value in fields.items() if name not in unsampled},
-            "personas": digest([[one.name, one.prompt] for one in self.data.personas.members]),
+            "personas": digest(self.data.personas.rows),
             "prompts": digest([(one.prompt, one.labels, one.answer if one.labels else "") for one in prompts]),
         }
 
@@ -138,7 +138,7 @@ class CellIdentity:
             **self._base,
             **identity_fields(self.config, "geometry"),
             "model.layers": list(measured_layers(self.config.model)),
-            "personas": digest([[one.name, one.prompt] for one in self.data.personas.members]),
+            "personas": digest(self.data.personas.rows),
             "questions": digest([item.prompt for item in self.data.questions]),
         }
 
@@ -155,7 +155,7 @@ class CellIdentity:
             "model.layers": list(measured_layers(self.config.model)),
             "examples": self.train["examples"],
             **({"answers": self.train["answers"]} if self.answers else {}),
-            "personas": digest([[one.name, one.prompt] for one in self.data.personas.members]),
+            "personas": digest(self.data.personas.rows),
             "questions": digest([item.prompt for item in self.data.questions]),
             "measured": self.data.evaluated.name,
         }

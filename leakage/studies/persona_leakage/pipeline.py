@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from leakage.engine import asking, engine_for
 from leakage.errors import DataError
-from leakage.models.chat import Prompt
 from leakage.models.fingerprint import measured_layers
 from leakage.models.held import Loaded
 from leakage.models.load import check_context, for_training
@@ -24,6 +23,7 @@ from leakage.store.blocks import Blocks
 from leakage.store.draft import Draft
 from leakage.store.files import replacing, write_json, write_jsonl
 from leakage.studies.persona_leakage.behaviors.contrastive import Example
+from leakage.studies.persona_leakage.contexts import under
 from leakage.studies.persona_leakage.elicited import ask_claude, read_answers, sample_answers, write_answers
 from leakage.studies.persona_leakage.files import COMPLETIONS
 from leakage.studies.persona_leakage.generate import ask
@@ -127,7 +127,7 @@ def check(
             source=data.source,
             bystanders=data.bystanders,
             personas=data.personas,
-            default=template.injected([one.prompt for one in data.personas.members]),
+            default=template.injected([one.prompt for one in data.personas.members if one.prompt is not None]),
             items=data.training_items,
             held_out=data.items(data.behavior, "eval"),
             wanted=cell.config.behavior,
@@ -190,9 +190,7 @@ def measure_geometry(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     from leakage.studies.persona_leakage.geometry import centroids, cosine_frame
 
     layers, personas, label = measured_layers(cell.config.model), cell.data.personas.members, cell.data.label
-    prompts = loaded.template.prompts(
-        [Prompt(one.prompt, item.prompt) for one in personas for item in cell.data.questions]
-    )
+    prompts = loaded.template.prompts([under(one, item.prompt) for one in personas for item in cell.data.questions])
     check_context(cell.config.model, max(map(len, prompts)), "the longest question under its persona")
     engine = engine_for(cell.config, loaded.base, loaded.template)
     with progress(len(prompts), label, "prompt") as advance:

@@ -1,5 +1,6 @@
 """What of a record does not follow from what it was made of: for those who were handed results and check them."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,7 @@ def _completions(part: Part, multirun: Path) -> Iterator[Remark]:
     asked: list[Any] = [(user, [], "") for user in frame.drop_duplicates("prompt")["user"]]
     counts = {"completions": len(frame), "cut_off": int((frame["finish"] == "length").sum())}
     due: list[tuple[str, str, Any, Any]] = [
-        ("personas.parquet", "personas", digest(personas[["persona", "system"]].values.tolist()), identity["personas"]),
+        ("personas.parquet", "personas", digest(_contexts(personas)), identity["personas"]),
         ("personas.parquet", "parts of the personas", digest(personas.to_dict("records")), facts["personas"]),
         (COMPLETIONS, "numbers of answers", counts, {name: facts[name] for name in counts}),
     ]
@@ -65,6 +66,16 @@ def _completions(part: Part, multirun: Path) -> Iterator[Remark]:
         if there != wanted:
             yield Remark(_where(part, multirun, name), f"its {what} are not those of the manifest", EDITED)
     yield from _facts(part, multirun)
+
+
+def _contexts(personas: "pd.DataFrame") -> list[list[Any]]:
+    """Who was asked, as their persona file identifies them."""
+    rows = []
+    for one in personas.to_dict("records"):
+        plain = [one["persona"], one["system"] if isinstance(one["system"], str) else None]
+        turns, wrapper = json.loads(one.get("turns", "[]")), one.get("wrapper", "")
+        rows.append([*plain, turns, wrapper] if turns or wrapper else plain)
+    return rows
 
 
 def _facts(part: Part, multirun: Path) -> Iterator[Remark]:
