@@ -67,6 +67,7 @@ STUDY = Study(
     recomputer=f"{_HERE}.recompute:recompute",
     answerer=f"{_HERE}.answers:answer_sets",
     regenerator=f"{_HERE}.regenerate:regenerate",
+    carder=f"{_HERE}.card:make_card",
     importer=Importer(
         f"{_HERE}.importing:import_file",
         "completions",
