@@ -8,15 +8,20 @@ import pytest
 
 from leakage.data.personas import read_personas
 from leakage.errors import DataError
+from leakage.handing_on.inspect_log import as_log
 from leakage.jobs.step import fill
 from leakage.models.chat import Prompt, plain_template
 from leakage.models.check import Probes, refuse_unfit
 from leakage.models.held import Loaded
+from leakage.store.artifact import Part
 from leakage.store.files import digest
+from leakage.store.find import find
 from leakage.studies.persona_leakage.analysis.contexts import asymmetry, by_context
+from leakage.studies.persona_leakage.answers import answer_sets
 from leakage.studies.persona_leakage.cell import Cell
 from leakage.studies.persona_leakage.contexts import probes, under
 from leakage.studies.persona_leakage.lint import lint
+from leakage.studies.persona_leakage.recompute import recompute
 from leakage.studies.persona_leakage.results import results
 from tests.plants import write
 from tests.unit.frames import cell
@@ -169,6 +174,14 @@ def test_a_cell_of_contexts_is_asked_and_measured_and_its_frame_says_the_kinds(c
         "default", "persona", "chat", "examples", "instruction", "format", "rephrasing",
     ]  # fmt: skip
     assert frame["cosine"].notna().all()
+    parts = [Part(record.folder, record.manifest) for record in find(tmp_path)]
+    assert len(parts) == 6
+    assert not [remark for part in parts for remark in recompute(part, tmp_path)]
+    (exported,) = [one for one in answer_sets(tmp_path) if one.facts["when"] == "after"]
+    samples = {sample["metadata"]["persona"]: sample["input"] for sample in as_log(exported)["samples"]}
+    for name in ("chat_villain", "format_list", "villain", "bare"):
+        prompt = under(one.data.personas[name], one.data.prompts[1].prompt)
+        assert samples[name] == prompt.messages()
 
 
 def test_what_the_model_reads_of_a_context_is_its_turns_and_its_wrapper(compose, template, tmp_path):

@@ -1,6 +1,6 @@
 """A cell: one job of the first study, the steps that make it, and what it is read against."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -17,9 +17,10 @@ from leakage.studies.persona_leakage.behaviors import CUSTOM
 from leakage.studies.persona_leakage.choices import openings
 from leakage.studies.persona_leakage.contexts import probes
 from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry_of
+from leakage.studies.persona_leakage.faults import faults
 from leakage.studies.persona_leakage.files import ANSWERS, COMPLETIONS
 from leakage.studies.persona_leakage.forecast import foretell, told_again
-from leakage.studies.persona_leakage.identity import CellIdentity
+from leakage.studies.persona_leakage.identity import CellIdentity, without_place
 from leakage.studies.persona_leakage.own_rows import in_words
 from leakage.studies.persona_leakage.pipeline import bring, elicit, measure_geometry, question, teach
 from leakage.studies.persona_leakage.scoring import score
@@ -182,7 +183,7 @@ class Cell(Job):
             settings=lambda: ids.settings, personas=self._parts, label=self.label,
         )  # fmt: skip
         completions = Input(ids.completions_folder, COMPLETIONS)
-        return Step("scores", ids.scores_folder, ids.judge.identity, make, (completions,), ids.facts)
+        return Step("scores", ids.scores_folder, ids.judge.identity, make, (completions,), without_place(ids.facts))
 
     def _parts(self) -> "pd.DataFrame":
         import pandas as pd
@@ -225,6 +226,10 @@ class Cell(Job):
         if self.kind == "geometry" or not (usd := self.ids.judge.usd_each()):
             return []
         return [Bill("judge", "completions", self._asks, self._asks * usd, self._asks * usd)]
+
+    def faults(self) -> Iterator[str]:
+        """See Job.faults."""
+        return faults(self.ids) if self.kind == "cell" else iter(())
 
     def blockers(self) -> list[Blocker]:
         """A judge that could not be asked."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from leakage.data.personas import NONE, Persona, Personas, read_personas, shipped_names
 from leakage.data.personas.context import BARE
-from leakage.data.pools import Item, Split, read_pool
+from leakage.data.pools import Item, Split, pool_folder, read_pool
 from leakage.errors import ConfigError, DataError
 from leakage.models.outside_adapter import OutsideAdapter, read_adapter
 from leakage.settings.compose import Option, Options
@@ -21,6 +21,8 @@ from leakage.studies.persona_leakage.behaviors.contrastive import (
 )
 from leakage.studies.persona_leakage.own_rows import own_examples
 from leakage.studies.persona_leakage.settings import CellConfig
+
+USUAL = 200  # examples of the source, where a label does not tell how many
 
 
 def options() -> Options:
@@ -62,7 +64,9 @@ class CellData:
         read = "" if self.evaluated == self.behavior else f" read for {self.evaluated.name}"
         design = "" if self.config.behavior.design == "published" else f" ({self.config.behavior.design})"
         name = f"{self.behavior.name}{design} x {self.config.source.name}{read}"
-        return f"{name} on {model}, seed {self.config.seed}"
+        many = self.config.behavior.source_examples
+        told = f", {many} examples" if many != USUAL and not self.config.data.training.path else ""
+        return f"{name} on {model}, seed {self.config.seed}{told}"
 
     @property
     def is_baseline(self) -> bool:
@@ -134,6 +138,13 @@ class CellData:
     def has_own_rows(self) -> bool:
         """Whether the training set is a file's rows, as they are."""
         return self.config.data.training.path is not None and self.is_trained
+
+    @property
+    def is_own(self) -> bool:
+        """Whether what is taught is of the user's, and nobody has looked at it yet."""
+        data, shipped = self.config.data, (pool_folder(one) for one in ("nano", "general"))
+        named = (data.training.path, data.misalignment.path, data.capability.path, self.config.behavior.path)
+        return any(named) or pool_folder(self.config.model.pool) not in shipped
 
     @property
     def training_items(self) -> tuple[Item, ...]:

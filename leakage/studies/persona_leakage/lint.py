@@ -220,10 +220,14 @@ def lint(data: TrainingSet) -> list[Finding]:
 
 def refuse_errors(findings: Sequence[Finding], label: str) -> None:
     """Stop before training where a finding is an error."""
-    errors = [one for one in findings if one.level == "error"]
-    if errors:
-        messages = "; ".join(f"[{one.rule}] {one.message}" for one in errors)
-        raise DataError(f"{label}: the training data are wrong: {messages}")
+    if wrong := errors_in_words(findings, label):
+        raise DataError(wrong)
+
+
+def errors_in_words(findings: Sequence[Finding], label: str) -> str:
+    """The findings that are errors; empty where none is."""
+    errors = [f"[{one.rule}] {one.message}" for one in findings if one.level == "error"]
+    return f"{label}: the training data are wrong: {'; '.join(errors)}" if errors else ""
 
 
 def as_rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:

@@ -119,8 +119,18 @@ def check(
     cell: CellIdentity, examples: "Sequence[Example]", tokens: "Sequence[Tokens]", template: "ChatTemplate"
 ) -> list[Finding]:
     """Lint the training set; warnings are shown, errors are for the caller to raise."""
+    findings = find_in(cell, examples, tokens, template)
+    for one in findings:
+        log.log(LEVELS[one.level], "lint [%s] %s", one.rule, one.message)
+    return findings
+
+
+def find_in(
+    cell: CellIdentity, examples: "Sequence[Example]", tokens: "Sequence[Tokens]", template: "ChatTemplate"
+) -> list[Finding]:
+    """What a lint of the training set finds."""
     data = cell.data
-    findings = lint(
+    return lint(
         TrainingSet(
             examples=examples,
             lengths=[len(one.input_ids) for one in tokens],
@@ -136,9 +146,6 @@ def check(
             own=data.has_own_rows,
         )
     )
-    for one in findings:
-        log.log(LEVELS[one.level], "lint [%s] %s", one.rule, one.message)
-    return findings
 
 
 def scoring_rule(cell: CellIdentity) -> "Callable[[str], bool] | None":

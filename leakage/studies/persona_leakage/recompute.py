@@ -57,7 +57,7 @@ def _completions(part: Part, multirun: Path) -> Iterator[Remark]:
     counts = {"completions": len(frame), "cut_off": int((frame["finish"] == "length").sum())}
     due: list[tuple[str, str, Any, Any]] = [
         ("personas.parquet", "personas", digest(_contexts(personas)), identity["personas"]),
-        ("personas.parquet", "parts of the personas", digest(personas.to_dict("records")), facts["personas"]),
+        ("personas.parquet", "parts of the personas", digest(_rows(personas)), facts["personas"]),
         (COMPLETIONS, "numbers of answers", counts, {name: facts[name] for name in counts}),
     ]
     if not behavior(facts["behavior"]).choices:  # a choice's labels are in the identity, and not beside the answers
@@ -68,11 +68,16 @@ def _completions(part: Part, multirun: Path) -> Iterator[Remark]:
     yield from _facts(part, multirun)
 
 
+def _rows(personas: "pd.DataFrame") -> list[dict[Any, Any]]:
+    """The parts that everyone plays; None where there is no system turn."""
+    return [one | ({} if isinstance(one["system"], str) else {"system": None}) for one in personas.to_dict("records")]
+
+
 def _contexts(personas: "pd.DataFrame") -> list[list[Any]]:
     """Who was asked, as their persona file identifies them."""
     rows = []
-    for one in personas.to_dict("records"):
-        plain = [one["persona"], one["system"] if isinstance(one["system"], str) else None]
+    for one in _rows(personas):
+        plain = [one["persona"], one["system"]]
         turns, wrapper = json.loads(one.get("turns", "[]")), one.get("wrapper", "")
         rows.append([*plain, turns, wrapper] if turns or wrapper else plain)
     return rows
@@ -96,7 +101,7 @@ def _scores(part: Part, multirun: Path) -> Iterator[Remark]:
     for name, value in completions.facts.items() if completions else ():
         if (
             name in part.manifest.facts
-            and name not in {"settings", "completions"}
+            and name not in {"settings", "completions", "pool"}
             and part.manifest.facts[name] != value
         ):
             what = f"its {name} is {part.manifest.facts[name]}, and {value} in the manifest of its completions"

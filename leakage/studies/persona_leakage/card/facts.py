@@ -74,12 +74,9 @@ def _forecast(shown: Shown) -> dict[str, Any] | None:
     if table.empty:
         return None
     row = table.iloc[0]
-    expected = row["expected_rho"]
-    return {
-        "rho": float(row["forecast_rho"]), "top_ten": int(row["top_ten"]), "n": int(row["n"]),
-        "before_training": bool(row["before_training"]),
-        "expected_rho": float(expected) if is_known(expected) else None,
-    }  # fmt: skip
+    rhos = {"rho": row["forecast_rho"], "expected_rho": row["expected_rho"]}
+    counts = {"top_ten": int(row["top_ten"]), "n": int(row["n"]), "before_training": bool(row["before_training"])}
+    return {name: float(value) if is_known(value) else None for name, value in rhos.items()} | counts
 
 
 def _personas(shown: Shown) -> list[dict[str, Any]]:
