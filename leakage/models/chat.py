@@ -223,15 +223,6 @@ class ChatTemplate:
         return f"the chat template of {self.tokenizer.name_or_path}"
 
 
-def plain_template(tokenizer: "PreTrainedTokenizerBase") -> ChatTemplate:
-    """A chat template as it is, where the end-of-text token ends a turn."""
-    from leakage.settings.config import TemplateSettings
-
-    assert isinstance(tokenizer.eos_token_id, int)
-    settings = TemplateSettings(system="turn", date="2024-07-26", arguments={}, stops=())
-    return ChatTemplate(tokenizer, settings, frozenset([tokenizer.eos_token_id]))
-
-
 def as_messages(turns: Sequence[Message]) -> list[dict[str, str]]:
     """Turns in the field's usual form."""
     return [{"role": role, "content": content} for role, content in turns]

@@ -10,9 +10,10 @@ from leakage.data.personas import read_personas
 from leakage.errors import DataError
 from leakage.handing_on.inspect_log import as_log
 from leakage.jobs.step import fill
-from leakage.models.chat import Prompt, plain_template
+from leakage.models.chat import Prompt
 from leakage.models.check import Probes, refuse_unfit
 from leakage.models.held import Loaded
+from leakage.models.load import plain_template
 from leakage.store.artifact import Part
 from leakage.store.files import digest
 from leakage.store.find import find

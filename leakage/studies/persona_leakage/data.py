@@ -65,8 +65,8 @@ class CellData:
         design = "" if self.config.behavior.design == "published" else f" ({self.config.behavior.design})"
         name = f"{self.behavior.name}{design} x {self.config.source.name}{read}"
         many = self.config.behavior.source_examples
-        told = f", {many} examples" if many != USUAL and not self.config.data.training.path else ""
-        return f"{name} on {model}, seed {self.config.seed}{told}"
+        count = f", {many} examples" if many != USUAL and not self.config.data.training.path else ""
+        return f"{name} on {model}, seed {self.config.seed}{count}"
 
     @property
     def is_baseline(self) -> bool:
