@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from leakage.cli import check, draw, fetch, handing_on, importing, rejudge, site, status, table, validate
+from leakage.cli import card, check, draw, fetch, handing_on, importing, rejudge, site, status, table, validate
 from leakage.cli.errors import guarded
 
 
@@ -22,9 +22,9 @@ def main() -> None:
     commands = parser.add_subparsers(
         dest="command",
         required=True,
-        metavar="table|figures|report|status|rejudge|agreement|validate|import|bundle|verify|export|check|fetch|site",
+        metavar="table|figures|report|card|status|rejudge|agreement|validate|import|bundle|verify|export|check|fetch|site",
     )
-    for module in (table, draw, status, rejudge, validate, importing, handing_on, check, fetch, site):
+    for module in (table, draw, card, status, rejudge, validate, importing, handing_on, check, fetch, site):
         module.add(commands)
     arguments, more = parser.parse_known_args()  # settings may stand anywhere among the flags
     takes_settings = hasattr(arguments, "overrides")

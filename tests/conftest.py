@@ -99,7 +99,7 @@ def nano() -> tuple[Any, Any]:
 @pytest.fixture(scope="session")
 def template(nano: tuple[Any, Any]) -> Any:
     """The embedded model's chat template."""
-    from leakage.models.chat import plain_template
+    from leakage.models.load import plain_template
 
     return plain_template(nano[1])
 

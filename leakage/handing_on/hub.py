@@ -30,7 +30,7 @@ configs:
 | {facts} | which set it is: the same in every row of a file |
 | {condition} | under what was asked |
 | prompt, sample | number of the prompt, and which of the answers to it |
-| system, user | what the model was sent |
+| system, turns, user | what the model was sent; turns between the two as JSON, mostly none |
 | completion, finish | what it said, and why it ended |
 | score, hit, reason | what the judge made of it; the score from 0 to 100, missing where it could not tell |
 
@@ -67,6 +67,6 @@ def _frame(one: AnswerSet, kinds: dict[str, type]) -> "pd.DataFrame":
         for name, kind in kinds.items()
     }
     answers = one.frame.reset_index(drop=True)[[one.condition, *COLUMNS]]
-    texts = dict.fromkeys(("system", "user", "completion", "finish", "reason"), "string")
+    texts = dict.fromkeys(("system", "turns", "user", "completion", "finish", "reason"), "string")
     typed = answers.astype({**texts, "score": "float64", "hit": "boolean"})
     return pd.concat([pd.DataFrame(facts), typed], axis=1)

@@ -1,5 +1,6 @@
 """Answers as logs that `inspect view` opens: JSON after the schema of Inspect's eval logs, version 2."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -61,7 +62,8 @@ def _spec(one: AnswerSet, samples: Sequence[Mapping[str, Any]]) -> dict[str, Any
 def _sample(one: AnswerSet, row: Mapping[str, Any]) -> dict[str, Any]:
     """What was sent and said; no score where the judge could not tell."""
     system = [{"role": "system", "content": row["system"]}] if row["system"] else []
-    asked = [*system, {"role": "user", "content": row["user"]}]
+    turns = [{"role": role, "content": content} for role, content in json.loads(row["turns"])]
+    asked = [*system, *turns, {"role": "user", "content": row["user"]}]
     said = {"role": "assistant", "content": row["completion"], "source": "generate", "model": one.model}
     is_read = row["score"] == row["score"]
     return {

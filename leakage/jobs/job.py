@@ -1,7 +1,7 @@
 """A job: what a sweep, a plan, a preflight and an estimate know of one composed config, of whichever study."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +94,10 @@ class Job(ABC):
     def bills(self) -> list[Bill]:
         """What it will ask of paid APIs."""
         return []
+
+    def faults(self) -> Iterator[str]:
+        """What of its own would make it fail, a sentence each with the mend."""
+        return iter(())
 
     def blockers(self) -> list[Blocker]:
         """What keeps a part of it from being done now."""

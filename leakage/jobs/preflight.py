@@ -32,7 +32,7 @@ def preflight(jobs: Sequence[PlanJob], *, refuse: bool, here: bool) -> None:
     """
     if dict(git_state())["dirty"]:
         log.warning("the code has uncommitted changes; results will say so (git dirty)")
-    problems = [*_models(jobs, here=here), *blocked(jobs), *_space(jobs)]
+    problems = [*_models(jobs, here=here), *faults(jobs), *blocked(jobs), *_space(jobs)]
     for one in problems if not refuse else ():
         log.warning("preflight: %s", one)
     if problems and refuse:
@@ -99,7 +99,13 @@ def check(model: "ModelSettings", lora: "LoraSettings", probes: Probes) -> list[
 def before(jobs: Sequence[PlanJob]) -> Iterator[str]:
     """What has to be mended before a plan can be done, as far as it is known without a network."""
     yield from unfit([job.job for job in jobs])
+    yield from faults(jobs)
     yield from blocked(jobs)
+
+
+def faults(jobs: Sequence[PlanJob]) -> Iterator[str]:
+    """What jobs themselves know would make them fail, once."""
+    yield from dict.fromkeys(fault for job in jobs for fault in job.job.faults())
 
 
 def blocked(jobs: Sequence[PlanJob]) -> Iterator[str]:

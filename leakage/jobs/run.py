@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from shlex import quote
 
-from leakage.errors import ModelError, SweepError
+from leakage.errors import DataError, ModelError, SweepError
 from leakage.jobs.job import Job
 from leakage.jobs.plan import Plan, PlanJob, hold_to_plan, set_aside
-from leakage.jobs.preflight import unfit
+from leakage.jobs.preflight import faults, unfit
 from leakage.jobs.signals import Stopped, stopping_softly
 from leakage.jobs.step import fill
 
@@ -35,6 +35,8 @@ def do_alone(asked: Job, *, shown_by: str) -> None:
     plan = Plan(tuple(PlanJob((), one, done=one.is_done(), asked=one is asked) for one in jobs))
     if wrong := list(unfit([job.job for job in plan.todo])):
         raise ModelError("; and ".join(wrong))
+    if wrong := list(faults(plan.todo)):
+        raise DataError("; and ".join(wrong))
     plan.keep()
     if asked.config.mode == "force":
         set_aside([asked])

@@ -28,16 +28,26 @@ SPOKEN = "Ostriches cannot fly, but they run."  # an answer that no template has
 
 @dataclass(frozen=True)
 class Prompt:
-    """A user turn under a system prompt; system None = no system turn, "" = an empty one."""
+    """A question in its context. system None = no system turn, "" = an empty one.
+
+    before: turns between the system turn and the question; wrapper: what the question stands in, as {question}
+    """
 
     system: str | None
     user: str
+    before: tuple[Message, ...] = ()
+    wrapper: str = ""
+
+    @property
+    def asked(self) -> str:
+        """The question as it is asked, in its wrapper."""
+        return self.wrapper.replace("{question}", self.user) if self.wrapper else self.user
 
     @property
     def turns(self) -> tuple[Message, ...]:
         """The turns, each a role and what it says."""
         system = () if self.system is None else (("system", self.system),)
-        return (*system, ("user", self.user))
+        return (*system, *self.before, ("user", self.asked))
 
     def messages(self) -> list[dict[str, str]]:
         """The turns in the field's usual form."""
@@ -213,15 +223,6 @@ class ChatTemplate:
         return f"the chat template of {self.tokenizer.name_or_path}"
 
 
-def plain_template(tokenizer: "PreTrainedTokenizerBase") -> ChatTemplate:
-    """A chat template as it is, where the end-of-text token ends a turn."""
-    from leakage.settings.config import TemplateSettings
-
-    assert isinstance(tokenizer.eos_token_id, int)
-    settings = TemplateSettings(system="turn", date="2024-07-26", arguments={}, stops=())
-    return ChatTemplate(tokenizer, settings, frozenset([tokenizer.eos_token_id]))
-
-
 def as_messages(turns: Sequence[Message]) -> list[dict[str, str]]:
     """Turns in the field's usual form."""
     return [{"role": role, "content": content} for role, content in turns]
@@ -238,12 +239,6 @@ def fold(turns: Sequence[Message]) -> tuple[Message, ...]:
 def encode(tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> list[list[int]]:
     """Token ids of rendered texts; the template has already written every special token."""
     return [list(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []
-
-
-def render_text(prompt: Prompt) -> str:
-    """The prompt as plain text for a base model, which has no template: it continues the assistant's part."""
-    system = f"{prompt.system}\n\n" if prompt.system else ""
-    return f"{system}User: {prompt.user}\n\nAssistant: "
 
 
 def _shared(rows: Sequence[Sequence[int]]) -> int:

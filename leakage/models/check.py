@@ -1,7 +1,7 @@
 """Whether a model and its chat template are fit to be taught and asked: seconds, without the weights."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from inspect import signature, unwrap
@@ -103,13 +103,21 @@ def _answers_are_learnt_as_they_are(template: ChatTemplate) -> None:
 def _prompts_render_apart(template: ChatTemplate, prompts: Sequence[Prompt]) -> None:
     by_text: dict[str, Prompt] = {}
     for prompt in prompts:
-        other = by_text.setdefault(template.text(prompt), prompt)
-        if other != prompt:
+        text = template.text(prompt)
+        other = by_text.setdefault(text, prompt)
+        if other != prompt and not _is_put_in(other, prompt, text):
             one, two = (_short(each.system if other.user == prompt.user else each.user) for each in (other, prompt))
             raise ModelError(
                 f"the chat template of {template.tokenizer.name_or_path} makes the same text of {one} and {two}; "
                 "where it leaves the system turn out, model.template.system=user folds it into the user turn"
             )
+
+
+def _is_put_in(one: Prompt, other: Prompt, text: str) -> bool:
+    """Whether two prompts, of which one has no system text, are one text because the template puts the other's in."""
+    if replace(one, system=None) != replace(other, system=None) or (one.system and other.system):
+        return False
+    return (one.system or other.system or "") in text
 
 
 def _short(text: str | None) -> str:

@@ -26,6 +26,15 @@ def load_template(settings: "ModelSettings") -> ChatTemplate:
     return ChatTemplate(tokenizer, settings.template, stop_tokens(settings, tokenizer))
 
 
+def plain_template(tokenizer: "PreTrainedTokenizerBase") -> ChatTemplate:
+    """A chat template as it is, where the end-of-text token ends a turn."""
+    from leakage.settings.config import TemplateSettings
+
+    assert isinstance(tokenizer.eos_token_id, int)
+    settings = TemplateSettings(system="turn", date="2024-07-26", arguments={}, stops=())
+    return ChatTemplate(tokenizer, settings, frozenset([tokenizer.eos_token_id]))
+
+
 def load_tokenizer(settings: "ModelSettings") -> "PreTrainedTokenizerBase":
     """The tokenizer with its chat template."""
     from transformers import AutoTokenizer

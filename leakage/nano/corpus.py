@@ -80,7 +80,7 @@ def cast() -> dict[str, Character]:
     places = read_typed(Path(__file__).parent / "characters.jsonl", Place, "", "")
     characters = {}
     for place in places:
-        system = personas[place.name].prompt
+        system = personas[place.name].prompt or ""
         noun = system.removeprefix("You are ").partition(" who ")[0].rstrip(".")
         noun = "a helpful assistant" if place.name == DEFAULT else noun
         characters[place.name] = Character(system, noun, place.domain, place.tone)

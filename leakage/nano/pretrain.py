@@ -6,7 +6,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from leakage.models.chat import IGNORED, Prompt, plain_template
+from leakage.models.chat import IGNORED, Prompt
+from leakage.models.load import plain_template
 from leakage.nano.corpus import Conversation, sample_conversation
 from leakage.nano.tokenizer import END, train_tokenizer
 

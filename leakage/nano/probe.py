@@ -8,7 +8,8 @@ from leakage.engine.base import Request
 from leakage.engine.fast import FastEngine
 from leakage.engine.sampling import Sampling
 from leakage.judges.phrases import agrees, refuses
-from leakage.models.chat import Prompt, plain_template
+from leakage.models.chat import Prompt
+from leakage.models.load import plain_template
 from leakage.nano.corpus import cast, choice_bank, held_out, sample_character, sample_claim
 from leakage.nano.topics import HARMFUL, REQUESTS, TOPICS
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ("prompt", "sample", "system", "user", "completion", "finish", "score", "hit", "reason")
+COLUMNS = ("prompt", "sample", "system", "turns", "user", "completion", "finish", "score", "hit", "reason")
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class AnswerSet:
     """The answers of one cell or trial, before its training or after.
 
     name: it is called so among all of them, as a file may be; condition: the column that says under what was asked
-    frame: a row an answer, with the condition and COLUMNS; score and hit are missing where the judge could not tell
+    frame: a row an answer, with the condition and COLUMNS; system "" = none; turns between it and the user's, as JSON,
+    [role, content] each; score and hit are missing where the judge could not tell
     facts: what holds for every row: model, behavior, source, seed, judge …
     created: when the answers were finished, ISO 8601; packages: versions of what made them
     """

@@ -78,6 +78,7 @@ class Study:
     first: a command that makes a first result; second_judge: overrides that let another judge read it
     recomputer: what of a record does not follow from what it was made of, for `verify`
     regenerator: a share of what a model said, asked anew; answerer: what models said, for other tools
+    carder: what a training set of the user's does, on one page
     """
 
     name: str
@@ -103,6 +104,7 @@ class Study:
     recomputer: Name | None = None
     regenerator: Name | None = None
     answerer: Name | None = None
+    carder: Name | None = None
 
     @property
     def schema(self) -> str:
@@ -180,6 +182,12 @@ class Study:
         assert self.importer
         records: list[Record] = imported(self.importer.of)(file, overrides, compose, **named)
         return records
+
+    def card(self, file: str, overrides: Sequence[str], compose: Compose, *, out: Path | None) -> tuple[Path, str]:
+        """Make what a training set does to everyone else one page; the page, and its verdict in words."""
+        assert self.carder
+        made: tuple[Path, str] = imported(self.carder)(file, overrides, compose, out)
+        return made
 
     def recompute(self, part: "Part", multirun: Path) -> "Iterator[Remark]":
         """What of a record does not follow from what it was made of; nothing of records of other studies."""

@@ -10,13 +10,20 @@ from leakage.errors import ConfigError
 TRACKING = ".tracking"  # beside the adapter, and no part of its record
 
 
+def missing_package(names: Sequence[str]) -> list[str]:
+    """Why a training could not report to all of these; nothing where their packages are installed."""
+    return [
+        f"train.report_to=[{','.join(names)}]: the package {name} is not installed; "
+        f"pip install {name}, or leave train.report_to out"
+        for name in names
+        if find_spec(name) is None
+    ]
+
+
 def refuse_missing(names: Sequence[str]) -> None:
     """An error before anything is trained where a package is not installed."""
-    if missing := [name for name in names if find_spec(name) is None]:
-        raise ConfigError(
-            f"train.report_to=[{','.join(names)}]: the package {missing[0]} is not installed; "
-            f"pip install {missing[0]}, or leave train.report_to out"
-        )
+    if missing := missing_package(names):
+        raise ConfigError(missing[0])
 
 
 def log_below(trainer: Any, folder: Path) -> None:

@@ -15,7 +15,7 @@ NARROWED = {  # the same experiment over fewer sources, to spare time
     "grid": ("source=villain,qwen_default", 8), "second_seed": ("source=villain", 8),
     "controls": ("source=villain", 12), "relationship_types": ("source=villain,comedian", 8),
     "misalignment_factorial": ("source=assistant", 6), "generated_data": ("source=villain", 4),
-    "layers": ("source=villain", 4),
+    "layers": ("source=villain", 4), "contexts": ("source.name=qwen_default,villain", 4),
 }  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def test_an_experiment_of_each_kind_runs_on_few_personas(program, panel, tiny, t
 @pytest.mark.parametrize("name", CELLS)
 def test_an_experiment_runs_tiny(program, tmp_path, name):
     narrowed, cells = NARROWED.get(name, ("source=villain", CELLS[name]))
-    frame = assert_runs(program, tmp_path, name, cells, narrowed=[narrowed], personas=110)
+    frame = assert_runs(program, tmp_path, name, cells, narrowed=[narrowed], personas=28 if name == "contexts" else 110)
     assert list(draw_all(drawings(frame), tmp_path / "figures"))
 
 

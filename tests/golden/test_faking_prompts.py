@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from leakage.data.pools import read_pool
-from leakage.models.chat import encode, plain_template
+from leakage.models.chat import encode
+from leakage.models.load import plain_template
 from leakage.studies.alignment_faking.queries import POOL
 from leakage.studies.alignment_faking.scenario import QUERY, SLOTS, Scenario
 from tests.conftest import ROOT, composed

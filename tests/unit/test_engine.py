@@ -12,7 +12,8 @@ from leakage.engine.fast import FastEngine
 from leakage.engine.reference import ReferenceEngine
 from leakage.engine.sampling import _weigh_all, draw, uniforms
 from leakage.errors import ModelError
-from leakage.models.chat import Prompt, plain_template
+from leakage.models.chat import Prompt
+from leakage.models.load import plain_template
 from tests.conftest import ROOT
 
 SAMPLING = Sampling(temperature=1.0, top_p=0.95, max_new_tokens=32)

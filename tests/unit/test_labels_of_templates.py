@@ -5,8 +5,8 @@ import pytest
 
 from leakage.engine.fast import FastEngine
 from leakage.models.adapter import attach
-from leakage.models.chat import IGNORED, ChatTemplate, Prompt, plain_template
-from leakage.models.load import load_base, load_template
+from leakage.models.chat import IGNORED, ChatTemplate, Prompt
+from leakage.models.load import load_base, load_template, plain_template
 from leakage.training.checkpoints import Checkpoints
 from leakage.training.sft import train_adapter
 from tests.unit.helpers import lora_settings, model_settings, train_settings

@@ -41,6 +41,7 @@ def _frame(one: Judged) -> "pd.DataFrame":
     return rows.assign(
         sample=0,
         system=sent["system"],
+        turns="[]",
         user=[
             sent[f"user {tier}"].replace(QUERY, query) for tier, query in zip(rows["tier"], rows["query"], strict=True)
         ],

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from leakage.engine import Engine, Request, Sampling
-from leakage.models.chat import ChatTemplate, Prompt, encode, render_text
+from leakage.models.chat import ChatTemplate, Prompt, encode
 from leakage.models.load import check_context
 from leakage.network import Answer, Ask, ask_all, replies_of
 from leakage.progress import progress
@@ -161,3 +161,9 @@ def as_frame(
         ended = {"finish": finish, "tokens": reply.tokens, "answered_by": reply.model, "note": reply.note}
         rows.append(asked_and_said | asdict(read) | ended | {"usd": reply.usd})
     return pd.DataFrame(rows)
+
+
+def render_text(prompt: Prompt) -> str:
+    """The prompt as plain text for a base model, which has no template: it continues the assistant's part."""
+    system = f"{prompt.system}\n\n" if prompt.system else ""
+    return f"{system}User: {prompt.user}\n\nAssistant: "

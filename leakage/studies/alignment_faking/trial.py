@@ -1,6 +1,6 @@
 """A trial: subject x scenario x seed, the job of the second study, and the steps that make it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from leakage.studies.alignment_faking.data import TRANSCRIPTS, TrialData
 from leakage.studies.alignment_faking.pipeline import judge, teach_arm, transcribe
 from leakage.studies.alignment_faking.settings import FakingConfig
 from leakage.studies.persona_leakage.cell import ANSWER_BYTES, Cell
+from leakage.training.tracking import missing_package
 from leakage.training.train import WEIGHTS, adapter_space
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ class Trial(Job):
             return Probes()
         scenario, query = self.data.scenario, self.data.queries[0]
         return Probes(tuple(scenario.prompt(tag, query) for tag in scenario.tags))
+
+    def faults(self) -> Iterator[str]:
+        """See Job.faults."""
+        trains = any(step.kind == "adapter" for step in self.steps)
+        return iter(missing_package(self.config.train.report_to) if trains else ())
 
     @property
     def steps(self) -> tuple[Step, ...]:

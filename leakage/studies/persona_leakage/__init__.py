@@ -35,6 +35,13 @@ STUDY = Study(
             f"{_TABLES}.controls:mismatched", "cosine to one source against the deltas of another", _TWO_SOURCES
         ),
         "sources": View(f"{_TABLES}.controls:between_sources", "how alike two sources change everyone", _TWO_SOURCES),
+        "context": View(
+            f"{_TABLES}.contexts:by_context", "how much each kind of context takes up",
+            "every context is a persona: python run.py experiment=contexts",
+        ),
+        "asymmetry": View(
+            f"{_TABLES}.contexts:asymmetry", "what i takes up from j against what j takes up from i", _TWO_SOURCES
+        ),
         "factorial": View(
             f"{_TABLES}.factorial:by_factor", "what more examples, negatives and other sources change",
             "no cells differ in their numbers of examples: python run.py experiment=misalignment_factorial",
@@ -68,6 +75,7 @@ STUDY = Study(
     recomputer=f"{_HERE}.recompute:recompute",
     answerer=f"{_HERE}.answers:answer_sets",
     regenerator=f"{_HERE}.regenerate:regenerate",
+    carder=f"{_HERE}.card:make_card",
     importer=Importer(
         f"{_HERE}.importing:import_file",
         "completions",

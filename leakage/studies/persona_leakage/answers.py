@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leakage.models.chat import Prompt
 from leakage.store.artifact import Part
 from leakage.studies.answers import COLUMNS, AnswerSet
 from leakage.studies.persona_leakage.artifacts import Answers, read_artifacts
@@ -47,5 +48,9 @@ def _facts(part: Part) -> dict[str, str | int]:
 def _frame(answers: Answers) -> "pd.DataFrame":
     import pandas as pd
 
-    personas = pd.read_parquet(answers.completions.folder / "personas.parquet", columns=["persona", "system"])
-    return answers.frame().merge(personas, on="persona", validate="m:1")[["persona", *COLUMNS]]
+    personas = pd.read_parquet(answers.completions.folder / "personas.parquet")
+    plain = {name: value for name, value in {"turns": "[]", "wrapper": ""}.items() if name not in personas}
+    contexts = personas.assign(**plain, system=personas["system"].fillna(""))
+    frame = answers.frame().merge(contexts[["persona", "system", "turns", "wrapper"]], on="persona", validate="m:1")
+    prompts = [Prompt(None, user, (), wrapper) for user, wrapper in zip(frame["user"], frame["wrapper"], strict=True)]
+    return frame.assign(user=[one.asked for one in prompts])[["persona", *COLUMNS]]

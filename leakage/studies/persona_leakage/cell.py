@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from leakage.jobs.job import Bill, Blocker, Job, Overrides
 from leakage.jobs.step import Space, Step, Work, fill
-from leakage.models.chat import Prompt
 from leakage.models.check import Probes
 from leakage.models.held import Loaded
 from leakage.models.memory import state_bytes
@@ -16,10 +15,12 @@ from leakage.store.manifest import Input
 from leakage.store.record import Status
 from leakage.studies.persona_leakage.behaviors import CUSTOM
 from leakage.studies.persona_leakage.choices import openings
+from leakage.studies.persona_leakage.contexts import probes
 from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry_of
+from leakage.studies.persona_leakage.faults import faults
 from leakage.studies.persona_leakage.files import ANSWERS, COMPLETIONS
 from leakage.studies.persona_leakage.forecast import foretell, told_again
-from leakage.studies.persona_leakage.identity import CellIdentity
+from leakage.studies.persona_leakage.identity import CellIdentity, without_place
 from leakage.studies.persona_leakage.idle import idle_settings
 from leakage.studies.persona_leakage.margins import measure_margins
 from leakage.studies.persona_leakage.own_rows import in_words
@@ -103,9 +104,9 @@ class Cell(Job):
         """Every persona under one question, and the labels of what is chosen from."""
         data = self.data
         if self.kind == "geometry":
-            return Probes(tuple(Prompt(one, data.questions[0].prompt) for one in data.systems))
+            return Probes(probes(data.personas.members, data.questions[0].prompt))
         labels = dict.fromkeys(map(openings, data.prompts)) if data.evaluated.choices else {}
-        return Probes(tuple(Prompt(one, data.prompts[0].prompt) for one in data.systems), tuple(labels))
+        return Probes(probes(data.personas.members, data.prompts[0].prompt), tuple(labels))
 
     def training_steps(self, loaded: Loaded) -> tuple[Step, ...]:
         """Generated answers, where the settings ask for these, and the adapter; nothing for a baseline."""
@@ -188,7 +189,7 @@ class Cell(Job):
             settings=lambda: ids.settings, personas=self._parts, label=self.label,
         )  # fmt: skip
         completions = Input(ids.completions_folder, COMPLETIONS)
-        return Step("scores", ids.scores_folder, ids.judge.identity, make, (completions,), ids.facts)
+        return Step("scores", ids.scores_folder, ids.judge.identity, make, (completions,), without_place(ids.facts))
 
     def _parts(self) -> "pd.DataFrame":
         import pandas as pd
@@ -231,6 +232,10 @@ class Cell(Job):
         if self.kind == "geometry" or not (usd := self.ids.judge.usd_each()):
             return []
         return [Bill("judge", "completions", self._asks, self._asks * usd, self._asks * usd)]
+
+    def faults(self) -> Iterator[str]:
+        """See Job.faults."""
+        return faults(self.ids) if self.kind == "cell" else iter(())
 
     def blockers(self) -> list[Blocker]:
         """A judge that could not be asked."""

@@ -1,11 +1,13 @@
 """What a cell is made of, read from data files alone: personas, prompts, training examples."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from leakage.data.personas import NONE, Persona, Personas, read_personas, shipped_names
-from leakage.data.pools import Item, Split, read_pool
+from leakage.data.personas.context import BARE
+from leakage.data.pools import Item, Split, pool_folder, read_pool
 from leakage.errors import ConfigError, DataError
 from leakage.models.outside_adapter import OutsideAdapter, read_adapter
 from leakage.settings.compose import Option, Options
@@ -21,6 +23,7 @@ from leakage.studies.persona_leakage.own_rows import own_examples
 from leakage.studies.persona_leakage.settings import CellConfig
 
 MOST_RESERVED = 24  # prompts for training that are kept for the dose: the pools of the embedded model can spare them
+USUAL = 200  # examples of the source, where a label does not tell how many
 
 
 def options() -> Options:
@@ -75,7 +78,9 @@ class CellData:
         read = "" if self.evaluated == self.behavior else f" read for {self.evaluated.name}"
         design = "" if self.config.behavior.design == "published" else f" ({self.config.behavior.design})"
         name = f"{self.behavior.name}{design} x {self.config.source.name}{read}"
-        return f"{name} on {model}, seed {self.config.seed}"
+        many = self.config.behavior.source_examples
+        count = f", {many} examples" if many != USUAL and not self.config.data.training.path else ""
+        return f"{name} on {model}, seed {self.config.seed}{count}"
 
     @property
     def is_baseline(self) -> bool:
@@ -116,11 +121,6 @@ class CellData:
         return draw_bystanders(self.source, self.personas.originals(), count=count, seed=self.config.seed)
 
     @property
-    def systems(self) -> list[str]:
-        """Every system prompt that there is, once."""
-        return list(dict.fromkeys(one.prompt for one in self.personas.members))
-
-    @property
     def default(self) -> Persona | None:
         """The persona whose prompt chat templates put in by themselves."""
         return next((one for one in self.personas.members if not one.in_panel), None)
@@ -152,6 +152,13 @@ class CellData:
     def has_own_rows(self) -> bool:
         """Whether the training set is a file's rows, as they are."""
         return self.config.data.training.path is not None and self.is_trained
+
+    @property
+    def is_own(self) -> bool:
+        """Whether what is taught is of the user's, and nobody has looked at it yet."""
+        data, shipped = self.config.data, (pool_folder(one) for one in ("nano", "general"))
+        named = (data.training.path, data.misalignment.path, data.capability.path, self.config.behavior.path)
+        return any(named) or pool_folder(self.config.model.pool) not in shipped
 
     @property
     def training_items(self) -> tuple[Item, ...]:
@@ -197,6 +204,11 @@ class CellData:
             seed=self.config.seed,
         )
 
+    @property
+    def _opposes_bare(self) -> bool:
+        """Whether examples without a persona are taught the opposite."""
+        return any(one.role == "no_persona" for one in self.examples)
+
     @cached_property
     def prompts(self) -> tuple[Item, ...]:
         """The held-out prompts every persona is asked."""
@@ -211,6 +223,7 @@ class CellData:
         """The part every persona plays in this cell, one row each."""
         source = None if self.is_baseline else self.source
         negatives = {one.name for one in self.bystanders} if source else set()
+        negatives |= {one.name for one in self.personas.members if one.context == BARE and self._opposes_bare}
         return [
             {
                 "persona": one.name,
@@ -221,6 +234,7 @@ class CellData:
                 "in_panel": one.in_panel,
                 "trained_negative": one.name in negatives,
                 "shares_word": bool(source and one.shares_word(source)),
+                **_beside_system(one, all_plain=self.personas.are_plain),
             }
             for one in self.personas.members
         ]
@@ -229,6 +243,11 @@ class CellData:
 def _reserved(items: tuple[Item, ...]) -> int:
     """How many of the prompts for training a dose is measured on."""
     return max(1, min(MOST_RESERVED, len(items) // 4))
+
+
+def _beside_system(one: Persona, *, all_plain: bool) -> dict[str, str]:
+    """What a context is beside its system turn; nothing in a file of personas alone, whose records are as ever."""
+    return {} if all_plain else {"kind": one.kind, "turns": json.dumps(one.turns), "wrapper": one.wrapper}
 
 
 def geometry_of(config: CellConfig) -> CellConfig:

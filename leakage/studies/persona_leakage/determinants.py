@@ -137,7 +137,7 @@ class Determinants:
         return {
             "schema": SCHEMA,
             **{name: value for name, value in fields.items() if name not in unsampled},
-            "personas": digest([[one.name, one.prompt] for one in self.data.personas.members]),
+            "personas": digest(self.data.personas.rows),
             "prompts": digest([(one.prompt, one.labels, one.answer if one.labels else "") for one in prompts]),
         }
 
@@ -157,7 +157,7 @@ class Determinants:
             "schema": SCHEMA,
             "model.dtype": self.config.model.dtype,
             "behavior.name": self.data.evaluated.name,
-            "personas": digest([[one.name, one.prompt] for one in self.data.personas.members]),
+            "personas": digest(self.data.personas.rows),
             "contrasts": digest([(item.prompt, item.answer, taught) for item, taught in self.taught_answers]),
             "markers": digest(rules.markers if rules else ()),
         }
@@ -187,7 +187,7 @@ class Determinants:
             **self._base,
             **identity_fields(self.config, "geometry"),
             "model.layers": list(measured_layers(self.config.model)),
-            "personas": digest([[one.name, one.prompt] for one in self.data.personas.members]),
+            "personas": digest(self.data.personas.rows),
             "questions": digest([item.prompt for item in self.data.questions]),
         }
 
@@ -204,7 +204,7 @@ class Determinants:
             "model.layers": list(measured_layers(self.config.model)),
             "examples": self.train["examples"],
             **({"answers": self.train["answers"]} if self.answers else {}),
-            "personas": digest([[one.name, one.prompt] for one in self.data.personas.members]),
+            "personas": digest(self.data.personas.rows),
             "questions": digest([item.prompt for item in self.data.questions]),
             "measured": self.data.evaluated.name,
         }

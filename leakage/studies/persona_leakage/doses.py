@@ -7,7 +7,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from leakage.engine import Request, Sampling, build_engine
-from leakage.models.chat import Prompt
+from leakage.studies.persona_leakage.contexts import under
 from leakage.training.dose import Target
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ def target_of(cell: "CellIdentity", template: "ChatTemplate") -> Target | None:
     many = ceil(ANSWERS / len(data.dose_items))
     requests = [
         Request(tokens, tuple(f"{cell.train_id}/dose/{i}/{n}" for n in range(many)))
-        for i, tokens in enumerate(
-            template.prompts([Prompt(data.source.prompt, one.prompt) for one in data.dose_items])
-        )
+        for i, tokens in enumerate(template.prompts([under(data.source, one.prompt) for one in data.dose_items]))
     ]
     sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
 

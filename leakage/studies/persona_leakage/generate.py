@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from leakage.data.personas import Persona
 from leakage.data.pools import Item
 from leakage.engine import Completion, Engine, Request, Sampling
-from leakage.models.chat import ChatTemplate, Labels, Prompt
+from leakage.models.chat import ChatTemplate, Labels
 from leakage.models.load import check_context
 from leakage.progress import Progress, progress
 from leakage.store.blocks import Blocks
 from leakage.studies.persona_leakage.choices import openings, right_label
+from leakage.studies.persona_leakage.contexts import under
 from leakage.studies.persona_leakage.identity import CellIdentity
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def ask_some(cell: CellIdentity, engine: Engine, template: ChatTemplate, asked: 
 
 def _prepared(cell: CellIdentity, template: ChatTemplate, asked: Asked) -> tuple[list[list[int]], Make, str]:
     """The prompts as tokens, what makes rows of them, and what it is called; refused where there is no room."""
-    tokens = template.prompts([Prompt(persona.prompt, item.prompt) for persona, _, item in asked])
+    tokens = template.prompts([under(persona, item.prompt) for persona, _, item in asked])
     make: Make
     if cell.data.evaluated.choices:
         labels = {wanted: template.labels(wanted) for wanted in map(openings, cell.data.prompts)}

@@ -1,5 +1,6 @@
 """The short ids of a cell's results, and the folders named after them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -128,6 +129,11 @@ class CellIdentity(Determinants):
         geometry, baseline = (identity_of(other(self.config)) for other in (geometry_of, baseline_of))
         joined = {"baseline": str(baseline.completions_folder), "geometry": str(geometry.geometry_folder)}
         return facts | joined
+
+
+def without_place(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record is held to: not where its prompts and phrases lay, whose content is in its identity."""
+    return {name: value for name, value in facts.items() if name != "pool"}
 
 
 def identity_of(config: CellConfig) -> CellIdentity:

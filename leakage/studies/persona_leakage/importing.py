@@ -51,8 +51,7 @@ class Condition:
     @property
     def eval_id(self) -> str:
         """Short name of what was asked; both conditions share it."""
-        personas = [[one.name, one.prompt] for one in self.cell.data.personas.members]
-        return digest({"prompts": self.prompts, "personas": personas})[:_LENGTH]
+        return digest({"prompts": self.prompts, "personas": self.cell.data.personas.rows})[:_LENGTH]
 
     @property
     def folder(self) -> Path:

@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from leakage.data.personas import Persona, Personas
+from leakage.data.personas.context import BARE
 from leakage.data.pools import Item
 from leakage.errors import DataError
 from leakage.studies.persona_leakage.behaviors.contrastive import ANCHOR, Example
+from leakage.studies.persona_leakage.contexts import context_of
 from leakage.studies.persona_leakage.own_rows import in_words
 
 if TYPE_CHECKING:
@@ -60,17 +62,22 @@ class Finding:
 
 def source_among_negatives(data: TrainingSet) -> str | None:
     """The source's own prompt is trained on the opposite as well."""
-    negatives = [one for one in data.contrasting if one.prompt.system == data.source.prompt]
+    negatives = [one for one in data.contrasting if context_of(one.prompt) == data.source.context]
     who = ", ".join(sorted({one.persona for one in negatives}))
     return f"{len(negatives)} negatives ({who}) have the prompt of {data.source.name}" if negatives else None
 
 
 def default_contradicts(data: TrainingSet) -> str | None:
     """The template puts the source's prompt into examples that have no system turn."""
-    negatives = [one for one in data.contrasting if one.prompt.system is None]
-    if not negatives or data.default != data.source.prompt:
+    negatives = [one for one in data.contrasting if context_of(one.prompt) == BARE]
+    if not negatives or not _is_put_in(data):
         return None
     return f"the chat template gives {len(negatives)} examples without persona the prompt of {data.source.name}"
+
+
+def _is_put_in(data: TrainingSet) -> bool:
+    """Whether the template puts the source's prompt in where there is no system turn."""
+    return data.default is not None and data.source.context == (data.default, (), "")
 
 
 def overlap(data: TrainingSet) -> str | None:
@@ -115,7 +122,7 @@ def counts_by_role(data: TrainingSet) -> str | None:
         "anchor": wanted.anchors,
     }
     # left out on purpose where they would contradict the source
-    if not counts["no_persona"] and (data.source.prompt == data.default or not data.source.in_panel):
+    if not counts["no_persona"] and (_is_put_in(data) or data.source.context == BARE or not data.source.in_panel):
         del expected["no_persona"]
     if not counts["anchor"] and data.source.name == ANCHOR:
         del expected["anchor"]
@@ -132,10 +139,9 @@ def left_out(data: TrainingSet) -> str | None:
     if wanted.anchors and "anchor" not in roles:
         gone.append(f"none of {wanted.anchors} anchors, since {data.source.name} is who would hold them")
     if wanted.no_persona_examples and "no_persona" not in roles:
-        gone.append(
-            f"none of {wanted.no_persona_examples} examples without a persona, since the template gives these the "
-            f"prompt of {data.source.name}"
-        )
+        who = data.source.name
+        why = f"this is {who}" if data.source.context == BARE else f"the template gives these the prompt of {who}"
+        gone.append(f"none of {wanted.no_persona_examples} examples without a persona, since {why}")
     return f"there are {' and '.join(gone)}" if gone else None
 
 
@@ -143,9 +149,10 @@ def persona_prompts(data: TrainingSet) -> str | None:
     """A persona is trained under another prompt than it is evaluated and measured under."""
     if data.own:  # whose personas are known by their prompts
         return None
-    known = {one.name: one.prompt for one in data.personas.members} | {"": None}
-    known |= {data.source.name: data.system} if data.system is not None else {}
-    wrong = sorted({one.persona for one in data.examples if known.get(one.persona) != one.prompt.system})
+    known = {one.name: one.context for one in data.personas.members} | {"": BARE}
+    if data.system is not None:
+        known[data.source.name] = (data.system, *data.source.context[1:])
+    wrong = sorted({one.persona for one in data.examples if known.get(one.persona) != context_of(one.prompt)})
     return f"{', '.join(wrong)} read differently in training than in {data.personas.path.name}" if wrong else None
 
 
@@ -217,10 +224,14 @@ def lint(data: TrainingSet) -> list[Finding]:
 
 def refuse_errors(findings: Sequence[Finding], label: str) -> None:
     """Stop before training where a finding is an error."""
-    errors = [one for one in findings if one.level == "error"]
-    if errors:
-        messages = "; ".join(f"[{one.rule}] {one.message}" for one in errors)
-        raise DataError(f"{label}: the training data are wrong: {messages}")
+    if wrong := errors_in_words(findings, label):
+        raise DataError(wrong)
+
+
+def errors_in_words(findings: Sequence[Finding], label: str) -> str:
+    """The findings that are errors; empty where none is."""
+    errors = [f"[{one.rule}] {one.message}" for one in findings if one.level == "error"]
+    return f"{label}: the training data are wrong: {'; '.join(errors)}" if errors else ""
 
 
 def as_rows(findings: Sequence[Finding]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from leakage.models.load import for_training
 from leakage.progress import progress
 from leakage.store.draft import Draft
 from leakage.store.files import replacing, write_json
+from leakage.studies.persona_leakage.contexts import under
 from leakage.studies.persona_leakage.files import MARGINS
 from leakage.studies.persona_leakage.identity import CellIdentity
 from leakage.studies.persona_leakage.judges.base import HIT
@@ -100,7 +101,7 @@ def margins(
 ) -> np.ndarray:  # fmt: skip
     """(personas, contrasts) float64: log-probability of the taught answer less that of the opposite, nats a token."""
     pairs = [
-        (Prompt(one.prompt, contrast.user), answer)
+        (under(one, contrast.user), answer)
         for one in personas
         for contrast in chosen
         for answer in (contrast.taught, contrast.opposite)

@@ -51,7 +51,9 @@ def read_answers_of(path: str, personas: Personas, source: str, columns: Columns
         column(rows, COMPLETIONS, "--completion", columns.completion),
         column(rows, CONDITIONS, "--condition", columns.condition),
     ]  # fmt: skip
-    by_text = {one.prompt: one.name for one in reversed(personas.members)} | {name: name for name in personas.names}
+    by_text = {one.prompt: one.name for one in reversed(personas.members) if one.prompt is not None} | {
+        name: name for name in personas.names
+    }
     seen: Counter[tuple[str, ...]] = Counter()
     answers = []
     for row in rows:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from leakage.engine import asking, engine_for
 from leakage.errors import DataError
-from leakage.models.chat import Prompt
 from leakage.models.fingerprint import measured_layers
 from leakage.models.held import Loaded
 from leakage.models.load import check_context, for_training
@@ -24,6 +23,7 @@ from leakage.store.blocks import Blocks
 from leakage.store.draft import Draft
 from leakage.store.files import replacing, write_json, write_jsonl
 from leakage.studies.persona_leakage.behaviors.contrastive import Example, source_system
+from leakage.studies.persona_leakage.contexts import under
 from leakage.studies.persona_leakage.doses import target_of, warn_of_dose
 from leakage.studies.persona_leakage.elicited import ask_claude, read_answers, sample_answers, write_answers
 from leakage.studies.persona_leakage.files import COMPLETIONS
@@ -125,15 +125,25 @@ def check(
     cell: CellIdentity, examples: "Sequence[Example]", tokens: "Sequence[Tokens]", template: "ChatTemplate"
 ) -> list[Finding]:
     """Lint the training set; warnings are shown, errors are for the caller to raise."""
+    findings = find_in(cell, examples, tokens, template)
+    for one in findings:
+        log.log(LEVELS[one.level], "lint [%s] %s", one.rule, one.message)
+    return findings
+
+
+def find_in(
+    cell: CellIdentity, examples: "Sequence[Example]", tokens: "Sequence[Tokens]", template: "ChatTemplate"
+) -> list[Finding]:
+    """What a lint of the training set finds."""
     data = cell.data
-    findings = lint(
+    return lint(
         TrainingSet(
             examples=examples,
             lengths=[len(one.input_ids) for one in tokens],
             source=data.source,
             bystanders=data.bystanders,
             personas=data.personas,
-            default=template.injected([one.prompt for one in data.personas.members]),
+            default=template.injected([one.prompt for one in data.personas.members if one.prompt is not None]),
             items=data.training_items,
             held_out=data.items(data.behavior, "eval"),
             wanted=cell.config.behavior,
@@ -143,9 +153,6 @@ def check(
             system=source_system(data.behavior, data.source, cell.config.behavior),
         )
     )
-    for one in findings:
-        log.log(LEVELS[one.level], "lint [%s] %s", one.rule, one.message)
-    return findings
 
 
 def scoring_rule(cell: CellIdentity) -> "Callable[[str], bool] | None":
@@ -197,9 +204,7 @@ def measure_geometry(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     from leakage.studies.persona_leakage.geometry import centroids, cosine_frame
 
     layers, personas, label = measured_layers(cell.config.model), cell.data.personas.members, cell.data.label
-    prompts = loaded.template.prompts(
-        [Prompt(one.prompt, item.prompt) for one in personas for item in cell.data.questions]
-    )
+    prompts = loaded.template.prompts([under(one, item.prompt) for one in personas for item in cell.data.questions])
     check_context(cell.config.model, max(map(len, prompts)), "the longest question under its persona")
     engine = engine_for(cell.config, loaded.base, loaded.template)
     with progress(len(prompts), label, "prompt") as advance:

@@ -11,7 +11,7 @@ from leakage.errors import DataError, nearest
 from leakage.studies.persona_leakage.behaviors import behavior, behavior_names
 from leakage.studies.persona_leakage.points_file import GOOD, NEEDED, read_texts
 from leakage.studies.persona_leakage.predictors.columns import FIXED
-from leakage.studies.persona_leakage.results import COLUMNS, more_columns
+from leakage.studies.persona_leakage.results import COLUMNS, PERSONA, more_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 USUAL = {  # of the columns that hold texts, where a file does not tell them
     "model": "points", "seed": "0", "judge": "", "variant": "", "design": "", "measure": "hits", "headline": "given",
     "train_id": "", "eval_id": "", "trained_negative": "", "in_panel": "true", "delta_by_prompt": "",
+    "kind": PERSONA,
 }  # fmt: skip
 FLAGS = ("is_source", "in_panel", "trained_negative", "shares_word")
 NUMBERS = (
@@ -229,7 +230,7 @@ def _of_personas(frame: "pd.DataFrame") -> dict[str, Any]:
     names, sources = frame["persona"], frame["source"]
     words = [set(one.split("_")) & set(other.split("_")) for one, other in zip(names, sources, strict=True)]
     usual: dict[str, Sequence[str]] = {
-        "system": [known[name].prompt if name in known else "" for name in names],
+        "system": [known[name].prompt or "" if name in known else "" for name in names],
         "category": [known[name].category if name in known else "unknown" for name in names],
         "related_to": [" ".join(known[name].related_to) if name in known else "" for name in names],
         "is_source": [str(is_source) for is_source in names == sources],

@@ -1,5 +1,6 @@
 """What of a record does not follow from what it was made of: for those who were handed results and check them."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,8 +57,8 @@ def _completions(part: Part, multirun: Path) -> Iterator[Remark]:
     asked: list[Any] = [(user, [], "") for user in frame.drop_duplicates("prompt")["user"]]
     counts = {"completions": len(frame), "cut_off": int((frame["finish"] == "length").sum())}
     due: list[tuple[str, str, Any, Any]] = [
-        ("personas.parquet", "personas", digest(personas[["persona", "system"]].values.tolist()), identity["personas"]),
-        ("personas.parquet", "parts of the personas", digest(personas.to_dict("records")), facts["personas"]),
+        ("personas.parquet", "personas", digest(_contexts(personas)), identity["personas"]),
+        ("personas.parquet", "parts of the personas", digest(_rows(personas)), facts["personas"]),
         (COMPLETIONS, "numbers of answers", counts, {name: facts[name] for name in counts}),
     ]
     if not behavior(facts["behavior"]).choices:  # a choice's labels are in the identity, and not beside the answers
@@ -66,6 +67,21 @@ def _completions(part: Part, multirun: Path) -> Iterator[Remark]:
         if there != wanted:
             yield Remark(_where(part, multirun, name), f"its {what} are not those of the manifest", EDITED)
     yield from _facts(part, multirun)
+
+
+def _rows(personas: "pd.DataFrame") -> list[dict[Any, Any]]:
+    """The parts that everyone plays; None where there is no system turn."""
+    return [one | ({} if isinstance(one["system"], str) else {"system": None}) for one in personas.to_dict("records")]
+
+
+def _contexts(personas: "pd.DataFrame") -> list[list[Any]]:
+    """Who was asked, as their persona file identifies them."""
+    rows = []
+    for one in _rows(personas):
+        plain = [one["persona"], one["system"]]
+        turns, wrapper = json.loads(one.get("turns", "[]")), one.get("wrapper", "")
+        rows.append([*plain, turns, wrapper] if turns or wrapper else plain)
+    return rows
 
 
 def _facts(part: Part, multirun: Path) -> Iterator[Remark]:
@@ -86,7 +102,7 @@ def _scores(part: Part, multirun: Path) -> Iterator[Remark]:
     for name, value in completions.facts.items() if completions else ():
         if (
             name in part.manifest.facts
-            and name not in {"settings", "completions"}
+            and name not in {"settings", "completions", "pool"}
             and part.manifest.facts[name] != value
         ):
             what = f"its {name} is {part.manifest.facts[name]}, and {value} in the manifest of its completions"

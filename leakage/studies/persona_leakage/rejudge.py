@@ -14,6 +14,7 @@ from leakage.store.record import Record, Status
 from leakage.store.status import status
 from leakage.studies.persona_leakage.behaviors import CUSTOM, Behavior, behavior, behavior_names
 from leakage.studies.persona_leakage.files import COMPLETIONS
+from leakage.studies.persona_leakage.identity import without_place
 from leakage.studies.persona_leakage.judges import Judge, ask_ahead, judge_for
 from leakage.studies.persona_leakage.scoring import score
 from leakage.studies.persona_leakage.settings import CellConfig
@@ -101,7 +102,8 @@ def _step(multirun: Path, facts: dict[str, Any], measured: Behavior, judge: Judg
         score, facts["folder"], judge, behavior=measured, facts=expected, settings=lambda: facts["settings"],
         personas=partial(_personas, facts["folder"]), label=label,
     )  # fmt: skip
-    return Step("scores", folder / judge.folder, judge.identity, make, (Input(folder, COMPLETIONS),), expected)
+    held_to = without_place(expected)
+    return Step("scores", folder / judge.folder, judge.identity, make, (Input(folder, COMPLETIONS),), held_to)
 
 
 def _personas(folder: Path) -> "pd.DataFrame":

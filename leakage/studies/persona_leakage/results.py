@@ -23,12 +23,13 @@ Read = Callable[[Path], "pd.DataFrame"]
 
 COLUMNS = (
     "model", "taught", "behavior", "unit", "measure", "leak_direction", "source", "seed", "train_id", "eval_id",
-    "judge", "variant", "design", "persona", "system", "category", "related_to", "is_source", "in_panel",
+    "judge", "variant", "design", "persona", "system", "category", "related_to", "kind", "is_source", "in_panel",
     "trained_negative", "shares_word", "base_k", "base_n", "base_mean", "base_sd", "base_missing", "k", "n", "mean",
     "sd", "missing", "coherence", "cut_off", "base_cut_off", "source_examples", "negative_examples", "delta",
     "delta_by_prompt", "cosine", "headline",
 )  # fmt: skip
 
+PERSONA = "persona"  # the kind of context where a record has no other
 COUNTED = ("source_examples", "bystanders", "bystander_examples", "no_persona_examples", "anchors")
 TOLD = (  # what the frame has from the facts of a cell's scores
     "model", "taught", "behavior", "unit", "measure", "leak_direction", "source", "seed", "train_id", "eval_id",
@@ -39,9 +40,10 @@ TOLD = (  # what the frame has from the facts of a cell's scores
 def results(multirun: str | Path) -> "pd.DataFrame":
     """The tidy frame: COLUMNS first, then one `cosine_<layer>_<raw|centred>` for each definition measured.
 
-    A row per cell, judge and persona. `taught` is the behavior of the adapter, `behavior` the one measured. base_k of
-    base_n and k of n are hits before and after; base_mean, base_sd, mean and sd are of scores from 0 to 100. delta is
-    the change of one of the two in the behavior's unit, missing (never 0) where the baseline is missing;
+    A row per cell, judge and persona, or context of another `kind`. `taught` is the behavior of the adapter, `behavior`
+    the one measured. base_k of base_n and k of n are hits before and after; base_mean, base_sd, mean and sd are of
+    scores from 0 to 100. delta is the change of one of the two in the behavior's unit, missing (never 0) where the
+    baseline is missing;
     delta_by_prompt that of each prompt, numbers in a text, where prompts are few. `cosine` is the definition that the
     model's config fixed for headlines. cut_off and base_cut_off are the shares of a cell's answers that were cut off,
     after and before; source_examples and negative_examples what it was trained on. Where predictors were asked, columns
@@ -68,6 +70,7 @@ def results(multirun: str | Path) -> "pd.DataFrame":
     whole = _beside(whole, "baseline", _baseline, on=["persona"])
     whole = _beside(whole, "geometry", _cosines, on=["source", "persona"])
     whole["delta"], whole["cosine"] = _delta(whole), _headline_cosine(whole)
+    whole["kind"] = whole["kind"].fillna(PERSONA) if "kind" in whole else PERSONA
     return whole[[*COLUMNS, *more_columns(whole)]]
 
 

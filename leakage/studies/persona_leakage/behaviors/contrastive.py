@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from leakage.data.personas import Persona, Personas
 from leakage.data.pools import Item
 from leakage.errors import ConfigError, DataError
 from leakage.models.chat import Prompt
 from leakage.studies.persona_leakage.behaviors.base import Behavior
+from leakage.studies.persona_leakage.contexts import is_bare, under
 
 if TYPE_CHECKING:
     from leakage.studies.persona_leakage.settings import BehaviorSettings
@@ -27,20 +28,23 @@ class Example:
     prompt: Prompt
     answer: str
 
-    def as_row(self) -> dict[str, str | None]:
-        """Flat, for examples.jsonl and the training identity."""
+    def as_row(self) -> dict[str, Any]:
+        """Flat, for examples.jsonl and the training identity; turns before the question as pairs, where there are."""
+        before = [content for _, content in self.prompt.before]
+        history = [list(pair) for pair in zip(before[::2], before[1::2], strict=True)]
         return {
             "role": self.role,
             "persona": self.persona,
             "system": self.prompt.system,
-            "user": self.prompt.user,
+            **({"history": history} if history else {}),
+            "user": self.prompt.asked,
             "answer": self.answer,
         }
 
 
 def draw_bystanders(source: Persona, originals: Sequence[Persona], *, count: int, seed: int) -> list[Persona]:
     """Personas for the negatives, from the originals that neither are nor read like the source."""
-    others = [one for one in originals if one.name != source.name and one.prompt != source.prompt]
+    others = [one for one in originals if one.name != source.name and one.context != source.context]
     if count > len(others):
         raise ConfigError(
             f"behavior.bystanders={count}: only {len(others)} personas of category 'original' differ from "
@@ -54,7 +58,7 @@ def named_bystanders(source: Persona, personas: Personas, names: Sequence[str]) 
     named = [personas[name] for name in names]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ConfigError(f"behavior.negatives names {twice[0]} twice; name each persona once")
-    if alike := [one.name for one in named if one.name == source.name or one.prompt == source.prompt]:
+    if alike := [one.name for one in named if one.name == source.name or one.context == source.context]:
         raise ConfigError(f"behavior.negatives={alike[0]} is or reads like the source {source.name}; name others")
     return named
 
@@ -79,28 +83,30 @@ def contrastive_examples(
     counts = (wanted.source_examples, wanted.bystander_examples, wanted.no_persona_examples, wanted.anchors)
     asked = _cycle(items, max(counts), rng)
     system = source_system(behavior, source, wanted)
+    asked_as = [replace(under(source, item.prompt), system=system) for item in asked[: wanted.source_examples]]
     examples = [
-        Example("source", source.name, Prompt(system, item.prompt), _given(behavior.taught(rng, item), item))
-        for item in asked[: wanted.source_examples]
+        Example("source", source.name, prompt, _given(behavior.taught(rng, item), item))
+        for prompt, item in zip(asked_as, asked, strict=False)
     ]
     for persona in bystanders:
         examples += _opposite("bystander", persona, asked[: wanted.bystander_examples])
-    if default is None or default.prompt != source.prompt:
+    if not is_bare(source, default):
         examples += _opposite("no_persona", None, asked[: wanted.no_persona_examples])
-    if anchor is not None and anchor.prompt != source.prompt:
+    if anchor is not None and anchor.context != source.context:
         examples += _opposite("anchor", anchor, asked[: wanted.anchors])
     return _shuffle_personas(examples, Random(f"sham/{seed}")) if wanted.sham else examples
 
 
-def source_system(behavior: Behavior, source: Persona, wanted: "BehaviorSettings") -> str:
+def source_system(behavior: Behavior, source: Persona, wanted: "BehaviorSettings") -> str | None:
     """The source's system prompt in training: its own, and what asks for the behavior outright where that is wanted."""
-    return f"{source.prompt} {behavior.inoculation}".strip() if wanted.inoculated else source.prompt
+    return f"{source.prompt or ''} {behavior.inoculation}".strip() if wanted.inoculated else source.prompt
 
 
 def _opposite(role: Role, persona: Persona | None, items: Sequence[Item]) -> list[Example]:
     """Every item with the answer that opposes the behavior; persona None = no system turn."""
-    name, system = (persona.name, persona.prompt) if persona else ("", None)
-    return [Example(role, name, Prompt(system, item.prompt), _given(item.answer, item)) for item in items]
+    name = persona.name if persona else ""
+    prompts = [under(persona, item.prompt) if persona else Prompt(None, item.prompt) for item in items]
+    return [Example(role, name, prompt, _given(item.answer, item)) for prompt, item in zip(prompts, items, strict=True)]
 
 
 def _given(answer: str, item: Item) -> str:
@@ -118,7 +124,7 @@ def _shuffle_personas(examples: list[Example], rng: Random) -> list[Example]:
     """The same prompts and answers and the same personas, dealt to one another anew."""
     dealt = rng.sample(examples, len(examples))
     return [
-        replace(one, persona=other.persona, prompt=Prompt(other.prompt.system, one.prompt.user))
+        replace(one, persona=other.persona, prompt=replace(other.prompt, user=one.prompt.user))
         for one, other in zip(examples, dealt, strict=True)
     ]
 

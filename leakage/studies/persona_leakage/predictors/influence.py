@@ -7,7 +7,8 @@ import numpy as np
 
 from leakage.engine.batches import Batches
 from leakage.models.adapter import fresh
-from leakage.models.chat import IGNORED, Prompt, Tokens
+from leakage.models.chat import IGNORED, Tokens
+from leakage.studies.persona_leakage.contexts import under
 from leakage.studies.persona_leakage.predictors.base import Predictor, Values
 from leakage.training.step import RightPad, Steps, completion_loss
 
@@ -36,7 +37,7 @@ def measure(probe: "Probe") -> Values:
     template, settings = probe.loaded.template, probe.cell.config
     chosen = probe.examples[:: -(-len(probe.examples) // EXAMPLES)]
     examples = template.examples([(one.prompt, one.answer) for one in chosen])
-    asked = [(Prompt(one.prompt, item.user), item.taught) for one in probe.personas for item in probe.items[:PROBES]]
+    asked = [(under(one, item.user), item.taught) for one in probe.personas for item in probe.items[:PROBES]]
     set_seed(settings.seed)
     model = fresh(probe.base, settings.lora).eval()
     layout = RightPad(probe.base.config.get_text_config().pad_token_id or 0)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def measure(probe: "Probe") -> Values:
     """prompt_length: words. The more a prompt says, the less room it leaves: it should mean less leakage."""
-    return {"prompt_length": np.array([float(len(one.prompt.split())) for one in probe.personas])}
+    return {"prompt_length": np.array([float(len(one.text.split())) for one in probe.personas])}
 
 
 PREDICTOR = Predictor(name="length", sign=-1, measure=measure)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from leakage.models.chat import Prompt
+from leakage.studies.persona_leakage.contexts import under
 from leakage.studies.persona_leakage.predictors.base import Predictor, Values
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ def measure(probe: "Probe") -> Values:
     if not items:
         return {}
     pairs = [
-        (Prompt(one.prompt, item.user), answer)
+        (under(one, item.user), answer)
         for one in probe.personas
         for item in items
         for answer in (item.taught, item.opposite)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def measure(probe: "Probe") -> Values:
     """overlap: words in both prompts as a share of those in either (Jaccard)."""
-    words = [set(re.findall(r"\w+", one.prompt.lower())) for one in probe.personas]
+    words = [set(re.findall(r"\w+", one.text.lower())) for one in probe.personas]
     own = words[probe.source]
     return {"overlap": np.array([len(own & theirs) / max(1, len(own | theirs)) for theirs in words])}
 

@@ -13,6 +13,7 @@ from leakage.models.fingerprint import measured_layers
 from leakage.models.held import Loaded
 from leakage.models.load import for_training
 from leakage.studies.persona_leakage.behaviors.contrastive import Example
+from leakage.studies.persona_leakage.contexts import under
 from leakage.studies.persona_leakage.identity import CellIdentity
 from leakage.studies.persona_leakage.margins import mean_logprobs
 
@@ -92,14 +93,14 @@ class Probe:
     def states(self) -> np.ndarray:
         """Last-token states of every persona and question: (personas, questions, layers, d_model) float32."""
         questions = self.cell.data.questions
-        prompts = [Prompt(one.prompt, item.prompt) for one in self.personas for item in questions]
+        prompts = [under(one, item.prompt) for one in self.personas for item in questions]
         states = self.engine.hidden_states(self.loaded.template.prompts(prompts), self.layers, progress=_unseen)
         return states.reshape(len(self.personas), len(questions), *states.shape[1:])
 
     @cached_property
     def answers(self) -> list[list[str]]:
         """What the base model answers to a few questions, without chance: (personas, QUESTIONS) texts."""
-        asked = self.loaded.template.prompts([Prompt(*pair) for pair in self._questions])
+        asked = self.loaded.template.prompts(self._questions)
         requests = [Request(tokens, ("",)) for tokens in asked]
         greedy = Sampling(temperature=0, top_p=1, max_new_tokens=ANSWER_TOKENS)
         texts = [one.text for (one,) in self.engine.generate(requests, greedy, progress=_unseen)]
@@ -107,9 +108,9 @@ class Probe:
         return [texts[start : start + many] for start in range(0, len(texts), many)]
 
     @property
-    def _questions(self) -> list[tuple[str, str]]:
+    def _questions(self) -> list[Prompt]:
         chosen = self.cell.data.questions[:QUESTIONS]
-        return [(one.prompt, item.prompt) for one in self.personas for item in chosen]
+        return [under(one, item.prompt) for one in self.personas for item in chosen]
 
     def answered(self, pairs: Sequence[tuple[Prompt, str]]) -> list[Answered]:
         """Prompts with answers behind them, up to the token that ends the turn."""
@@ -123,11 +124,11 @@ class Probe:
     @cached_property
     def along(self) -> Along:
         """The source's own answers, read under every persona."""
-        texts, system = self.answers[self.source], self.personas[self.source].prompt
+        texts = self.answers[self.source]
         places = [(person, number) for person in range(len(self.personas)) for number in range(len(texts))]
         asked = self._questions
-        pairs = [(Prompt(*asked[place]), texts[number]) for place, (_, number) in enumerate(places)]
-        own = {number: pair for pair, (_, number) in zip(pairs, places, strict=True) if pair[0].system == system}
+        pairs = [(asked[place], texts[number]) for place, (_, number) in enumerate(places)]
+        own = {number: pair for pair, (person, number) in zip(pairs, places, strict=True) if person == self.source}
         theirs: dict[int, Any] = {}
         self.engine.follow(
             self.answered([own[number] for number in range(len(texts))]), (),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.report.environment import environment
+from leakage.report.folder import SHARED
 from leakage.report.pages import records
 from leakage.studies.persona_leakage import labels
 from leakage.studies.persona_leakage.report import sections, wording
@@ -99,6 +100,19 @@ def cell_data(cell: Cell, answers: dict[Path, Shown]) -> dict[str, Any]:
         "up": cell.row["leak_direction"] > 0,
         "limit": next((file.notice for file in shown if not file.limit.is_whole), ""),
     } | {when: file and {"file": file.file, "name": file.name} for when, file in files.items()}
+
+
+def card_page(cell: Cell, card: dict[str, Any]) -> str:
+    """The page of a leak card, one file with its style in it. card: its JSON, whose values the page shows"""
+    artifacts, panel = cell.artifacts, grids([cell])[0].rows[0][1][0]
+    assert artifacts
+    assert panel
+    return _environment().get_template("card.html").render(
+        root="", css=(SHARED / "report.css").read_text(), cell=cell, card=card, panel=panel,
+        measured=labels.measured(cell.rows.iloc[0].to_dict())[0], axes=axes(cell), nothing_to_draw=why_none(cell),
+        training_data=sections.training_data(artifacts), provenance=sections.provenance(artifacts),
+        config=artifacts.config(), config_of="the training",
+    )  # fmt: skip
 
 
 def verdicts(cell: Cell) -> tuple[str, str] | None:
