@@ -102,7 +102,7 @@ def test_parquet_alone_packed_and_in_parts(tmp_path):
         ("a.csv", b'text,label\n"a,1\n', "close every quote"),
         ("a.csv", "text\nö\n".encode("latin-1"), "is not text in UTF-8"),
         ("a.parquet", b"PAR1", "is no whole Parquet file"),
-        ("a.jsonl.gz", gzip.compress(b'{"text": "a"}')[:-9], "cannot read"),
+        ("a.jsonl.gz", gzip.compress(b'{"text": "a"}', mtime=0)[:-9], "cannot read"),
         ("a.jsonl.gz", b'{"text": "a"}', "cannot read"),
         ("a.txt", b"a", "is none of .jsonl"),
     ],
