@@ -13,8 +13,8 @@ from leakage.models.chat import Prompt
 from leakage.models.held import Loaded
 from leakage.studies.persona_leakage.analysis.dose import by_dose
 from leakage.studies.persona_leakage.cell import Cell
-from leakage.studies.persona_leakage.data import baseline_of
 from leakage.studies.persona_leakage.margins import contrasts
+from leakage.studies.persona_leakage.needs import baseline_of
 from leakage.studies.persona_leakage.results import results
 from leakage.studies.persona_leakage.variants import name_variants
 from tests.unit.frames import cell as planted

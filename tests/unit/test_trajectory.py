@@ -19,8 +19,8 @@ from leakage.store.status import status
 from leakage.studies.persona_leakage import STUDY
 from leakage.studies.persona_leakage.analysis.trajectory import by_trajectory, by_turn, early_stop, passes
 from leakage.studies.persona_leakage.cell import Cell
-from leakage.studies.persona_leakage.data import baseline_of, geometry_of
 from leakage.studies.persona_leakage.figures.gallery import drawings
+from leakage.studies.persona_leakage.needs import baseline_of, geometry_of
 from leakage.studies.persona_leakage.recompute import recompute
 from leakage.studies.persona_leakage.results import results
 from leakage.training.train import WEIGHTS

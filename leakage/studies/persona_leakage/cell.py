@@ -10,19 +10,18 @@ from leakage.jobs.step import Space, Step, Work, fill
 from leakage.models.check import Probes
 from leakage.models.held import Loaded
 from leakage.models.memory import state_bytes
-from leakage.settings.overrides import override
 from leakage.store.manifest import Input
 from leakage.store.record import Status
-from leakage.studies.persona_leakage.behaviors import CUSTOM
 from leakage.studies.persona_leakage.choices import openings
 from leakage.studies.persona_leakage.contexts import probes
-from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry_of
+from leakage.studies.persona_leakage.data import CellData
 from leakage.studies.persona_leakage.faults import faults
 from leakage.studies.persona_leakage.files import ANSWERS, COMPLETIONS
 from leakage.studies.persona_leakage.forecast import foretell, told_again
 from leakage.studies.persona_leakage.identity import CellIdentity, without_place
 from leakage.studies.persona_leakage.idle import idle_settings
 from leakage.studies.persona_leakage.margins import measure_margins
+from leakage.studies.persona_leakage.needs import baseline_of, geometry_of, overrides_of_needs
 from leakage.studies.persona_leakage.own_rows import in_words
 from leakage.studies.persona_leakage.pipeline import bring, elicit, measure_geometry, question, teach
 from leakage.studies.persona_leakage.scoring import score
@@ -211,21 +210,8 @@ class Cell(Job):
 
     def needs_overrides(self, overrides: Overrides) -> list[Overrides]:
         """See Job.needs_overrides."""
-        if self.kind == "geometry":
-            return []
-        other = self.data.evaluated.name != self.data.behavior.name  # the baseline is of what is measured
-        dropped = {"source", "job"} | ({"behavior", "eval.behavior"} if other else set())
-        shared = tuple(one for one in overrides if not _changes(one, dropped))
-        measured = self._measured if other else ()
-        geometry, baseline = (*shared, *measured, "source=none", "job=geometry"), (*shared, *measured, "source=none")
-        return [geometry] if self.kind == "baseline" else [geometry, baseline]
-
-    @property
-    def _measured(self) -> Overrides:
-        """The overrides that teach what is measured, which a baseline is named after."""
-        name = self.config.eval.behavior or self.config.behavior.name
-        described = (override("behavior.path", self.config.behavior.path),) if name == CUSTOM else ()
-        return (f"behavior={name}", "eval.behavior=null", *described)
+        needed = overrides_of_needs(self.data, overrides)
+        return {"geometry": [], "baseline": needed[:1], "cell": needed}[self.kind]
 
     def bills(self) -> list[Bill]:
         """What a judge costs, where it costs anything."""
@@ -247,9 +233,3 @@ class Cell(Job):
         """Whether the judge's replies to all answers are there already."""
         answers = self.record(self.ids.completions_folder)
         return answers.status() is Status.DONE and self.ids.judge.can_read(answers.folder / COMPLETIONS)
-
-
-def _changes(override: str, keys: set[str]) -> bool:
-    """Whether an override sets one of the keys or something below it."""
-    key = override.lstrip("+~").partition("=")[0]
-    return any(key == one or key.startswith(f"{one}.") for one in keys)

@@ -8,10 +8,10 @@ from typing import Any
 from leakage.data.personas import NONE, Persona, Personas, read_personas, shipped_names
 from leakage.data.personas.context import BARE
 from leakage.data.pools import Item, Split, pool_folder, read_pool
-from leakage.errors import ConfigError, DataError
+from leakage.errors import DataError
 from leakage.models.outside_adapter import OutsideAdapter, read_adapter
 from leakage.settings.compose import Option, Options
-from leakage.studies.persona_leakage.behaviors import CUSTOM, Behavior, behavior, behavior_names
+from leakage.studies.persona_leakage.behaviors import Behavior, behavior
 from leakage.studies.persona_leakage.behaviors.contrastive import (
     ANCHOR,
     Example,
@@ -19,6 +19,7 @@ from leakage.studies.persona_leakage.behaviors.contrastive import (
     draw_bystanders,
     named_bystanders,
 )
+from leakage.studies.persona_leakage.contradictions import refuse_contradictions
 from leakage.studies.persona_leakage.own_rows import own_examples
 from leakage.studies.persona_leakage.settings import CellConfig
 
@@ -38,34 +39,9 @@ class CellData:
     config: CellConfig
 
     def __post_init__(self) -> None:
-        for key, name in (("behavior.name", self.config.behavior.name), ("eval.behavior", self.config.eval.behavior)):
-            if name is not None and name not in (names := [*behavior_names(), CUSTOM]):
-                raise ConfigError(f"{key}={name}: no such behavior; there are {', '.join(names)}")
-        if (by := self.config.behavior.answers) != "templates" and not self._phrases_tell:
-            raise ConfigError(
-                f"behavior.answers={by}: phrases cannot tell which answers show {self.behavior.name}; use templates"
-            )
-        if self.config.behavior.inoculated and not self.behavior.inoculation:
-            raise ConfigError(
-                f"control=inoculation: no sentence asks for {self.behavior.name}; give its file one: inoculation: …"
-            )
-        if self.config.adapter.train and self.config.adapter.path is None:
-            raise ConfigError("adapter.train=true trains on top of an adapter of yours; name it: adapter.path=…")
-        if self.config.train.until is not None and (self.behavior.choices or not self._rules_tell):
-            raise ConfigError(
-                f"train.until={self.config.train.until}: no phrases tell how far {self.behavior.name} is taken up; "
-                "train it to its last step (train.until=null)"
-            )
+        refuse_contradictions(self.config)
         if not self.is_baseline:
             _ = self.source  # an unknown persona is an error of the settings, not of the run
-
-    @property
-    def _phrases_tell(self) -> bool:
-        return self.behavior.unit == "rate" and self._rules_tell
-
-    @property
-    def _rules_tell(self) -> bool:
-        return self.behavior.rules_in(self.config.model.pool) is not None
 
     @property
     def label(self) -> str:
@@ -248,20 +224,3 @@ def _reserved(items: tuple[Item, ...]) -> int:
 def _beside_system(one: Persona, *, all_plain: bool) -> dict[str, str]:
     """What a context is beside its system turn; nothing in a file of personas alone, whose records are as ever."""
     return {} if all_plain else {"kind": one.kind, "turns": json.dumps(one.turns), "wrapper": one.wrapper}
-
-
-def geometry_of(config: CellConfig) -> CellConfig:
-    """The settings of the geometry that a cell is read against."""
-    return config.model_copy(update={"job": "geometry"})
-
-
-def baseline_of(config: CellConfig) -> CellConfig:
-    """The settings of the baseline that a cell is read against: what it measures, of nobody's teaching."""
-    measured = config.eval.behavior or config.behavior.name
-    return config.model_copy(
-        update={
-            "source": config.source.model_copy(update={"name": NONE}),
-            "behavior": config.behavior.model_copy(update={"name": measured}),
-            "eval": config.eval.model_copy(update={"behavior": None}),
-        }
-    )

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from leakage.store.files import digest
-from leakage.studies.persona_leakage.data import CellData, baseline_of, geometry_of
+from leakage.studies.persona_leakage.data import CellData
 from leakage.studies.persona_leakage.determinants import Determinants
+from leakage.studies.persona_leakage.needs import baseline_of, geometry_of
 from leakage.studies.persona_leakage.settings import CellConfig
 
 _LENGTH = 8  # hex digits of a digest in a folder's name

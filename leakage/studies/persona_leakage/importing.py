@@ -17,9 +17,10 @@ from leakage.store.draft import Draft
 from leakage.store.files import digest, replacing
 from leakage.store.manifest import SCHEMA, Input
 from leakage.store.record import Record, Status
-from leakage.studies.persona_leakage.data import CellData, geometry_of
+from leakage.studies.persona_leakage.data import CellData
 from leakage.studies.persona_leakage.files import COMPLETIONS
 from leakage.studies.persona_leakage.identity import CellIdentity, identity_of
+from leakage.studies.persona_leakage.needs import geometry_of
 from leakage.studies.persona_leakage.outside import Answer, Columns, read_answers_of
 from leakage.studies.persona_leakage.scoring import score
 from leakage.studies.persona_leakage.settings import CellConfig

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from leakage.store.record import Record, Status
-from leakage.studies.persona_leakage.data import baseline_of
 from leakage.studies.persona_leakage.identity import identity_of
+from leakage.studies.persona_leakage.needs import baseline_of
 from leakage.studies.persona_leakage.predictors.base import Predictor, Values
 
 if TYPE_CHECKING:
