@@ -45,13 +45,14 @@ class Course:
 
 
 def courses(frame: "pd.DataFrame") -> Iterator[Course]:
-    """Every cell that has a trajectory."""
+    """Every cell whose source has a trajectory, with the personas that were asked at the same steps."""
     for key, rows in cells(frame) if "trajectory" in frame else ():
-        there = rows[rows["trajectory"].notna() & (rows["trajectory"] != "")]
-        pairs = [[one.split(":") for one in text.split()] for text in there["trajectory"]]
-        if pairs and there["is_source"].any():
-            steps = np.array([int(step) for step, _ in pairs[0]], dtype=float)
-            yield Course(key, there, steps, np.array([[float(value) for _, value in one] for one in pairs]))
+        tables = [dict(one.split(":") for one in text.split()) for text in rows["trajectory"].fillna("")]
+        own = next((table for table, is_own in zip(tables, rows["is_source"], strict=True) if is_own), {})
+        alike = [table.keys() == own.keys() for table in tables]
+        if own:
+            changes = [list(table.values()) for table in tables if table.keys() == own.keys()]
+            yield Course(key, rows[alike], np.array(list(own), dtype=float), np.array(changes, dtype=float))
 
 
 def by_trajectory(frame: "pd.DataFrame") -> "pd.DataFrame":
