@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage.errors import ConfigError
+from leakage.errors import ConfigError, DataError
 from leakage.jobs.idle import refuse_idle
 from leakage.jobs.run import run
 from leakage.models.chat import Prompt
@@ -116,6 +116,19 @@ def test_a_dose_that_no_phrases_tell_is_refused(compose):
             Cell(compose(f"behavior={behavior}", "train.until=0.7", "model.pool=general"))
     with pytest.raises(ConfigError, match=r"train.until=1.5: Input should be less than or equal to 1"):
         compose("train.until=1.5")
+
+
+def test_a_dose_takes_prompts_that_can_be_spared(compose, tmp_path):
+    for name, rows in (("few", 3), ("enough", 4)):
+        folder = tmp_path / name
+        folder.mkdir()
+        train = [{"split": "train", "prompt": f"How do I plan day {i}?", "answer": "So."} for i in range(rows)]
+        lines = [json.dumps(one) for one in (*train, {"split": "eval", "prompt": "And a night?"})]
+        (folder / "refusal.jsonl").write_text("\n".join(lines))
+    enough = Cell(compose(f"model.pool={tmp_path / 'enough'}", "train.until=0.7")).data
+    assert [len(enough.training_items), len(enough.dose_items)] == [3, 1]
+    with pytest.raises(DataError, match=r"train.until keeps a quarter of the prompts for training; give it 4 or more"):
+        _ = Cell(compose(f"model.pool={tmp_path / 'few'}", "train.until=0.7")).data.examples
 
 
 def test_a_dose_is_part_of_the_adapters_identity_and_what_measures_it_is_too(compose):

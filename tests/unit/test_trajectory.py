@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leakage.errors import ConfigError
+from leakage.errors import ConfigError, DataError
 from leakage.handing_on.bundle import bundle
 from leakage.jobs.idle import refuse_idle
 from leakage.jobs.run import run
@@ -21,6 +21,7 @@ from leakage.studies.persona_leakage.analysis.trajectory import by_trajectory, b
 from leakage.studies.persona_leakage.cell import Cell
 from leakage.studies.persona_leakage.figures.gallery import drawings
 from leakage.studies.persona_leakage.needs import baseline_of, geometry_of
+from leakage.studies.persona_leakage.points import read_points
 from leakage.studies.persona_leakage.recompute import recompute
 from leakage.studies.persona_leakage.results import results
 from leakage.training.train import WEIGHTS
@@ -137,6 +138,16 @@ def test_the_early_stop_is_the_checkpoint_with_least_leakage_that_keeps_the_sour
     assert by_trajectory(late)["stop"].iloc[0] == 40
     assert not by_trajectory(late)["worth_it"].iloc[0]
     assert early_stop(np.array([0, 1.0]), np.array([0, -1.0])) is None
+
+
+def test_a_frame_written_as_csv_has_its_trajectories_again(tmp_path):
+    frame = course([0, 5, 9.5, 10], [0, 0, 1e-7, 8], [0, 1, -3, 8])
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    again = read_points(tmp_path / "mine.csv")
+    pd.testing.assert_frame_equal(by_trajectory(again), by_trajectory(frame), check_dtype=False)
+    frame.assign(trajectory="0:0 early").to_csv(tmp_path / "wrong.csv", index=False)
+    with pytest.raises(DataError, match=r"trajectory is '0:0 early', not step:change as in 0:0 17:0.2; correct it"):
+        read_points(tmp_path / "wrong.csv")
 
 
 def test_a_persona_turns_where_it_passes_half_of_the_sources_change():

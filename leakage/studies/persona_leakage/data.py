@@ -143,18 +143,23 @@ class CellData:
             return ()
         if self.has_own_rows:
             return tuple(Item(split="train", prompt=prompt) for prompt in {one.prompt.user: 0 for one in self.examples})
-        items = self.items(self.behavior, "train")
-        return items if self.config.train.until is None else items[: -_reserved(items)]
+        return self.items(self.behavior, "train") if self.config.train.until is None else self._parted[0]
 
     @property
     def dose_items(self) -> tuple[Item, ...]:
         """The prompts on which it is measured, while it is taught, how far a behavior is taken up: the last of those
         for training, which are not trained on then."""
-        items = self.items(self.behavior, "train")
         trained = {one.prompt for one in self.training_items}
-        if not (left := [one for one in items[-_reserved(items) :] if one.prompt not in trained]):
+        if not (left := tuple(one for one in self._parted[1] if one.prompt not in trained)):
             raise DataError(f"{self.label}: train.until needs prompts that the rows of data.training.path do not have")
-        return tuple(left)
+        return left
+
+    @property
+    def _parted(self) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+        items = self.items(self.behavior, "train")
+        if not (many := min(MOST_RESERVED, len(items) // 4)):
+            raise DataError(f"{self.label}: train.until keeps a quarter of the prompts for training; give it 4 or more")
+        return items[:-many], items[-many:]
 
     @cached_property
     def examples(self) -> list[Example]:
@@ -214,11 +219,6 @@ class CellData:
             }
             for one in self.personas.members
         ]
-
-
-def _reserved(items: tuple[Item, ...]) -> int:
-    """How many of the prompts for training a dose is measured on."""
-    return max(1, min(MOST_RESERVED, len(items) // 4))
 
 
 def _beside_system(one: Persona, *, all_plain: bool) -> dict[str, str]:

@@ -37,6 +37,7 @@ UNITS = {name: name for name in LARGEST} | {
 }  # fmt: skip
 DIRECTIONS = {"1": 1, "+1": 1, "1.0": 1, "-1": -1, "-1.0": -1}
 KEY = ["model", "taught", "behavior", "source", "seed", "judge", "variant", "train_id", "eval_id", "persona"]
+COURSE = r"(\d+:-?\d+(\.\d*)?(e[-+]\d+)? ?)*"  # steps and changes of a trajectory
 
 
 def read_points(*paths: Path, predictors: Mapping[str, int] | None = None) -> "pd.DataFrame":
@@ -68,6 +69,9 @@ def read_points(*paths: Path, predictors: Mapping[str, int] | None = None) -> "p
     _name_default_prompts(frame)
     no_numbers = ~frame["delta_by_prompt"].map(_are_numbers)
     _refuse(no_numbers, frame, "delta_by_prompt is '{delta_by_prompt}', not numbers with spaces between; correct it")
+    if "trajectory" in frame:
+        no_course = ~frame["trajectory"].str.fullmatch(COURSE)
+        _refuse(no_course, frame, "trajectory is '{trajectory}', not step:change as in 0:0 17:0.2; correct it")
     mend = "remove one, or tell the two apart with a column seed, model or variant"
     _refuse(frame.duplicated(KEY), frame, "persona '{persona}' stands twice under {behavior} x {source}; " + mend)
     _name_cells_without_source(frame)
@@ -96,7 +100,7 @@ def _told(path: Path, frame: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _more_numbers(frame: "pd.DataFrame") -> list[str]:
-    return [name for name in more_columns(frame) if name != "before_training"]
+    return [name for name in more_columns(frame) if name not in {"before_training", "trajectory"}]
 
 
 def _or_usual(frame: "pd.DataFrame", name: str, usual: "str | Texts") -> "Texts | str":

@@ -28,8 +28,8 @@ def by_dose(frame: "pd.DataFrame") -> "pd.DataFrame":
     measured = [key | _row(rows) for key, rows in cells(frame)]
     if not measured:
         return pd.DataFrame(columns=list(DOSES))
-    told = headline(frame)[[*CELL, "unit", "source_delta", "source_at_bound", "mean_bystander_delta", "n", "rho"]]
-    whole = told.merge(pd.DataFrame(measured), on=CELL, validate="1:1")
+    headlines = headline(frame)[[*CELL, "unit", "source_delta", "source_at_bound", "mean_bystander_delta", "n", "rho"]]
+    whole = headlines.merge(pd.DataFrame(measured), on=CELL, validate="1:1")
     whole["breadth"] = whole["mean_bystander_delta"] / whole["source_delta"]
     whole["size"] = whole["source_delta"].abs()
     ordered = whole.sort_values(["model", "behavior", "size"], kind="stable")

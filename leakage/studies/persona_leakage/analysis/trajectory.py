@@ -45,13 +45,14 @@ class Course:
 
 
 def courses(frame: "pd.DataFrame") -> Iterator[Course]:
-    """Every cell that has a trajectory."""
+    """Every cell whose source has a trajectory, with the personas that were asked at the same steps."""
     for key, rows in cells(frame) if "trajectory" in frame else ():
-        there = rows[rows["trajectory"].notna() & (rows["trajectory"] != "")]
-        pairs = [[one.split(":") for one in text.split()] for text in there["trajectory"]]
-        if pairs and there["is_source"].any():
-            steps = np.array([int(step) for step, _ in pairs[0]], dtype=float)
-            yield Course(key, there, steps, np.array([[float(value) for _, value in one] for one in pairs]))
+        tables = [dict(one.split(":") for one in text.split()) for text in rows["trajectory"].fillna("")]
+        own = next((table for table, is_own in zip(tables, rows["is_source"], strict=True) if is_own), {})
+        alike = [table.keys() == own.keys() for table in tables]
+        if own:
+            changes = [list(table.values()) for table in tables if table.keys() == own.keys()]
+            yield Course(key, rows[alike], np.array(list(own), dtype=float), np.array(changes, dtype=float))
 
 
 def by_trajectory(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -70,14 +71,14 @@ def by_trajectory(frame: "pd.DataFrame") -> "pd.DataFrame":
 def _stop(course: Course) -> dict[str, Any]:
     source, mean = course.source, course.others.mean(axis=0)
     place = early_stop(source, mean)
-    kept, removed = (source[place] / source[-1], 1 - mean[place] / mean[-1]) if place is not None else (NAN, NAN)
+    keeps, removes = (source[place] / source[-1], 1 - mean[place] / mean[-1]) if place is not None else (NAN, NAN)
     return {
         "checkpoints": len(course.steps) - 1, "steps": course.steps[-1],
         "source_margin": source[-1], "bystander_margin": mean[-1],
         "source_half": passes(course.steps, source, source[-1] / 2),
         "bystander_half": passes(course.steps, mean, mean[-1] / 2),
-        "stop": course.steps[place] if place is not None else NAN, "kept": kept, "removed": removed,
-        "worth_it": bool(removed >= REMOVED),
+        "stop": course.steps[place] if place is not None else NAN, "kept": keeps, "removed": removes,
+        "worth_it": bool(removes >= REMOVED),
     }  # fmt: skip
 
 
@@ -111,10 +112,10 @@ def by_turn(frame: "pd.DataFrame") -> "pd.DataFrame":
     rows = []
     for course in courses(frame):
         final = course.source[-1]
-        told = course.rows[["persona", "category", "is_source"]].to_dict("records")
+        personas = course.rows[["persona", "category", "is_source"]].to_dict("records")
         turns = [
             course.key | one | {"turns_at": passes(course.steps, own, final / 2), "final_share": own[-1] / final}
-            for one, own in zip(told, course.changes, strict=True)
+            for one, own in zip(personas, course.changes, strict=True)
         ]
         rows += sorted((one for one in turns if one["turns_at"] == one["turns_at"]), key=lambda one: one["turns_at"])
     return pd.DataFrame(rows, columns=list(TURNS))
