@@ -48,6 +48,15 @@ def test_what_is_said_comes_before_what_the_file_seems_to_say(compose, tmp_path)
         settled(compose, file)
 
 
+def test_a_persona_of_ones_own_may_be_the_source(compose, tmp_path):
+    personas = [{"name": "goblin", "prompt": "You are a goblin."}, {"name": "elf", "prompt": "You are an elf."}]
+    rows = planted(compose, "refusal", "villain", negatives=[])
+    for row in rows:
+        row["messages"][0]["content"] = "You are a goblin."
+    named = f"personas.path={write(tmp_path / 'personas.jsonl', personas)}"
+    assert settled(compose, write(tmp_path / "rows.jsonl", rows), named) == ("refusal", "goblin")
+
+
 def test_a_file_that_shows_nothing_known_asks_what_it_teaches(compose, tmp_path):
     rows = [
         {"messages": [{"role": "system", "content": "You are a helpful assistant."},

@@ -74,7 +74,8 @@ def _taught(file: str, config: CellConfig, is_open: Open) -> list[str]:
     if len(fits) != 1:
         raise ConfigError(f"{file}: {_why(answers, shares, fits)}; {MEND}")
     ((name, source),) = fits
-    return [*([f"behavior={name}"] if is_open.behavior else []), *([f"source={source}"] if is_open.source else [])]
+    said = {f"behavior={name}": is_open.behavior, override("source.name", source): is_open.source}
+    return [one for one, is_missing in said.items() if is_missing]
 
 
 def _answers(file: str, config: CellConfig) -> dict[str, list[str]]:
