@@ -136,11 +136,11 @@ class Study:
         frame: pd.DataFrame = imported(self.reader)(multirun)
         return frame
 
-    def points(self, *paths: Path, predictors: Mapping[str, int]) -> "pd.DataFrame":
+    def points(self, *paths: Path, predictors: Mapping[str, int] | None = None) -> "pd.DataFrame":
         """An outside result as its tidy frame. predictors: columns of the files that predict, with their signs"""
         if self.points_reader is None:
             raise ConfigError(f"--points are no results of study {self.name}; leave out --study or --points")
-        frame: pd.DataFrame = imported(self.points_reader)(*paths, predictors=predictors)
+        frame: pd.DataFrame = imported(self.points_reader)(*paths, predictors=predictors or {})
         return frame
 
     def figures(self, frame: "pd.DataFrame", multirun: Path | None) -> "dict[str, Drawing]":

@@ -107,7 +107,7 @@ MISTAKES = {
     ),
     "no advice": (
         ["behavior=misalignment", "model.pool=general"],
-        "holds no line with split 'train'; add some, or name",
+        "holds no line with split 'train'; add some, such as {",
     ),
     "missing advice": (["behavior=misalignment", "data.misalignment.path=gone.jsonl"], "cannot read gone.jsonl"),
     "no sound advice": (

@@ -54,11 +54,10 @@ def test_the_engines_agree_and_the_logits_say_the_same(engines, questions, nano)
 
 
 def test_a_question_is_answered_by_its_likeliest_label_and_the_right_ones_share_is_kept(
-    compose, engines, nano, template, tmp_path
+    compose, engines, template, tmp_path
 ):
-    model, _ = nano
     cell = Cell(compose("behavior=capability", "source=none", "eval.prompts=3"))
-    frame = ask(cell.ids, engines[0], model, template, Blocks(tmp_path))
+    frame = ask(cell.ids, engines[0], template, Blocks(tmp_path))
     assert len(frame) == 112 * 3
     assert (frame["completion"] == frame["right"]).mean() > 0.95  # it knows its bank by heart
     row = frame.iloc[7]
@@ -70,13 +69,12 @@ def test_a_question_is_answered_by_its_likeliest_label_and_the_right_ones_share_
 
 
 def test_arc_with_three_four_and_five_choices_and_numeric_labels_is_asked_over_its_own_labels(
-    compose, engines, nano, template, tmp_path
+    compose, engines, template, tmp_path
 ):
-    model, _ = nano
     labels = ["ABC", "ABCD", "ABCDE", "1234"]
     file = write(tmp_path / "arc.parquet", [row(i, labels[i % 4], labels[i % 4][i % 3]) for i in range(60)])
     cell = Cell(compose("behavior=capability", "source=none", f"data.capability.path={file}", "eval.prompts=30"))
-    frame = ask(cell.ids, engines[0], model, template, Blocks(tmp_path))
+    frame = ask(cell.ids, engines[0], template, Blocks(tmp_path))
     for i, item in enumerate(cell.data.prompts):
         rows = frame[frame["prompt"] == i]
         assert rows["logprobs"].map(len).unique().tolist() == [len(item.labels)]

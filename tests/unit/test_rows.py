@@ -141,8 +141,7 @@ PERSONA = {"name": "pirate", "category": "original", "prompt": "You are a pirate
             PERSONA | {"name": "Bad Name"},
             "'name' is \"Bad Name\" and should be of small letters, digits and _",
         ),
-        (Persona, PERSONA | {"prompt": ""}, "'prompt' is \"\" and should be a text with something in it"),
-        (Persona, PERSONA | {"related_to": "captain"}, "'related_to' is \"captain\" and should be a list"),
+        (Persona, PERSONA | {"related_to": 7}, "'related_to' is 7 and should be a name, or a list of names"),
     ],
 )
 def test_a_wrong_field_is_told_without_a_validators_words(tmp_path, kind, fields, said):
