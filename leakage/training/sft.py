@@ -71,30 +71,43 @@ def train_adapter(
     from transformers import set_seed
 
     set_seed(seed)
+    model = _adapted(base, lora, new_tokens, start, label)
+    arguments = _arguments(train, checkpoints.folder, seed=seed, device=base.device.type, shuffled=shuffled)
+    callbacks = [keeping(along or {}), checkpoints.callback(), *([stopping(target, asked_alone)] if target else [])]
+    with joining(model, examples) as joins:
+        layout = join if joins else RightPad(base.config.get_text_config().pad_token_id or 0)
+        steps = Steps(layout, train.batch_size, train.kl_to_base)
+        trainer = _trainer(model, examples, steps, arguments)
+        for callback in callbacks:
+            trainer.add_callback(callback)
+        log_below(trainer, folder.parent / TRACKING)
+        _run(trainer, checkpoints.newest(), step_count(len(examples), train), label)
+    stop_now()
+    if steps.recomputes:
+        base.gradient_checkpointing_disable()
+    return _finished(model, trainer, folder)
+
+
+def _adapted(base: Any, lora: "LoraSettings", new_tokens: Sequence[int], start: Path | None, label: str) -> Any:
     model = attach(base, start, trainable=True) if start else fresh(base, lora, new_tokens)
     if (share := reach(model)) < MOST:
         log.warning(
             "%s: the adapter can change %.0f %% of the weights of the blocks; see docs/models.md", label, 100 * share
         )
-    arguments = _arguments(train, checkpoints.folder, seed=seed, device=base.device.type, shuffled=shuffled)
-    with joining(model, examples) as joins:
-        layout = join if joins else RightPad(base.config.get_text_config().pad_token_id or 0)
-        steps = Steps(layout, train.batch_size, train.kl_to_base)
-        trainer = _trainer(model, examples, steps, arguments)
-        trainer.add_callback(keeping(along or {}))
-        trainer.add_callback(checkpoints.callback())
-        if target:
-            trainer.add_callback(stopping(target, asked_alone))
-        log_below(trainer, folder.parent / TRACKING)
-        newest = checkpoints.newest()
-        if newest:
-            log.info("%s: training goes on from %s", label, newest.name)
-        with progress(step_count(len(examples), train), f"{label}: training", "step") as advance, saving():
-            trainer.add_callback(step_callback(advance))
-            trainer.train(resume_from_checkpoint=str(newest) if newest else None)
-    stop_now()
-    if steps.recomputes:
-        base.gradient_checkpointing_disable()
+    return model
+
+
+def _run(trainer: Any, newest: Path | None, steps: int, label: str) -> None:
+    """To the end, from the newest checkpoint if there is one."""
+    if newest:
+        log.info("%s: training goes on from %s", label, newest.name)
+    with progress(steps, f"{label}: training", "step") as advance, saving():
+        trainer.add_callback(step_callback(advance))
+        trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+
+
+def _finished(model: Any, trainer: Any, folder: Path) -> Trained:
+    """What came of it, once the adapter is saved and off its base."""
     history = _read_log(trainer.state.log_history)
     doses = [entry for entry in trainer.state.log_history if "dose" in entry]
     model.save_pretrained(folder)
