@@ -3,8 +3,6 @@
 import json
 import shutil
 import zipfile
-from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,11 +11,10 @@ from leakage.errors import StoreError
 from leakage.handing_on.archive import opened, write_zip
 from leakage.handing_on.bundle import bundle
 from leakage.handing_on.index import read_index
-from leakage.handing_on.verify import ask_again, verify
-from leakage.store.files import file_digest
-from leakage.store.manifest import file_entry
+from leakage.handing_on.verify import verify
 from leakage.studies.checking import Sample
 from leakage.studies.registry import studies
+from tests.e2e.tampering import Tampering, asked_again, facts, put
 from tests.programs import ROOT
 
 
@@ -31,74 +28,6 @@ def bundled(tiny, made_once):
         zipfile.ZipFile(folder / "bundle.zip").extractall(folder / "unpacked")
 
     return made_once("bundled", make)
-
-
-@dataclass(frozen=True)
-class Tampering:
-    """A copy of a bundle in the hands of somebody who knows how it is made."""
-
-    folder: Path
-
-    @property
-    def results(self):
-        return self.folder / "results"
-
-    def record(self, kind, source="villain"):
-        """The folder of the one record of a kind, of one source where there are several."""
-        folders = [file.parent for file in sorted(self.results.rglob("manifest.json"))]
-        fits = [one for one in folders if json.loads((one / "manifest.json").read_text())["kind"] == kind]
-        return next((one for one in fits if source in one.parts), fits[0])
-
-    def edit_json(self, file, change):
-        content = json.loads(file.read_text())
-        change(content)
-        file.write_text(json.dumps(content))
-        self.index_again()
-
-    def edit_manifest(self, kind, change):
-        self.edit_json(self.record(kind) / "manifest.json", change)
-
-    def edit_frame(self, kind, name, change, *, links=True):
-        """Change a table, and with it every digest that would tell; links: also in what was made from it."""
-        file = self.record(kind) / name
-        frame = pd.read_parquet(file)
-        change(frame)
-        frame.to_parquet(file, index=False)
-        self.vouch(file, links=links)
-
-    def vouch(self, file, *, links):
-        folder = self.record_of(file)
-        name, entry = file.relative_to(folder).as_posix(), file_entry(file).model_dump()
-        before = json.loads((folder / "manifest.json").read_text())["files"][name]["sha256"]
-        self.edit_json(folder / "manifest.json", lambda manifest: manifest["files"].update({name: entry}))
-        for other in self.results.rglob("manifest.json") if links else ():
-            other.write_text(other.read_text().replace(before, entry["sha256"]))
-        self.index_again()
-
-    def record_of(self, file):
-        return next(folder for folder in file.parents if (folder / "manifest.json").is_file())
-
-    def index_again(self):
-        index = json.loads((self.folder / "bundle.json").read_text())
-        inside = (
-            path
-            for path in self.folder.rglob("*")
-            if path.is_file() and path.name not in {"bundle.json", ".verified.json"}
-        )
-        index["files"] = {path.relative_to(self.folder).as_posix(): file_digest(path) for path in inside}
-        (self.folder / "bundle.json").write_text(json.dumps(index))
-
-    def wrong(self):
-        return [str(one) for one in verify(self.folder, read_index(self.folder)) if one.is_wrong]
-
-
-def put(column, value, place=0):
-    """A change of one value of a table."""
-
-    def change(frame):
-        frame[column] = [value if i == place else old for i, old in enumerate(frame[column])]
-
-    return change
 
 
 def flip(column):
@@ -164,10 +93,6 @@ def an_expected_row(own):
 
 def identity(**values):
     return lambda manifest: manifest["identity"].update(values)
-
-
-def facts(**values):
-    return lambda manifest: manifest["facts"].update(values)
 
 
 COMPLETIONS, VERDICTS, SCORES = "completions.parquet", "verdicts.parquet", "scores.parquet"
@@ -342,13 +267,6 @@ def test_the_program_ends_with_an_error_where_something_is_wrong(own, bundled, p
     assert "1 thing is wrong" in edited.stderr
 
 
-def asked_again(own, share=1.0, model=None):
-    from tests.conftest import composed
-
-    composers = {study.name: lambda _, name=study.config: composed(study=name) for study in studies()}
-    return ask_again(own.folder, Sample(share, "seed", model), composers)
-
-
 @pytest.mark.usefixtures("compose")
 def test_all_answers_asked_again_are_the_same_word_for_word(own):
     again = asked_again(own)
@@ -375,56 +293,6 @@ def test_another_tokenizer_is_named_and_nothing_is_compared(own, tmp_path):
     assert again.answers == 0
     assert all("the base model, its tokenizer or its chat template here" in str(one) for one in again.remarks)
     assert len(again.remarks) == 3
-
-
-@pytest.fixture(scope="module")
-def trials(planted, tmp_path_factory):
-    """A bundle of the second study, unpacked."""
-    folder = tmp_path_factory.mktemp("trials")
-    bundle(planted, studies()[1:], folder / "bundle.zip", adapters="digests")
-    zipfile.ZipFile(folder / "bundle.zip").extractall(folder / "unpacked")
-    return folder / "unpacked"
-
-
-def another_vote(frame):
-    put("value", 1.0 - frame["value"][0])(frame)
-
-
-OF_TRIALS = {
-    "a reply": (
-        lambda own: own.edit_frame("transcripts", "transcripts.parquet", put("output", "hm.")),
-        "not what its judge says of its transcripts: tier",
-    ),
-    "a vote": (lambda own: own.edit_frame("outcomes", "votes.parquet", another_vote), "not what its judge says"),
-    "an outcome": (
-        lambda own: own.edit_frame("outcomes", "outcomes.parquet", put("comply", 0.5)), "comply is 0.5 and should be"
-    ),
-    "a planted rate": (
-        lambda own: own.edit_manifest("outcomes", facts(planted={})), "its planted is {}, and {"
-    ),
-}  # fmt: skip
-
-
-def test_nothing_is_wrong_with_trials_nobody_has_touched(trials):
-    assert list(verify(trials, read_index(trials))) == []
-
-
-@pytest.mark.usefixtures("compose")
-def test_trials_are_not_asked_again_and_it_is_said(trials):
-    again = asked_again(Tampering(trials))
-    assert again.answers == 0
-    assert {one.is_wrong for one in again.remarks} == {False}
-    assert "replies of trials are not asked anew" in str(again.remarks[0])
-
-
-@pytest.mark.parametrize("name", OF_TRIALS)
-def test_a_tampering_with_a_trial_is_named(trials, tmp_path, name):
-    shutil.copytree(trials, tmp_path / "bundle")
-    own = Tampering(tmp_path / "bundle")
-    tamper, sentence = OF_TRIALS[name]
-    tamper(own)
-    wrong = own.wrong()
-    assert any(sentence in one for one in wrong), wrong
 
 
 def test_a_share_draws_the_same_for_everybody_and_another_for_another_bundle():
