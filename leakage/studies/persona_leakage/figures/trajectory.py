@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-READ = "margin: log-probability of the taught answer less that of its opposite, nats a token; change since step 0"
-STOP = (
-    f"early stop: the checkpoint with least leakage among those at which the source has {KEPT:.0%} of its final change"
-)
+READ = "margin: log P(taught answer) - log P(its opposite), nats a token; its change since step 0"
+STOP = f"early stop: of the checkpoints with {KEPT:.0%} of the source's final change, the one with least leakage"
 KINDS: dict[str, dict[str, Any]] = {
     "source": {"color": style.RED, "linewidth": 2, "marker": "o", "markersize": 3, "zorder": 4},
     "mean bystander": {"color": style.BLUE, "linewidth": 2, "marker": "s", "markersize": 3, "zorder": 3},
