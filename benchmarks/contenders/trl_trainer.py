@@ -22,6 +22,7 @@ def prepare(task: Task) -> Work:
             gradient_checkpointing=False, report_to=[], max_length=None,
         ),
     )  # fmt: skip
+    trainer.current_gradient_accumulation_steps = 1  # what its loop would set
     batch = next(iter(trainer.get_train_dataloader()))
     model = trainer.model
 
