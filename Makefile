@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY ?= PASSIVE # idle threads that spin slow a busy machine d
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(READY) ## the main job on the embedded model: 4 cells, figures, table (about two minutes)
+run: $(READY) ## the main job on the embedded model: 4 cells, figures, table (about three minutes)
 	$(BIN)/python run.py -m behavior=refusal,sycophancy source=villain,comedian 'paths.multirun=$${oc.env:MULTIRUN}'
 	@$(MAKE) --no-print-directory figures table
 
