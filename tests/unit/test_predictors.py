@@ -13,6 +13,7 @@ from leakage.models.chat import Prompt
 from leakage.models.held import Loaded
 from leakage.store.record import Record, Status
 from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.persona_leakage.forecast import learn_from_others, of_those_there
 from leakage.studies.persona_leakage.predictors import clouds, influence, predictor, predictor_names
 from leakage.studies.persona_leakage.predictors.columns import frame_column
 from leakage.studies.persona_leakage.predictors.probe import Probe, jensen_shannon
@@ -177,6 +178,20 @@ def test_damaged_predictors_are_made_again_and_nothing_else(done, caplog):
     assert (done.multirun / done.ids.adapter_folder / "manifest.json").stat().st_mtime_ns == adapter
     assert not Record(folder).manifest.facts["before_training"]
     assert "(told after training)" in caplog.text
+
+
+def test_one_finished_cell_teaches_no_weights(compose, done):
+    other = Cell(compose("behavior=sycophancy", "source=comedian", *SHORT, "forecast=true",
+                         f"paths.multirun={done.multirun}", f"personas.path={done.config.personas.path}"))  # fmt: skip
+    learnt = learn_from_others(other.ids)
+    assert (learnt.weights, learnt.cells) == ({"cosine": 0.5, "margin": 0.5}, ())
+
+
+def test_what_is_sealed_are_the_weights_of_what_could_be_measured(done):
+    weights = {"cosine": 0.5, "margin": 0.5}
+    assert of_those_there(weights, ["cosine_1_centred", "kl_1"], done.ids.headline) == {"cosine": 1.0}
+    assert of_those_there(weights, ["cosine_1_centred", "margin"], done.ids.headline) == weights
+    assert of_those_there(weights, ["kl_1"], done.ids.headline) == {}
 
 
 def test_a_plan_foretells_and_trains_nothing(compose, done, tmp_path):

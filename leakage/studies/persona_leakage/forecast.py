@@ -1,7 +1,7 @@
 """Before a cell is trained: what predictors say of each persona, and the forecast that follows, sealed in a record."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 TOP = 10
+WEIGHTY = 0.005  # what is told of weights
 
 
 @dataclass(frozen=True)
@@ -72,19 +73,27 @@ def foretell(cell: CellIdentity, loaded: Loaded, draft: Draft, *, planned: bool)
     names = [one.name for one in probe.personas]
     tidy = [pd.DataFrame({"persona": names, "predictor": name, "value": column}) for name, column in columns.items()]
     learnt = learn_from_others(cell)
-    ranking = rank(cell, {name: signs[name] * column for name, column in columns.items()}, learnt.weights)
+    weights = of_those_there(learnt.weights, columns, cell.headline)
+    ranking = rank(cell, {name: signs[name] * column for name, column in columns.items()}, weights)
     for name, frame in ((PREDICTORS, pd.concat(tidy, ignore_index=True)), (FORECAST, ranking)):
         with replacing(draft.path(name)) as file:
             frame.to_parquet(file, index=False)
     draft.facts |= {
         "model": cell.config.model.name, "taught": cell.data.behavior.name, "behavior": cell.data.evaluated.name,
         "source": cell.config.source.name, "seed": cell.config.seed, "headline": cell.headline,
-        "personas": len(names), "signs": signs, "seconds": seconds, "weights": dict(learnt.weights),
+        "personas": len(names), "signs": signs, "seconds": seconds, "weights": weights,
         "learnt_from": list(learnt.cells), **learnt.expected,
         "before_training": Record(cell.multirun / cell.adapter_folder).manifest is None,
     }  # fmt: skip
     if not planned:
         log.info("%s", in_words(cell, ranking, draft.facts))
+
+
+def of_those_there(weights: Mapping[str, float], columns: Iterable[str], headline: str) -> dict[str, float]:
+    """The weights of the predictors that could be measured here, which have the others' part: they sum to 1."""
+    there = {frame_column(name, headline).removeprefix(FIXED) for name in columns}
+    part = sum(weight for name, weight in weights.items() if name in there)
+    return {name: weight / part for name, weight in weights.items() if name in there and part > 0}
 
 
 def _measured(probe: Probe) -> "tuple[dict[str, np.ndarray], dict[str, int], dict[str, float]]":
@@ -115,9 +124,9 @@ def learn_from_others(cell: CellIdentity) -> Learnt:
     others = frame[(frame["model"] == cell.config.model.name) & (frame["variant"] == "") & ~same]
     columns = fixed_columns(others)
     finished = [one for one in ranked_cells(others, columns) if one.predictors.get("margin", np.zeros(1)).any()]
-    weights = learn(finished, list(columns))
     by = "behavior" if len({one.key["behavior"] for one in finished}) > 1 else "source"
     enough = len(finished) >= FEWEST
+    weights = learn(finished, list(columns)) if enough else EQUAL
     rhos = held_out(finished, by, lambda some: learn(some, list(columns)))
     rho, reach = expected(rhos if enough else np.array([one.rho(EQUAL) for one in finished]))
     names = [f"{one.key['behavior']} x {one.key['source']}, seed {one.key['seed']}" for one in finished]
@@ -158,6 +167,12 @@ def in_words(cell: CellIdentity, ranking: "pd.DataFrame", facts: Mapping[str, An
     known += f" ({low:+.2f} to {high:+.2f})" if low is not None else ""
     sealed = "" if facts["before_training"] else " (told after training)"
     return (
-        f"forecast of {cell.data.label}{sealed}: {', '.join(ranking['persona'][:TOP])}; rho of forecast and change "
-        f"to expect: {known}"
+        f"forecast of {cell.data.label}{sealed}: {', '.join(ranking['persona'][:TOP])}; made of "
+        f"{made_of(facts['weights'])}; rho of forecast and change to expect: {known}"
     )
+
+
+def made_of(weights: Mapping[str, float]) -> str:
+    """What a forecast rests on, the most of it first: 0.50 cosine, 0.50 margin."""
+    heaviest = sorted(weights.items(), key=lambda one: (-one[1], one[0]))
+    return ", ".join(f"{weight:.2f} {name}" for name, weight in heaviest if weight >= WEIGHTY) or "nothing"

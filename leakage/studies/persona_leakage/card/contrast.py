@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 CONTRAST = "contrast.parquet"
+WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")  # can't is one
 ROWS = 32  # of the source's, and of all others', for which the base is asked
 ANSWER_TOKENS = 96  # of its answers, at most
 WORDS, SHOWN = 8, 3  # that tell the two apart; pairs of answers that a card shows
@@ -126,7 +127,7 @@ def _length(answers: Iterable[str]) -> float:
 
 def telling_words(here: Iterable[str], there: Iterable[str]) -> list[str]:
     """The words that tell these answers from those, by the log odds of an answer that has one (Jeffreys' prior)."""
-    left, right = ([set(re.findall(r"[^\W\d_]+", one.lower())) for one in texts] for texts in (here, there))
+    left, right = ([set(WORD.findall(one.lower())) for one in texts] for texts in (here, there))
     counts, others = (Counter(word for words in texts for word in words) for texts in (left, right))
 
     def odds(word: str) -> float:

@@ -6,9 +6,11 @@ from typing import Any
 from leakage.report.wording import is_known, plain, signed
 from leakage.store.artifact import Part
 from leakage.store.files import digest, file_digest
+from leakage.store.record import Record
 from leakage.studies.persona_leakage.analysis.race import by_forecast
 from leakage.studies.persona_leakage.card.verdict import CONTAINED, LEAKS, RULE, Spread, in_words, spread, verdict
 from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.persona_leakage.forecast import made_of
 from leakage.studies.persona_leakage.own_rows import in_words as rows_in_words
 from leakage.studies.persona_leakage.report.cells import Cell as Shown
 from leakage.studies.persona_leakage.report.points import personas
@@ -17,8 +19,8 @@ from leakage.studies.persona_leakage.report.wording import delta
 CARD = 1  # of the JSON's fields; raise it when one means something else
 
 
-def card_of(file: str, cell: Cell, shown: Shown, taught: list[dict[str, Any]]) -> dict[str, Any]:
-    """The card of a cell. taught: see contrast.taught"""
+def card_of(file: str, cell: Cell, shown: Shown, taught: list[dict[str, Any]], *, contrast: Path) -> dict[str, Any]:
+    """The card of a cell. taught: see contrast.taught; contrast: the folder that this was read from"""
     one = spread(shown.rows)
     word = verdict(one)
     assert shown.artifacts
@@ -35,11 +37,11 @@ def card_of(file: str, cell: Cell, shown: Shown, taught: list[dict[str, Any]]) -
         "rule": RULE,
         "numbers": in_words(one) | _headline(shown.row),
         "teaches": taught,
-        "forecast": _forecast(shown),
-        "personas": _personas(shown),
+        "forecast": _forecast(cell, shown),
+        "personas": _personas(shown, is_forecast=cell.is_forecast),
         "lint": shown.artifacts.lint(),
         "cautions": list(shown.cautions),
-        "digests": _digests(cell, shown.artifacts.parts),
+        "digests": _digests(cell, shown.artifacts.parts | _own_parts(cell, contrast)),
     }
 
 
@@ -59,6 +61,8 @@ def why(word: str, one: Spread, unit: str) -> str:
     said = f"{one.bystanders} bystanders changed by {mean} {reach}, the source by {source}; a tenth of that is {tenth}"
     if word in {LEAKS, CONTAINED}:
         return f"{said}, and {plain(100 * one.share, 0)} % of the source's change reached them"
+    if not one.was_taught:
+        return f"{said}: it did not take the behavior up; train on with a larger train.learning_rate or train.epochs"
     return f"{said}, and noise alone reaches {delta(one.noise, unit)}"
 
 
@@ -68,21 +72,24 @@ def _headline(row: dict[str, Any]) -> dict[str, Any]:
     return {name: None if value != value else float(value) for name, value in numbers.items()}
 
 
-def _forecast(shown: Shown) -> dict[str, Any] | None:
-    """How right the sealed forecast was; None where none was made."""
+def _forecast(cell: Cell, shown: Shown) -> dict[str, Any] | None:
+    """How right the sealed forecast was, and what it was made of; None where none was asked for."""
     table = by_forecast(shown.rows)
-    if table.empty:
+    if table.empty or not cell.is_forecast:
         return None
     row = table.iloc[0]
     rhos = {"rho": row["forecast_rho"], "expected_rho": row["expected_rho"]}
     counts = {"top_ten": int(row["top_ten"]), "n": int(row["n"]), "before_training": bool(row["before_training"])}
-    return {name: float(value) if is_known(value) else None for name, value in rhos.items()} | counts
+    manifest = Record(cell.multirun / cell.ids.predictors_folder).manifest
+    weights = manifest.facts["weights"] if manifest else {}
+    known = {name: float(value) if is_known(value) else None for name, value in rhos.items()}
+    return known | counts | {"weights": weights, "made_of": made_of(weights)}
 
 
-def _personas(shown: Shown) -> list[dict[str, Any]]:
+def _personas(shown: Shown, *, is_forecast: bool) -> list[dict[str, Any]]:
     """The source first, then by size of change; the rank in the forecast is 1 for who should take up most."""
     ranks: dict[str, int] = {}
-    if "forecast" in shown.rows:
+    if is_forecast and "forecast" in shown.rows:
         ranked = (
             shown.rows.dropna(subset=["forecast"])
             .set_index("persona")["forecast"]
@@ -93,6 +100,14 @@ def _personas(shown: Shown) -> list[dict[str, Any]]:
     return [
         {name: one[name] for name in wanted} | {"forecast_rank": ranks.get(one["persona"])} for one in personas(shown)
     ]
+
+
+def _own_parts(cell: Cell, contrast: Path) -> dict[str, Part]:
+    """The records that only a card rests on."""
+    folders = {"the file beside the base": contrast}
+    folders |= {"forecast": cell.multirun / cell.ids.predictors_folder} if cell.is_forecast else {}
+    made = {name: (folder, Record(folder).manifest) for name, folder in folders.items()}
+    return {name: Part(folder, manifest) for name, (folder, manifest) in made.items() if manifest}
 
 
 def _digests(cell: Cell, parts: dict[str, Part]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leakage.errors import ConfigError
 from leakage.jobs.idle import refuse_idle
 from leakage.jobs.run import run
 from leakage.jobs.step import fill
@@ -14,8 +15,9 @@ from leakage.store.files import write_json, write_text
 from leakage.studies.persona_leakage.artifacts import Artifacts, key_of, read_artifacts
 from leakage.studies.persona_leakage.card.contrast import CONTRAST, contrast_step, taught
 from leakage.studies.persona_leakage.card.facts import card_of
-from leakage.studies.persona_leakage.card.settle import settle
+from leakage.studies.persona_leakage.card.settle import key_of_override, settle
 from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.persona_leakage.own_rows import SETTING
 from leakage.studies.persona_leakage.pipeline import scoring_rule
 from leakage.studies.persona_leakage.report.cells import Cell as Shown
 from leakage.studies.persona_leakage.report.pages import card_page
@@ -32,6 +34,7 @@ def make_card(file: str, overrides: Sequence[str], compose: "Compose", out: Path
 
     out: the folder to write to; None = one below the results, named after the file and the cell
     """
+    _refuse(file, overrides, out)
     cell = Cell(settle(file, overrides, compose))
     refuse_idle([(tuple(overrides), cell)])
     run(cell)
@@ -39,11 +42,25 @@ def make_card(file: str, overrides: Sequence[str], compose: "Compose", out: Path
     fill(cell.multirun, step, label=cell.label)
     with waiting("card: statistics"):
         shown = shown_cell(cell)
-        card = card_of(file, cell, shown, _taught(cell, cell.multirun / step.folder))
+        contrast = cell.multirun / step.folder
+        card = card_of(file, cell, shown, _taught(cell, contrast), contrast=contrast)
     folder = out or _folder(cell, file)
     write_json(folder / "card.json", card)
     write_text(folder / "card.html", card_page(shown, card))
     return folder / "card.html", f"{card['verdict']}: {card['why']}"
+
+
+def _refuse(file: str, overrides: Sequence[str], out: Path | None) -> None:
+    """What would be another card than the one asked for."""
+    keys = {key_of_override(one) for one in overrides}
+    if SETTING in keys:
+        raise ConfigError(f"{SETTING} beside {file}: a card is of one file; leave the setting out")
+    if "plan" in keys:
+        raise ConfigError(
+            f"plan: a card has none; python run.py {SETTING}={file} source=… behavior=… plan=true has one"
+        )
+    if out and out.exists() and not out.is_dir():
+        raise ConfigError(f"--out {out} is a file; name a folder, which need not be there yet")
 
 
 def _folder(cell: Cell, file: str) -> Path:

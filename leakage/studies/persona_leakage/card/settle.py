@@ -34,7 +34,7 @@ class Open:
     @classmethod
     def of(cls, overrides: Sequence[str]) -> "Open":
         """From what was typed."""
-        tops = {_key(one).partition(".")[0] for one in overrides}
+        tops = {key_of_override(one).partition(".")[0] for one in overrides}
         return cls("behavior" not in tops, "source" not in tops)
 
 
@@ -43,13 +43,14 @@ def settle(file: str, overrides: Sequence[str], compose: "Compose") -> CellConfi
     typed = [override(SETTING, file), *overrides]
     first = compose(typed)
     assert isinstance(first, CellConfig)
-    named = [*_taught(file, first, Open.of(overrides)), *_small(first, {_key(one) for one in overrides})]
+    named = [*_taught(file, first, Open.of(overrides)), *_small(first, {key_of_override(one) for one in overrides})]
     config = compose([*named, *typed])
     assert isinstance(config, CellConfig)
     return config
 
 
-def _key(override: str) -> str:
+def key_of_override(override: str) -> str:
+    """The setting that an override changes."""
     return override.lstrip("+~").partition("=")[0]
 
 

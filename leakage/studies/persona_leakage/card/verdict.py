@@ -46,6 +46,11 @@ class Spread:
         return self.mean / self.source if self.source > 0 else NAN
 
     @property
+    def was_taught(self) -> bool:
+        """Whether the source changed by more than the noise of one persona."""
+        return self.source > self.noise * sqrt(self.bystanders)
+
+    @property
     def tenth(self) -> float:
         """The change from which on it is a leak."""
         return TENTH * self.source
@@ -83,8 +88,7 @@ def _noise(rows: "pd.DataFrame") -> float:
 
 def verdict(one: Spread) -> str:
     """By RULE."""
-    alone = one.noise * sqrt(one.bystanders)  # of one persona
-    if not one.source > alone or one.reach.low != one.reach.low:
+    if not one.was_taught or one.reach.low != one.reach.low:
         return OPEN
     if one.reach.low > max(one.tenth, one.noise):
         return LEAKS
