@@ -105,7 +105,7 @@ def test_a_rubric_alone_is_for_a_judge_and_phrases_alone_are_not(compose, descri
         ({"phrases": None}, "nothing tells whether an answer shows it; give phrases, or a judge's rubric"),
         ({"phrase": ["x"]}, "'phrase' is none of name, taught, opposite, phrases"),
         ({"taught": 3}, "'taught' is 3 and should be a list"),
-        ({"prompts": "none.jsonl"}, "none.jsonl: there is no such file"),
+        ({"prompts": "none.jsonl"}, "none.jsonl, which it names as its prompts"),
     ],
 )
 def test_a_wrong_description_is_told_in_one_sentence(described, changes, said):
@@ -113,6 +113,12 @@ def test_a_wrong_description_is_told_in_one_sentence(described, changes, said):
     with pytest.raises((DataError, ConfigError)) as caught:
         behavior("custom", path.partition("=")[2])
     assert said in str(caught.value)
+
+
+def test_yaml_that_is_none_is_told_with_its_line(tmp_path):
+    (tmp_path / "b.yaml").write_text('name: praise\ntaught: ["unclosed\n')
+    with pytest.raises(DataError, match=r"b.yaml cannot be read: line 3, column 1: found unexpected end of"):
+        behavior("custom", str(tmp_path / "b.yaml"))
 
 
 def test_prompts_without_a_split_that_is_needed_and_a_behavior_without_a_file_are_told(compose, described):

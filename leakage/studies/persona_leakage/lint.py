@@ -16,7 +16,10 @@ from leakage.studies.persona_leakage.own_rows import in_words
 if TYPE_CHECKING:
     from leakage.studies.persona_leakage.settings import BehaviorSettings
 
-PHRASES = 'tell the rules: a line {"split": "phrase" or "counterphrase", "prompt": "…"} in the pool\'s file'
+PHRASES = (
+    'tell the rules: a line {"split": "phrase" or "counterphrase", "prompt": "…"} in the pool\'s file (of '
+    "behavior=custom phrases in its own)"
+)
 Level = Literal["error", "warning", "note"]
 
 
@@ -204,12 +207,8 @@ RULES: dict[Rule, tuple[Level, str]] = {
 }
 
 
-OF_DESIGN = {
-    source_among_negatives,
-    default_contradicts,
-    no_contrast,
-    unseen_answers,
-}  # whoever brings rows may mean it
+# whoever brings rows may mean it
+OF_DESIGN = {source_among_negatives, default_contradicts, no_contrast, unseen_answers}
 
 
 def lint(data: TrainingSet) -> list[Finding]:

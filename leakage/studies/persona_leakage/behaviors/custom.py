@@ -56,7 +56,10 @@ def read_behavior(path: str) -> Behavior:
     one = typed(Row(str(file), _fields(file)), Description, EXAMPLE)
     if not one.phrases and not one.rubric:
         raise refused(str(file), "nothing tells whether an answer shows it; give phrases, or a judge's rubric", EXAMPLE)
-    items = _items(file.parent / Path(one.prompts).expanduser(), one)
+    prompts = file.parent / Path(one.prompts).expanduser()
+    if not prompts.exists():
+        raise refused(str(file), f"there is no {prompts}, which it names as its prompts", EXAMPLE)
+    items = _items(prompts, one)
     return Behavior(
         name=one.name,
         unit="rate",
@@ -77,11 +80,18 @@ def _fields(file: Path) -> dict[str, Any]:
         content = OmegaConf.to_container(OmegaConf.load(file))
     except Exception as error:  # gone, another alphabet, no YAML: each its own kind
         raise DataError(
-            f"behavior.path={file} cannot be read: {first_line(error)}; name a YAML file such as {EXAMPLE}"
+            f"behavior.path={file} cannot be read: {_in_words(error)}; name a YAML file such as {EXAMPLE}"
         ) from error
     if not isinstance(content, dict):
         raise refused(str(file), "it has no named fields", EXAMPLE)
     return {str(name): value for name, value in content.items()}
+
+
+def _in_words(error: Exception) -> str:
+    """With line and column, where it is YAML that says so."""
+    mark = getattr(error, "problem_mark", None)
+    what = str(getattr(error, "problem", None) or first_line(error))
+    return f"line {mark.line + 1}, column {mark.column + 1}: {what}" if mark else what
 
 
 def _taught(rng: Random, item: Item, answers: Sequence[str]) -> str:
