@@ -32,4 +32,4 @@ def test_a_cell_of_a_real_model_runs_and_is_not_run_again(tmp_path):
     assert frame["cosine"].between(0.5, 1.0).all()  # raw, and of a chat model
     assert frame["persona"].nunique() > 15
     again = programs.run(*command, timeout=120, check=True)
-    assert again.stderr.count("nothing to compute") == 3
+    assert again.stdout.count("nothing to compute") == 3
