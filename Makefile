@@ -50,7 +50,7 @@ bench: $(READY) $(PEERS)/.ready ## our engine and training against others', on S
 	@$(BIN)/python -m leakage fetch smollm2
 	@$(BIN)/python -m benchmarks.engines
 
-test: $(READY) ## all tests but the longest, of which it runs a short version (ten minutes on two cores)
+test: $(READY) ## all tests but the longest, of which it runs a short version (about twenty minutes on two cores)
 	$(PYTEST) -m "not long"
 
 test-long: $(READY) ## the tests at full length: all experiments, known answers, the main job, notebooks, thirty kills
