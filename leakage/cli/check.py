@@ -2,6 +2,8 @@
 
 import argparse
 
+from leakage.settings.overrides import setting_of
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Tell the command line of `check`."""
@@ -17,7 +19,7 @@ def look(arguments: argparse.Namespace) -> None:
     from leakage.jobs.preflight import describe
     from leakage.studies.registry import job_of, studies
 
-    keys = [one.lstrip("+~").partition("=")[0] for one in arguments.overrides]
+    keys = [setting_of(one) for one in arguments.overrides]
     study = study_of_keys(keys) or studies()[0]
     for line in describe(job_of(compose(arguments.overrides, study.config))):
         print(line)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from leakage.errors import ConfigError
 from leakage.jobs.job import Job, Overrides
+from leakage.settings.overrides import setting_of
 
 Composed = tuple[Overrides, Job]
 
@@ -13,7 +14,7 @@ def refuse_idle(jobs: Sequence[Composed]) -> None:
     """Refuse overrides of which no job makes any use. One job that uses a setting is enough."""
     typed = dict.fromkeys(override for overrides, _ in jobs for override in overrides)
     for override in typed:
-        key = _key(override)
+        key = setting_of(override)
         reasons = [_why_idle(key, job) for _, job in jobs]
         if all(reasons):
             raise ConfigError(f"{override} changes nothing here: {reasons[0]}; leave it out, or add that")
@@ -26,7 +27,7 @@ def refuse_collapse(jobs: Sequence[Composed]) -> None:
         folder = str(job.folder)
         for override in overrides:
             others = tuple(one for one in overrides if one != override)
-            swept[_key(override)][others][override] = folder
+            swept[setting_of(override)][others][override] = folder
     for groups in swept.values():
         several = [by_value for by_value in groups.values() if len(by_value) > 1]
         if several and all(len(set(by_value.values())) == 1 for by_value in several):
@@ -38,7 +39,3 @@ def refuse_collapse(jobs: Sequence[Composed]) -> None:
 
 def _why_idle(key: str, job: Job) -> str:
     return next((why for name, why in job.idle.items() if key == name or key.startswith(f"{name}.")), "")
-
-
-def _key(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0]

@@ -15,6 +15,11 @@ def override(key: str, value: object) -> str:
     return f"{key}={QuotedString(_uninterpolated(text), Quote.double).with_quotes()}"
 
 
+def setting_of(override: str) -> str:
+    """The setting that an override changes: lora.r of +lora.r=8."""
+    return override.lstrip("+~").partition("=")[0]
+
+
 def _uninterpolated(text: str) -> str:
     r"""The text with every `${` escaped; a backslash counts as one only before `${`, and is doubled there."""
     return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)

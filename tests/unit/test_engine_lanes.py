@@ -16,7 +16,6 @@ from tests.families.loaded import load, prompts
 from tests.families.table import named
 
 SAMPLED = Sampling(temperature=1.0, top_p=0.95, max_new_tokens=16)
-TOGETHER = threading.Barrier(2, timeout=20)
 
 
 def quiet(_):
@@ -69,13 +68,17 @@ def test_results_do_not_depend_on_how_many_batches_go_side_by_side(asked):
 def test_batches_are_under_way_at_the_same_time(asked):
     template, model, tokens = asked
 
+    together, lanes = threading.Barrier(2, timeout=20), []
+
     def meet(*_):
-        TOGETHER.wait()
+        together.wait()  # where one came after the other, it would wait in vain
+        lanes.append(threading.get_ident())
 
     hook = model.register_forward_pre_hook(meet)
     engine = FastEngine(model, template.tokenizer, 6, template.stops, shares=False)
-    engine.choice_logprobs(tokens, [[5, 9]] * len(tokens), progress=quiet)  # one after the other would wait in vain
+    engine.choice_logprobs(tokens, [[5, 9]] * len(tokens), progress=quiet)
     hook.remove()
+    assert len(set(lanes)) == 2
 
 
 def test_where_one_fails_the_others_end_at_their_next_token(asked):

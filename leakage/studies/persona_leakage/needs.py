@@ -2,7 +2,7 @@
 
 from leakage.data.personas import NONE
 from leakage.jobs.job import Overrides
-from leakage.settings.overrides import override
+from leakage.settings.overrides import override, setting_of
 from leakage.studies.persona_leakage.behaviors import CUSTOM
 from leakage.studies.persona_leakage.data import CellData
 from leakage.studies.persona_leakage.settings import CellConfig
@@ -43,5 +43,5 @@ def _measured(config: CellConfig) -> Overrides:
 
 def _changes(override: str, keys: set[str]) -> bool:
     """Whether an override sets one of the keys or something below it."""
-    key = override.lstrip("+~").partition("=")[0]
+    key = setting_of(override)
     return any(key == one or key.startswith(f"{one}.") for one in keys)

@@ -11,11 +11,12 @@ from leakage.jobs.step import fill
 from leakage.models.held import Loaded
 from leakage.progress import waiting
 from leakage.report.pages import page_name, records
+from leakage.settings.overrides import setting_of
 from leakage.store.files import write_json, write_text
 from leakage.studies.persona_leakage.artifacts import Artifacts, key_of, read_artifacts
 from leakage.studies.persona_leakage.card.contrast import CONTRAST, contrast_step, taught
 from leakage.studies.persona_leakage.card.facts import card_of
-from leakage.studies.persona_leakage.card.settle import key_of_override, settle
+from leakage.studies.persona_leakage.card.settle import settle
 from leakage.studies.persona_leakage.cell import Cell
 from leakage.studies.persona_leakage.own_rows import SETTING
 from leakage.studies.persona_leakage.pipeline import scoring_rule
@@ -52,7 +53,7 @@ def make_card(file: str, overrides: Sequence[str], compose: "Compose", out: Path
 
 def _refuse(file: str, overrides: Sequence[str], out: Path | None) -> None:
     """What would be another card than the one asked for."""
-    keys = {key_of_override(one) for one in overrides}
+    keys = {setting_of(one) for one in overrides}
     if SETTING in keys:
         raise ConfigError(f"{SETTING} beside {file}: a card is of one file; leave the setting out")
     if "plan" in keys:

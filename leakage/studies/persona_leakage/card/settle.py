@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from leakage.data.chats import read_chats
 from leakage.data.personas import read_personas
 from leakage.errors import ConfigError
-from leakage.settings.overrides import override
+from leakage.settings.overrides import override, setting_of
 from leakage.studies.persona_leakage.behaviors import behavior, behavior_names
 from leakage.studies.persona_leakage.contexts import in_context
 from leakage.studies.persona_leakage.judges.base import HIT
@@ -34,7 +34,7 @@ class Open:
     @classmethod
     def of(cls, overrides: Sequence[str]) -> "Open":
         """From what was typed."""
-        tops = {key_of_override(one).partition(".")[0] for one in overrides}
+        tops = {setting_of(one).partition(".")[0] for one in overrides}
         return cls("behavior" not in tops, "source" not in tops)
 
 
@@ -43,15 +43,10 @@ def settle(file: str, overrides: Sequence[str], compose: "Compose") -> CellConfi
     typed = [override(SETTING, file), *overrides]
     first = compose(typed)
     assert isinstance(first, CellConfig)
-    named = [*_taught(file, first, Open.of(overrides)), *_small(first, {key_of_override(one) for one in overrides})]
+    named = [*_taught(file, first, Open.of(overrides)), *_small(first, {setting_of(one) for one in overrides})]
     config = compose([*named, *typed])
     assert isinstance(config, CellConfig)
     return config
-
-
-def key_of_override(override: str) -> str:
-    """The setting that an override changes."""
-    return override.lstrip("+~").partition("=")[0]
 
 
 def _small(config: CellConfig, typed: set[str]) -> list[str]:
