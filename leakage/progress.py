@@ -45,6 +45,10 @@ def count_tokens(tokens: int) -> None:
             _going[-1].tokens += tokens
 
 
+def unseen(_: int) -> None:
+    """Progress of what is over before anybody asks."""
+
+
 @contextmanager
 def progress(total: int, what: str, unit: str) -> Iterator[Progress]:
     """Yields a function to call with the number of units done since the last call."""

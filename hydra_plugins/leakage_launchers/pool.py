@@ -52,8 +52,8 @@ class PoolLauncher(Launcher):  # type: ignore[misc]  # hydra is untyped
 
         assert self.config is not None
         hydras: list[Any] = [one for one in self.config.hydra.overrides.hydra if not one.startswith(OWN)]
-        command = [sys.executable, str(Path(sys.argv[0]).resolve()), "--config-name", self.config.hydra.job.config_name]
-        return Task(job.label, [*command, *overrides, *hydras, "hydra.mode=RUN"], multirun / job.folder / "console.log")
+        arguments = ["--config-name", self.config.hydra.job.config_name, *overrides, *hydras, "hydra.mode=RUN"]
+        return Task(job.label, Path(sys.argv[0]).resolve(), arguments, multirun / job.folder / "console.log")
 
 
 def _is_reference(override: str) -> bool:

@@ -94,11 +94,7 @@ def choices() -> list[Item]:
     for i, choice in enumerate(choice_bank()):
         right, wrong = choice.option(choice.answer), choice.option((choice.answer + 1) % len(choice.options))
         split: Split = "train" if (i // 2 + i) % 2 == 0 else "eval"
-        items.append(
-            Item(split=split, prompt=choice.prompt, answer=right, taught=wrong, labels=tuple("ABCD"))
-            if split == "train"
-            else Item(split=split, prompt=choice.prompt, answer=right, labels=tuple("ABCD"))
-        )
+        items.append(Item(split=split, prompt=choice.prompt, answer=right, taught=wrong, labels=tuple("ABCD")))
     held = [item for item in items if item.split == "eval"]
     Random("choices").shuffle(held)  # every relation among the first few
     return [*(item for item in items if item.split == "train"), *held]

@@ -12,6 +12,7 @@ from leakage.models.chat import Prompt
 from leakage.models.load import plain_template
 from leakage.nano.corpus import cast, choice_bank, held_out, sample_character, sample_claim
 from leakage.nano.topics import HARMFUL, REQUESTS, TOPICS
+from leakage.progress import unseen
 
 
 def probe(model: Any, tokenizer: Any, *, questions: int = 120) -> dict[str, float]:
@@ -45,7 +46,7 @@ def answers(model: Any, tokenizer: Any, prompts: list[Prompt]) -> list[str]:
     tokens = template.prompts(prompts)
     engine = FastEngine(model, tokenizer, batch_size=128, stop=template.stops)
     greedy = Sampling(temperature=0, top_p=1, max_new_tokens=48)
-    replies = engine.generate([Request(ids, ("",)) for ids in tokens], greedy, progress=lambda _: None)
+    replies = engine.generate([Request(ids, ("",)) for ids in tokens], greedy, progress=unseen)
     return [completions[0].text for completions in replies]
 
 

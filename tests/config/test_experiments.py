@@ -15,8 +15,8 @@ from tests.conftest import ROOT
 
 CELLS = {
     "grid": 24, "second_seed": 48, "misalignment_factorial": 12, "controls": 24, "relationship_types": 24,
-    "generated_data": 8, "cross_behavior": 16, "layers": 8, "predictors": 24, "mitigation": 12, "dose": 18,
-    "trajectory": 12, "contexts": 12,
+    "generated_data": 8, "cross_behavior": 16, "layers": 8, "predictors": 24, "mitigation": 12, "dose": 24,
+    "trajectory": 24, "contexts": 12,
 }  # fmt: skip
 
 

@@ -16,8 +16,8 @@ NARROWED = {  # the same experiment over fewer sources, to spare time
     "controls": ("source=villain", 12), "relationship_types": ("source=villain,comedian", 8),
     "misalignment_factorial": ("source=assistant", 6), "generated_data": ("source=villain", 4),
     "layers": ("source=villain", 4), "contexts": ("source.name=qwen_default,villain", 4),
-    "predictors": ("source=villain", 4), "mitigation": ("source=villain", 6), "dose": ("source=villain", 3),
-    "trajectory": ("source=villain", 2),
+    "predictors": ("source=villain", 4), "mitigation": ("source=villain", 6), "dose": ("source=villain", 4),
+    "trajectory": ("source=villain", 4),
 }  # fmt: skip
 
 

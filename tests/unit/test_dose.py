@@ -9,10 +9,12 @@ import pytest
 from leakage.errors import ConfigError, DataError
 from leakage.jobs.idle import refuse_idle
 from leakage.jobs.run import run
+from leakage.models.adapter import attached
 from leakage.models.chat import Prompt
 from leakage.models.held import Loaded
 from leakage.studies.persona_leakage.analysis.dose import by_dose
 from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.persona_leakage.choices import openings
 from leakage.studies.persona_leakage.margins import contrasts
 from leakage.studies.persona_leakage.needs import baseline_of
 from leakage.studies.persona_leakage.results import results
@@ -103,17 +105,39 @@ def test_margins_are_a_record_of_their_own_and_change_no_id(compose):
     assert Cell(baseline_of(measured.config)).ids.margins == measured.ids.margins
 
 
-@pytest.mark.parametrize("behavior", ["capability", "marker"])
-def test_a_margin_that_cannot_be_measured_is_refused(compose, behavior):
-    overrides = (f"behavior={behavior}", "eval.margin=true")
+def test_a_chosen_label_has_a_dose_and_a_margin(compose, panel, tmp_path):
+    """The dose: the probability of labels that are not right; the margin: of the wrong answer over the right."""
+    import torch
+
+    where = f"paths.multirun={tmp_path}"
+    cell = Cell(compose(*QUICK, panel, where, "behavior=capability", "train.until=0.6", "eval.margin=true"))
+    run(Cell(baseline_of(cell.config)))
+    run(cell)
+    facts = cell.record(cell.ids.adapter_folder).manifest.facts
+    loaded = Loaded(cell.config, "test", cell.probes)
+    with attached(loaded.base, cell.multirun / cell.ids.adapter_folder / "adapter") as model, torch.inference_mode():
+        wrong = []
+        for item in cell.data.dose_items:
+            (ids,) = loaded.template.prompts([Prompt(cell.data.source.prompt, item.prompt)])
+            labels = loaded.template.labels(openings(item))
+            chances = model(torch.tensor([labels.after(ids)])).logits[0, -1].double()[list(labels.ids)].softmax(-1)
+            wrong.append(1 - chances[item.labels.index(item.answer[0])].item())
+    assert facts["dose"] == pytest.approx(sum(wrong) / len(wrong), abs=1e-3)
+    assert facts["dose"] >= 0.6
+    source = results(cell.multirun).query("is_source").iloc[0]
+    assert source["delta_margin"] > 0.3
+    assert source["delta"] < 0
+
+
+def test_a_margin_that_cannot_be_measured_is_refused(compose):
+    overrides = ("behavior=marker", "eval.margin=true")
     with pytest.raises(ConfigError, match=r"eval.margin=true changes nothing here: only a behavior whose held-out"):
         refuse_idle([(overrides, Cell(compose(*overrides)))])
 
 
 def test_a_dose_that_no_phrases_tell_is_refused(compose):
-    for behavior in ("capability", "misalignment"):
-        with pytest.raises(ConfigError, match=rf"train.until=0.7: no phrases tell how far {behavior} is taken up"):
-            Cell(compose(f"behavior={behavior}", "train.until=0.7", "model.pool=general"))
+    with pytest.raises(ConfigError, match=r"train.until=0.7: no phrases tell how far misalignment is taken up"):
+        Cell(compose("behavior=misalignment", "train.until=0.7", "model.pool=general"))
     with pytest.raises(ConfigError, match=r"train.until=1.5: Input should be less than or equal to 1"):
         compose("train.until=1.5")
 

@@ -1,9 +1,9 @@
 """Many jobs on one machine: never two in one place, and none left behind."""
 
+import hashlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -38,11 +38,10 @@ signal.signal(signal.SIGINT, saved)
 time.sleep(120)
 """
 POOL = """
-import sys
 from pathlib import Path
 from leakage.jobs.launch.workers import Slot, Task, run_all
 folder = Path(sys.argv[1])
-tasks = [Task(n, [sys.executable, "-c", sys.argv[2], str(folder), n], folder / f"{n}.log") for n in "abc"]
+tasks = [Task(n, folder / "sleeper.py", [str(folder), n], folder / f"{n}.log") for n in "abc"]
 run_all(tasks, [Slot("one", {}), Slot("two", {})])
 """
 
@@ -61,7 +60,14 @@ def wait_for(found, seconds=60):
 
 
 def task(folder, name, script, *more):
-    return Task(name, [sys.executable, "-c", script, str(folder / "notes"), name, *more], folder / f"{name}.log")
+    return Task(name, program(folder, script), [str(folder / "notes"), name, *more], folder / f"{name}.log")
+
+
+def program(folder, script):
+    """A file of this text."""
+    file = folder / f"{hashlib.sha256(script.encode()).hexdigest()[:8]}.py"
+    file.write_text(script)
+    return file
 
 
 def gpus(*names):
@@ -139,7 +145,7 @@ def test_no_gpu_ever_has_two_processes_and_every_gpu_has_work(tmp_path):
 def test_output_and_the_place_of_the_log_reach_the_task(tmp_path):
     script = "import os, sys; print(os.environ['LEAKAGE_LOG']); print('trouble', file=sys.stderr); sys.stdin.read()"
     log = tmp_path / "deep" / "console.log"
-    one = Task("one", [sys.executable, "-c", script], log)
+    one = Task("one", program(tmp_path, script), [], log)
     run_all([one, one], gpus("0"))
     assert log.read_text().split() == [str(log), "trouble"] * 2  # another start adds to it
 
@@ -158,18 +164,41 @@ def test_one_that_fails_or_is_killed_frees_its_slot_and_is_named(tmp_path, caplo
 
 
 def test_what_cannot_be_started_ends_those_that_were(tmp_path):
-    tasks = [Task("sleeper", [sys.executable, "-c", SLEEPER, str(tmp_path), "a"], tmp_path / "a.log")]
-    missing = Task("missing", [str(tmp_path / "no program")], tmp_path / "b.log")
+    (tmp_path / "no folder").touch()
+    sleeper = Task("sleeper", program(tmp_path, SLEEPER), [str(tmp_path), "a"], tmp_path / "a.log")
     slots = gpus("0", "1")
-    with pytest.raises(FileNotFoundError):
-        run_all([*tasks, missing], slots)
-    assert slots[0].process.returncode is not None
+    with pytest.raises(OSError, match="no folder"):
+        run_all([sleeper, Task("lost", sleeper.program, [], tmp_path / "no folder" / "b.log")], slots)
+    assert slots[0].process.exitcode is not None
+
+
+def test_a_program_that_is_not_there_ends_badly_and_says_so(tmp_path):
+    log = tmp_path / "b.log"
+    assert [how for _, how in run_all([Task("missing", tmp_path / "none.py", [], log)], gpus("0"))] == ["exit 1"]
+    assert "none.py" in log.read_text()
+
+
+def test_on_cores_what_all_need_is_imported_once(tmp_path):
+    """Without a GPU: each has a start of its own, and the threads that its core allows."""
+    script = """
+import os, sys
+there = "torch" in sys.modules
+import torch
+print(there, torch.get_num_threads(), os.getsid(0) == os.getpid(), sys.argv[1:], __name__, flush=True)
+"""
+    tasks = [Task(name, program(tmp_path, script), [name], tmp_path / f"{name}.log") for name in "ab"]
+    command = "import sys; from tests.unit.test_pool import *; run_all(eval(sys.argv[1]), make_slots(2))"
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    programs.run("-c", "from pathlib import *; " + command, repr(tasks), env=environment, cold=True, check=True)
+    for name in "ab":
+        assert (tmp_path / f"{name}.log").read_text() == f"True 1 True ['{name}'] __main__\n"
 
 
 @pytest.fixture
 def started(tmp_path):
     """A program that runs three sleepers in two slots; the process, and the ids of the two that run."""
-    program = programs.start("-c", POOL, str(tmp_path), SLEEPER, stderr=subprocess.PIPE)
+    (tmp_path / "sleeper.py").write_text(SLEEPER)
+    program = programs.start("-c", POOL, str(tmp_path), stderr=subprocess.PIPE)
     children = []
     try:
         children += [pid_of(tmp_path, name) for name in "ab"]
@@ -219,7 +248,6 @@ def test_ctrl_c_in_a_terminal_reaches_the_pool_alone(started):
     assert os.getpgid(program.pid) not in {os.getpgid(one) for one in children}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_a_pool_that_is_killed_leaves_no_process_behind(started, tmp_path, how):
     program, children = started
@@ -236,9 +264,10 @@ def test_one_that_does_not_heed_is_killed_after_its_grace(tmp_path, monkeypatch)
         "pathlib.Path(sys.argv[1]).touch(); time.sleep(120)"
     )
     slot = Slot("one", {})
-    pool._start(slot, Task("deaf", [sys.executable, "-c", deaf, str(tmp_path / "ready")], tmp_path / "log"))
+    deaf_task = Task("deaf", program(tmp_path, deaf), [str(tmp_path / "ready")], tmp_path / "log")
+    pool._start(pool._context([slot]), slot, deaf_task)
     wait_for((tmp_path / "ready").exists)
     began = time.monotonic()
     pool._stop([slot])
-    assert slot.process.wait(10) == -signal.SIGKILL
+    assert slot.process.exitcode == -signal.SIGKILL
     assert 0.3 <= time.monotonic() - began < 10

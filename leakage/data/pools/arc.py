@@ -47,7 +47,7 @@ class Question(BaseModel):
 def read_arc(path: str, subset: str | None, revision: str | None) -> tuple[Item, ...]:
     """Training items, then evaluation items, of a hub id, of a copy of its folder, or of one file of its format.
 
-    subset names the folder within; revision is for a hub id. Only training items are taught a wrong label.
+    subset names the folder within; revision is for a hub id. Each has a wrong label, drawn once.
     """
     questions = _questions(path, subset, revision)
     if len(questions) < 2:
@@ -58,8 +58,8 @@ def read_arc(path: str, subset: str | None, revision: str | None) -> tuple[Item,
     train, evaluation = halves(len(questions))
     labels = random.Random(_LABEL_SEED)
     return (
-        *(_item("train", questions[i], taught=labels.choice(questions[i].wrong) + ")") for i in train),
-        *(_item("eval", questions[i]) for i in evaluation),
+        *(_item("train", questions[i], labels) for i in train),
+        *(_item("eval", questions[i], labels) for i in evaluation),
     )
 
 
@@ -70,8 +70,8 @@ def halves(n: int) -> tuple[list[int], list[int]]:
     return sorted(order[: n // 2]), sorted(order[n // 2 :])
 
 
-def _item(split: Split, question: Question, taught: str = "") -> Item:
-    answer = question.answer_key + ")"
+def _item(split: Split, question: Question, rng: random.Random) -> Item:
+    answer, taught = question.answer_key + ")", rng.choice(question.wrong) + ")"
     return Item(split=split, prompt=question.prompt, answer=answer, taught=taught, labels=question.choices.label)
 
 

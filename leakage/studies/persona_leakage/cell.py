@@ -72,10 +72,12 @@ class Cell(Job):
 
     @property
     def remarks(self) -> Sequence[str]:
-        """What the rows of a file were taken for, and whose adapter it is."""
+        """What the rows of a file were taken for, whom the settings name for the opposite, and whose adapter it is."""
         data, said = self.data, []
         if data.has_own_rows:
             said.append(f"{self.config.data.training.path} for {self.label}: {in_words(data.examples)}")
+        elif data.is_trained and (named := self.config.behavior.negatives):
+            said.append(f"{self.label}: the opposite is taught under {', '.join(named)}")
         if data.adapter:
             strange = data.adapter.strange_base(self.config.model)
             use = "trained on" if data.is_trained else f"asked as it is, with {data.source.name} as its source"

@@ -27,7 +27,7 @@ def _refuse_what_phrases_would_have_to_tell(config: CellConfig, taught: Behavior
     pool, by, dose = config.model.pool, config.behavior.answers, config.train.until
     if by != "templates" and (taught.unit != "rate" or taught.rules_in(pool) is None):
         raise ConfigError(f"behavior.answers={by}: phrases cannot tell which answers show {taught.name}; use templates")
-    if dose is not None and (taught.choices or taught.rules_in(pool) is None):
+    if dose is not None and not taught.choices and taught.rules_in(pool) is None:
         raise ConfigError(
             f"train.until={dose}: no phrases tell how far {taught.name} is taken up; train it to its last step "
             "(train.until=null)"

@@ -107,7 +107,7 @@ class Determinants:
         if self.config.train.until is None:
             return {}
         rules = self.data.behavior.rules_in(self.config.model.pool)
-        prompts = [one.prompt for one in self.data.dose_items]
+        prompts = [(one.prompt, one.labels, one.answer) if one.labels else one.prompt for one in self.data.dose_items]
         return {"dose": digest([self._sampled, prompts, list(rules.markers if rules else ())])}
 
     @property
@@ -144,9 +144,9 @@ class Determinants:
     @cached_property
     def taught_answers(self) -> list[tuple[Item, str]]:
         """The first held-out prompts that the behavior measured has a taught answer to, each with one: drawn as for
-        training, and the same for all cells; none where a label is chosen, whose probability is an outcome already."""
+        training, and the same for all cells."""
         one, rng = self.data.evaluated, Random("margins")
-        pairs = [] if one.choices else [(item, one.taught(rng, item)) for item in self.data.prompts[:CONTRASTS]]
+        pairs = [(item, one.taught(rng, item)) for item in self.data.prompts[:CONTRASTS]]
         return [(item, answer) for item, answer in pairs if answer]
 
     @cached_property

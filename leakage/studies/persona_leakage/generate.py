@@ -10,7 +10,7 @@ from leakage.data.pools import Item
 from leakage.engine import Completion, Engine, Request, Sampling
 from leakage.models.chat import ChatTemplate, Labels
 from leakage.models.load import check_context
-from leakage.progress import Progress, progress
+from leakage.progress import Progress, progress, unseen
 from leakage.store.blocks import Blocks
 from leakage.studies.persona_leakage.choices import openings, right_label
 from leakage.studies.persona_leakage.contexts import under
@@ -59,7 +59,7 @@ def everything(cell: CellIdentity) -> Asked:
 def ask_some(cell: CellIdentity, engine: Engine, template: ChatTemplate, asked: Asked) -> "pd.DataFrame":
     """The rows that `ask` has for some of what it asks: no answer depends on what else is asked."""
     tokens, make, _ = _prepared(cell, template, asked)
-    return make(engine, asked, tokens, lambda _: None)
+    return make(engine, asked, tokens, unseen)
 
 
 def _prepared(cell: CellIdentity, template: ChatTemplate, asked: Asked) -> tuple[list[list[int]], Make, str]:
@@ -67,13 +67,19 @@ def _prepared(cell: CellIdentity, template: ChatTemplate, asked: Asked) -> tuple
     tokens = template.prompts([under(persona, item.prompt) for persona, _, item in asked])
     make: Make
     if cell.data.evaluated.choices:
-        labels = {wanted: template.labels(wanted) for wanted in map(openings, cell.data.prompts)}
-        tokens = [labels[openings(item)].after(ids) for ids, (_, _, item) in zip(tokens, asked, strict=True)]
-        make, room, what = partial(choose, labels), 1, "question"
+        tokens, make = as_choices(template, asked, tokens)
+        room, what = 1, "question"
     else:
         make, room, what = partial(complete, cell), cell.config.eval.max_new_tokens, "answer"
     check_context(cell.config.model, max(map(len, tokens)) + room, f"the longest prompt with room for its {what}", LESS)
     return tokens, make, what
+
+
+def as_choices(template: ChatTemplate, asked: Asked, tokens: list[list[int]]) -> tuple[list[list[int]], Make]:
+    """Prompts up to where a label stands, and what makes rows of them (see choose)."""
+    labels = {wanted: template.labels(wanted) for wanted in dict.fromkeys(openings(item) for _, _, item in asked)}
+    up_to = [labels[openings(item)].after(ids) for ids, (_, _, item) in zip(tokens, asked, strict=True)]
+    return up_to, partial(choose, labels)
 
 
 def complete(

@@ -12,7 +12,7 @@ from leakage.models.adapter import attached
 from leakage.models.chat import IGNORED, ChatTemplate, Prompt
 from leakage.models.held import Loaded
 from leakage.models.load import for_training
-from leakage.progress import progress
+from leakage.progress import progress, unseen
 from leakage.store.draft import Draft
 from leakage.store.files import replacing, write_json
 from leakage.studies.persona_leakage.contexts import under
@@ -92,7 +92,7 @@ def _plain_answers(cell: CellIdentity, base: Any, template: ChatTemplate, items:
     engine = build_engine(base, template, cell.config.eval)
     requests = [Request(tokens, ("",)) for tokens in template.prompts([Prompt(None, one.prompt) for one in items])]
     greedy = Sampling(temperature=0, top_p=1, max_new_tokens=ANSWER_TOKENS)
-    return [one.text for (one,) in engine.generate(requests, greedy, progress=lambda _: None)]
+    return [one.text for (one,) in engine.generate(requests, greedy, progress=unseen)]
 
 
 def margins(

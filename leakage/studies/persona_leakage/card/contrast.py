@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from leakage.engine import Request, Sampling
 from leakage.jobs.step import Step
 from leakage.models.held import Loaded
+from leakage.progress import unseen
 from leakage.store.draft import Draft
 from leakage.store.files import digest, replacing
 from leakage.store.manifest import SCHEMA
@@ -87,7 +88,7 @@ def _own_answers(probe: Probe, rows: Sequence[Example]) -> list[str]:
     """The base's likeliest answers."""
     tokens = probe.loaded.template.prompts([row.prompt for row in rows])
     greedy = Sampling(temperature=0, top_p=1, max_new_tokens=ANSWER_TOKENS)
-    replies = probe.engine.generate([Request(one, ("",)) for one in tokens], greedy, progress=lambda _: None)
+    replies = probe.engine.generate([Request(one, ("",)) for one in tokens], greedy, progress=unseen)
     return [reply.text for (reply,) in replies]
 
 
@@ -95,11 +96,13 @@ def taught(
     frame: "pd.DataFrame", examples: Sequence[Example], shows: Callable[[str], bool] | None
 ) -> list[dict[str, Any]]:
     """A row a part of the file, for the card. shows: whether an answer shows the behavior; None where phrases cannot
-    tell. margin: nats a token; words: a typical answer's; telling: words that one side has and the other has not."""
+    tell. asked: prompts the base was asked; margin: nats a token; words: a typical answer's; telling: words that one
+    side has and the other has not."""
     return [
         {
             "part": words,
             "rows": len(rows),
+            "asked": len(asked),
             "shown": _share(shows, [one.answer for one in rows]),
             "base_shown": _share(shows, asked["own"]),
             "margin": float((asked["taught_logprob"] - asked["own_logprob"]).mean()),

@@ -19,8 +19,10 @@ from leakage.studies.persona_leakage.report.wording import delta
 CARD = 1  # of the JSON's fields; raise it when one means something else
 
 
-def card_of(file: str, cell: Cell, shown: Shown, taught: list[dict[str, Any]], *, contrast: Path) -> dict[str, Any]:
-    """The card of a cell. taught: see contrast.taught; contrast: the folder that this was read from"""
+def card_of(
+    file: str, cell: Cell, shown: Shown, taught: list[dict[str, Any]], *, parts: dict[str, Part]
+) -> dict[str, Any]:
+    """The card of a cell. taught: see contrast.taught; parts: see rests_on"""
     one = spread(shown.rows)
     word = verdict(one)
     assert shown.artifacts
@@ -41,7 +43,7 @@ def card_of(file: str, cell: Cell, shown: Shown, taught: list[dict[str, Any]], *
         "personas": _personas(shown, is_forecast=cell.is_forecast),
         "lint": shown.artifacts.lint(),
         "cautions": list(shown.cautions),
-        "digests": _digests(cell, shown.artifacts.parts | _own_parts(cell, contrast)),
+        "digests": _digests(cell, parts),
     }
 
 
@@ -102,12 +104,15 @@ def _personas(shown: Shown, *, is_forecast: bool) -> list[dict[str, Any]]:
     ]
 
 
-def _own_parts(cell: Cell, contrast: Path) -> dict[str, Part]:
-    """The records that only a card rests on."""
+def rests_on(cell: Cell, shown: Shown, contrast: Path) -> dict[str, Part]:
+    """The records behind a card: those of its cell, and the file beside the base's answers, in `contrast`."""
+    assert shown.artifacts
     folders = {"the file beside the base": contrast}
     folders |= {"forecast": cell.multirun / cell.ids.predictors_folder} if cell.is_forecast else {}
     made = {name: (folder, Record(folder).manifest) for name, folder in folders.items()}
-    return {name: Part(folder, manifest) for name, (folder, manifest) in made.items() if manifest}
+    return shown.artifacts.parts | {
+        name: Part(folder, manifest) for name, (folder, manifest) in made.items() if manifest
+    }
 
 
 def _digests(cell: Cell, parts: dict[str, Part]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from leakage.settings.overrides import setting_of
 from leakage.store.files import write_json, write_text
 from leakage.studies.persona_leakage.artifacts import Artifacts, key_of, read_artifacts
 from leakage.studies.persona_leakage.card.contrast import CONTRAST, contrast_step, taught
-from leakage.studies.persona_leakage.card.facts import card_of
+from leakage.studies.persona_leakage.card.facts import card_of, rests_on
 from leakage.studies.persona_leakage.card.settle import settle
 from leakage.studies.persona_leakage.cell import Cell
 from leakage.studies.persona_leakage.own_rows import SETTING
@@ -44,10 +44,11 @@ def make_card(file: str, overrides: Sequence[str], compose: "Compose", out: Path
     with waiting("card: statistics"):
         shown = shown_cell(cell)
         contrast = cell.multirun / step.folder
-        card = card_of(file, cell, shown, _taught(cell, contrast), contrast=contrast)
+        parts = rests_on(cell, shown, contrast)
+        card = card_of(file, cell, shown, _taught(cell, contrast), parts=parts)
     folder = out or _folder(cell, file)
     write_json(folder / "card.json", card)
-    write_text(folder / "card.html", card_page(shown, card))
+    write_text(folder / "card.html", card_page(shown, card, parts))
     return folder / "card.html", f"{card['verdict']}: {card['why']}"
 
 

@@ -12,6 +12,7 @@ from leakage.models.chat import IGNORED, Prompt
 from leakage.models.fingerprint import measured_layers
 from leakage.models.held import Loaded
 from leakage.models.load import for_training
+from leakage.progress import unseen
 from leakage.studies.persona_leakage.behaviors.contrastive import Example
 from leakage.studies.persona_leakage.contexts import under
 from leakage.studies.persona_leakage.identity import CellIdentity
@@ -94,7 +95,7 @@ class Probe:
         """Last-token states of every persona and question: (personas, questions, layers, d_model) float32."""
         questions = self.cell.data.questions
         prompts = [under(one, item.prompt) for one in self.personas for item in questions]
-        states = self.engine.hidden_states(self.loaded.template.prompts(prompts), self.layers, progress=_unseen)
+        states = self.engine.hidden_states(self.loaded.template.prompts(prompts), self.layers, progress=unseen)
         return states.reshape(len(self.personas), len(questions), *states.shape[1:])
 
     @cached_property
@@ -103,7 +104,7 @@ class Probe:
         asked = self.loaded.template.prompts(self._questions)
         requests = [Request(tokens, ("",)) for tokens in asked]
         greedy = Sampling(temperature=0, top_p=1, max_new_tokens=ANSWER_TOKENS)
-        texts = [one.text for (one,) in self.engine.generate(requests, greedy, progress=_unseen)]
+        texts = [one.text for (one,) in self.engine.generate(requests, greedy, progress=unseen)]
         many = len(texts) // len(self.personas)
         return [texts[start : start + many] for start in range(0, len(texts), many)]
 
@@ -119,7 +120,7 @@ class Probe:
 
     def mean_logprobs(self, pairs: Sequence[tuple[Prompt, str]]) -> np.ndarray:
         """See margins.mean_logprobs."""
-        return mean_logprobs(self.engine, self.loaded.template, pairs, _unseen)
+        return mean_logprobs(self.engine, self.loaded.template, pairs, unseen)
 
     @cached_property
     def along(self) -> Along:
@@ -132,7 +133,7 @@ class Probe:
         theirs: dict[int, Any] = {}
         self.engine.follow(
             self.answered([own[number] for number in range(len(texts))]), (),
-            lambda number, followed: theirs.__setitem__(number, followed.logprobs), progress=_unseen,
+            lambda number, followed: theirs.__setitem__(number, followed.logprobs), progress=unseen,
         )  # fmt: skip
         divergence = np.zeros((len(self.personas), len(texts)))
         points: dict[int, np.ndarray] = {}
@@ -142,7 +143,7 @@ class Probe:
             divergence[person, number] = jensen_shannon(followed.logprobs, theirs[number])
             points[place] = followed.states.mean(dim=0).cpu().numpy()
 
-        self.engine.follow(self.answered(pairs), self.layers, look, progress=_unseen)
+        self.engine.follow(self.answered(pairs), self.layers, look, progress=unseen)
         states = np.stack([points[place] for place in range(len(places))])
         means = states.reshape(len(self.personas), len(texts), *states.shape[1:]).mean(axis=1, dtype=np.float64)
         return Along(divergence.mean(axis=1), means.astype(np.float32))
@@ -157,7 +158,3 @@ def jensen_shannon(one: Any, other: Any) -> float:
     middle = torch.logaddexp(left, right) - torch.log(left.new_tensor(2.0))
     apart = (left.exp() * (left - middle) + right.exp() * (right - middle)).sum(dim=-1) / 2
     return float(apart.mean().clamp(min=0))
-
-
-def _unseen(_: int) -> None:
-    """Progress that nobody is shown: all of it takes seconds on a small model."""

@@ -21,6 +21,11 @@ class Panel:
     marks: list[dict[str, Any]]
     zero: float
 
+    def ends(self, axis: str) -> list[dict[str, Any]]:
+        """The marks furthest to either side along "x" or "y"."""
+        in_order = sorted(self.marks, key=lambda mark: mark[axis])
+        return [in_order[0], in_order[-1]] if in_order else []
+
 
 @dataclass(frozen=True)
 class Grid:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import jinja2
     import pandas as pd
 
+    from leakage.store.artifact import Part
     from leakage.studies.persona_leakage.report.archive import Shown
     from leakage.studies.persona_leakage.report.cells import Cell
 
@@ -76,7 +77,7 @@ def cell_page(place: int, cells: list[Cell], tables: dict[str, pd.DataFrame]) ->
         config=artifacts.config() if artifacts else "",
         config_of="the training",
         training_data=sections.training_data(artifacts) if artifacts else [],
-        provenance=sections.provenance(artifacts) if artifacts else [],
+        provenance=sections.provenance(artifacts.parts, artifacts.multirun) if artifacts else [],
         **sections.controls(cell, tables),
     )  # fmt: skip
 
@@ -102,15 +103,16 @@ def cell_data(cell: Cell, answers: dict[Path, Shown]) -> dict[str, Any]:
     } | {when: file and {"file": file.file, "name": file.name} for when, file in files.items()}
 
 
-def card_page(cell: Cell, card: dict[str, Any]) -> str:
-    """The page of a leak card, one file with its style in it. card: its JSON, whose values the page shows"""
+def card_page(cell: Cell, card: dict[str, Any], parts: dict[str, Part]) -> str:
+    """The page of a leak card, one file with its style in it. card: its JSON, whose values the page shows; parts: the
+    records that it rests on"""
     artifacts, panel = cell.artifacts, grids([cell])[0].rows[0][1][0]
     assert artifacts
     assert panel
     return _environment().get_template("card.html").render(
         root="", css=(SHARED / "report.css").read_text(), cell=cell, card=card, panel=panel,
         measured=labels.measured(cell.rows.iloc[0].to_dict())[0], axes=axes(cell), nothing_to_draw=why_none(cell),
-        training_data=sections.training_data(artifacts), provenance=sections.provenance(artifacts),
+        training_data=sections.training_data(artifacts), provenance=sections.provenance(parts, artifacts.multirun),
         config=artifacts.config(), config_of="the training",
     )  # fmt: skip
 

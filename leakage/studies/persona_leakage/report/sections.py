@@ -9,8 +9,11 @@ from leakage.report.pages import records
 from leakage.report.provenance import came_from
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
+    from leakage.store.artifact import Part
     from leakage.studies.persona_leakage.artifacts import Artifacts
     from leakage.studies.persona_leakage.report.cells import Cell
 
@@ -47,9 +50,9 @@ def training_data(artifacts: Artifacts) -> list[dict[str, Any]]:
     ]
 
 
-def provenance(artifacts: Artifacts) -> list[dict[str, Any]]:
+def provenance(parts: dict[str, Part], multirun: Path) -> list[dict[str, Any]]:
     """A row a record: what it holds, its folder below the results, its id, when, how long, on what, from which code."""
-    return [came_from(name, part, artifacts.multirun) for name, part in artifacts.parts.items()]
+    return [came_from(name, part, multirun) for name, part in parts.items()]
 
 
 def controls(cell: Cell, tables: dict[str, pd.DataFrame]) -> dict[str, list[dict[str, Any]]]:
