@@ -38,6 +38,7 @@ signal.signal(signal.SIGINT, saved)
 time.sleep(120)
 """
 POOL = """
+import sys
 from pathlib import Path
 from leakage.jobs.launch.workers import Slot, Task, run_all
 folder = Path(sys.argv[1])
