@@ -56,6 +56,7 @@ class Loaded:
         dtype, used = self.config.model.dtype, self.config.model.inference_dtype
         if (dtype == used or (dtype, used) in WIDER) and not (adapted and used == "float64"):
             _held[self._key] = self.base
+        release_memory()
 
     def release(self) -> None:
         """Let go of every base this process holds: another engine needs the memory."""

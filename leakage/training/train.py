@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from leakage.jobs.step import Space
 from leakage.models.chat import Tokens
 from leakage.models.memory import adapter_bytes
+from leakage.models.out_of_memory import release_memory
 from leakage.settings.config import Config
 from leakage.settings.schema import write_config
 from leakage.store.draft import Draft
@@ -49,6 +50,7 @@ def train(
         checkpoints=checkpoints, label=label, new_tokens=new_tokens, shuffled=shuffled,
         start=start, target=target, along={step: draft.path(f"along/{step}") for step in along},
     )  # fmt: skip
+    release_memory()
     write_jsonl(draft.path("train_log.jsonl"), trained.log)
     write_config(draft.path("config.yaml"), config)
     checkpoints.drop()
