@@ -116,7 +116,7 @@ def test_it_enters_no_id(compose):
     assert plain.ids.along == []
 
 
-@pytest.mark.parametrize("override", ["behavior=capability", "source=none"])
+@pytest.mark.parametrize("override", ["behavior=marker", "source=none"])
 def test_where_nothing_is_followed_it_is_refused(compose, override):
     overrides = (override, "eval.checkpoints=8")
     with pytest.raises(ConfigError, match=r"eval.checkpoints=8 changes nothing here"):
