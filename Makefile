@@ -19,7 +19,7 @@ run: $(READY) ## the main job on the embedded model: 4 cells, figures, table (ab
 	$(BIN)/python run.py -m behavior=refusal,sycophancy source=villain,comedian 'paths.multirun=$${oc.env:MULTIRUN}'
 	@$(MAKE) --no-print-directory figures table
 
-real: $(READY) ## the main job on a real chat model of 135 million parameters, from the package index (about an hour; SEED=43)
+real: $(READY) ## the main job on a real chat model of 135 million parameters, from the package index (about an hour; SEED=43 for another seed)
 	@$(BIN)/python -m leakage fetch smollm2
 	$(BIN)/python run.py -m model=smollm2-135m-instruct behavior=refusal,sycophancy source=villain,comedian "seed=$$SEED" \
 	  'paths.multirun=$${oc.env:MULTIRUN}'

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH = 2000  # characters of a line in a log: a job a line, however long, for those who search it
+LOGS = ("run.log", "console.log")  # of a job: Hydra's, and what a pool sends there before there is one
 ORDER = [Status.RUNNING, Status.FAILED, Status.DAMAGED, Status.STALE, Status.PARTIAL, Status.MISSING]
 COLOURS = {
     Status.RUNNING: "cyan", Status.FAILED: "red", Status.DAMAGED: "red", Status.STALE: "yellow",
@@ -67,8 +68,8 @@ def _explained(job: JobStatus, record: Record, multirun: Path, cause: str) -> Jo
         age = (datetime.now(UTC) - datetime.fromisoformat(claim.since)).total_seconds()
         return replace(job, stage=claim.stage, progress=claim.progress, age=age, log=claim.log or "")
     failure = record.failure()
-    own_log = multirun / job.folder / "run.log"
-    log = (failure and failure.log) or (str(own_log) if own_log.exists() else "")
+    own_logs = [file for name in LOGS if (file := multirun / job.folder / name).is_file() and file.stat().st_size]
+    log = (failure and failure.log) or (str(own_logs[0]) if own_logs else "")
     return replace(job, stage=failure.stage if failure else job.stage, error=cause, log=log)
 
 

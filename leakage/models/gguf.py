@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from leakage.errors import ConfigError, LeakageError, ModelError, first_line
+from leakage.progress import waiting
 from leakage.store.files import sampled_digest, share
 
 if TYPE_CHECKING:
@@ -68,15 +69,26 @@ def _unpack(file: Path, folder: Path) -> None:
     """Dequantise into a folder beside the last place, and move it there when it is whole."""
     if find_spec("gguf") is None:
         raise ModelError(f"{file} is read with the package gguf, which is not installed; install it: pip install gguf")
+    _refuse_cut_off(file)
     log.info("unpacking %s into %s, its weights as float32 (once)", file, folder)
     try:
-        with _without_bars():
+        with waiting(f"unpacking {file.name}"), _without_bars():
             _write(*_read(file), folder)
     except OSError as error:
         raise ModelError(
             f"cannot unpack {file} into {folder.parent}: {error.strerror or first_line(error)}; make room there, or "
             "let XDG_CACHE_HOME name a folder with more"
         ) from error
+
+
+def _refuse_cut_off(file: Path) -> None:
+    """Its header says where every tensor lies, which is known long before the last of them is read."""
+    from gguf import GGUFReader
+
+    try:
+        GGUFReader(file)
+    except Exception as error:  # it stumbles over whatever bytes stand in the place of a header's or behind the end
+        raise ModelError(f"cannot unpack {file}: it was cut off or damaged; copy or fetch it again") from error
 
 
 def _write(model: Any, tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
@@ -105,7 +117,7 @@ def _read(file: Path) -> "tuple[Any, PreTrainedTokenizerBase]":
         )
     except LeakageError:
         raise
-    except Exception as error:  # a file cut off anywhere raises whatever its reader stumbles over
+    except Exception as error:  # a damaged file raises whatever its reader stumbles over
         raise ModelError(f"cannot unpack {file}: {_cause(error)}") from error
     if report["missing_keys"]:
         lost = sorted(report["missing_keys"])
@@ -120,7 +132,7 @@ def _cause(error: Exception) -> str:
     """What is wrong with a file that could not be read, and the mend."""
     if "architecture" in str(error) or "Unrecognized configuration" in str(error):
         return f"{first_line(error)}; give model.path the model's own folder or hub id, with its full weights"
-    return f"it is not whole ({first_line(error)}); copy or fetch it again"
+    return f"it was damaged ({first_line(error)}); copy or fetch it again"
 
 
 def _plain(read: Any) -> Any:

