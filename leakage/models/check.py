@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 from leakage.errors import LeakageError, ModelError, first_line
 from leakage.models.adapter import fresh
 from leakage.models.chat import SPOKEN, ChatTemplate, Prompt
-from leakage.models.fingerprint import locate, text_config
+from leakage.models.fingerprint import SHIPPED, locate, text_config
 
 if TYPE_CHECKING:
     from leakage.settings.config import EvalSettings, LoraSettings, ModelSettings
@@ -39,6 +39,9 @@ CHOICES = Probes(labels=(("A)", "B)", "C)", "D)"),))  # of most multiple-choice 
 def engine_findings(settings: "EvalSettings", model: "ModelSettings") -> Iterator[str]:
     """Why the engine that is asked for cannot ask this model, each with its mend."""
     if settings.engine != "vllm":
+        return
+    if model.path.startswith(SHIPPED):
+        yield f"eval.engine=vllm: {model.name} is none of vLLM's models (its heads are 24 wide); leave out eval.engine"
         return
     if find_spec("vllm") is None:
         yield "eval.engine=vllm: vLLM is not installed here; docs/models.md says how, or leave out eval.engine"

@@ -117,14 +117,16 @@ def small_disk(tmp_path):
 
 def test_an_engine_that_is_not_installed_or_lacks_the_dtype_is_refused(jobs, tmp_path, monkeypatch):
     def wrong(*overrides):
-        return list(unfit([one.job for one in jobs(tmp_path, overrides)]))
+        return list(unfit([one.job for one in jobs(tmp_path, ["eval.engine=vllm", *overrides])]))
 
-    missing, wide = wrong("eval.engine=vllm")
+    copy = f"model.path={ROOT / 'leakage/nano/weights'}"  # which the house takes for anybody's
+    missing, wide = wrong(copy)
     assert missing == "eval.engine=vllm: vLLM is not installed here; docs/models.md says how, or leave out eval.engine"
     assert wide.endswith("it has no float64, in which nano is asked; add model.inference_dtype=float32")
-    assert wrong("eval.engine=vllm", "job=geometry", "source=none") == []  # vLLM gives no hidden states
+    assert wrong(copy, "job=geometry", "source=none") == []  # vLLM gives no hidden states
+    assert wrong() == ["eval.engine=vllm: nano is none of vLLM's models (its heads are 24 wide); leave out eval.engine"]
     monkeypatch.setattr("leakage.models.check.find_spec", lambda name: name)
-    assert wrong("eval.engine=vllm", "model.inference_dtype=float32") == []
+    assert wrong(copy, "model.inference_dtype=float32") == []
 
 
 def test_a_disk_without_room_is_refused(small_disk, jobs):
