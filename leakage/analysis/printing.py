@@ -50,7 +50,9 @@ def readable(table: "pd.DataFrame") -> "pd.DataFrame":
     deltas = ["+.3f" if rate else "+.1f" for rate in rates]
     columns: dict[str, list[str]] = {}
     for name in table.columns:
-        styles = deltas if name.endswith("delta") or name in DELTAS else [_style(name)] * len(table)
+        styles = (
+            deltas if name.endswith("delta") or name in DELTAS else [_style(name) or _digits(table[name])] * len(table)
+        )
         if name == "cosine" and table[name].dtype == float:  # elsewhere the name of its definition
             styles = ["+.3f"] * len(table)
         columns[name] = [
@@ -58,6 +60,13 @@ def readable(table: "pd.DataFrame") -> "pd.DataFrame":
             for value, one in zip(table[name], styles, strict=True)
         ]
     return pd.DataFrame(columns)
+
+
+def _digits(column: "pd.Series[float]") -> str:
+    """Of numbers that nobody has named a style for: none behind the point where all are whole, as steps are."""
+    if column.dtype.kind != "f":
+        return ""
+    return ".0f" if (column.dropna() % 1 == 0).all() else ".2f"
 
 
 def _style(name: str) -> str:

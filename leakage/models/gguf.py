@@ -88,7 +88,10 @@ def _refuse_cut_off(file: Path) -> None:
     try:
         GGUFReader(file)
     except Exception as error:  # it stumbles over whatever bytes stand in the place of a header's or behind the end
-        raise ModelError(f"cannot unpack {file}: it was cut off or damaged; copy or fetch it again") from error
+        raise ModelError(
+            f"cannot unpack {file}: it was cut off or damaged, or is newer than the package gguf here; copy or fetch "
+            "it again, or bring the package up to date: pip install -U gguf"
+        ) from error
 
 
 def _write(model: Any, tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:

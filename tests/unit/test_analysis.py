@@ -110,3 +110,8 @@ def test_layers_are_compared_over_the_same_bystanders_and_the_headline_is_marked
     assert table["headline"].to_dict() == {"1_centred": True, "0_raw": False}
     assert table.loc["1_centred", "rho"] == pytest.approx(-0.2)
     assert table.loc["0_raw", "rho"] == pytest.approx(0.2)
+
+
+def test_numbers_of_any_column_are_rounded_for_reading():
+    table = pd.DataFrame({"steps": [132.0, float("nan")], "turns_at": [10.424015482607992, 9.0], "checkpoints": [8, 8]})
+    assert as_markdown(table).splitlines()[2:] == ["| 132 | 10.42 | 8 |", "|  | 9.00 | 8 |"]
