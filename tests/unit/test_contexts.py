@@ -171,6 +171,12 @@ def test_a_cell_of_contexts_is_asked_and_measured_and_its_frame_says_the_kinds(c
     frame = results(tmp_path)
     kinds = frame.set_index("persona")["kind"]
     assert (kinds["chat_villain"], kinds["format_list"], kinds["villain"]) == ("chat", "format", "persona")
+    seen = frame.set_index("persona")["system"]
+    assert (seen["bare"], seen["empty"]) == ("(no system turn)", "(an empty system turn)")
+    assert seen["villain"] == one.data.personas["villain"].prompt
+    assert seen["format_list"].endswith(f"\nuser: {one.data.personas['format_list'].wrapper}")
+    chat = one.data.personas["chat_villain"]
+    assert seen["chat_villain"].endswith("\n".join(f"{role}: {text}" for role, text in chat.turns))
     assert by_context(frame)["kind"].tolist() == [
         "default", "persona", "chat", "examples", "instruction", "format", "rephrasing",
     ]  # fmt: skip

@@ -32,6 +32,13 @@ def context_row(row: Row) -> Row:
     return Row(row.where, rest | {"prompt": system})
 
 
+def in_words(system: str | None, turns: Turns = (), wrapper: str = "") -> str:
+    """A context as a reader sees it, a line each turn: "(no system turn)" and "(an empty system turn)" are said."""
+    first = (system or "(an empty system turn)") if isinstance(system, str) else "(no system turn)"
+    asked = [f"user: {wrapper}"] if wrapper else []
+    return "\n".join([first, *(f"{role}: {text}" for role, text in turns), *asked])
+
+
 def _system(row: Row, fields: dict[str, Any]) -> Any:
     """The system turn, under either of its names; None where the row says that there is none."""
     if "prompt" in fields and "system" in fields:

@@ -1,11 +1,13 @@
 """All results below a folder as one tidy frame: a row per cell and persona."""
 
+import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leakage.data.personas.context import in_words
 from leakage.store.find import Found, find
 from leakage.store.manifest import Manifest
 from leakage.store.record import Record, Status
@@ -44,6 +46,7 @@ def results(multirun: str | Path) -> "pd.DataFrame":
     the one measured. base_k of base_n and k of n are hits before and after; base_mean, base_sd, mean and sd are of
     scores from 0 to 100. delta is the change of one of the two in the behavior's unit, missing (never 0) where the
     baseline is missing;
+    `system` is the system prompt; in a file of other contexts too, all that stands around a question, in words.
     delta_by_prompt that of each prompt, numbers in a text, where prompts are few. `cosine` is the definition that the
     model's config fixed for headlines. cut_off and base_cut_off are the shares of a cell's answers that were cut off,
     after and before; source_examples and negative_examples what it was trained on. Where predictors were asked, columns
@@ -87,6 +90,9 @@ def _scores(folder: Path, manifest: Manifest, root: Path, changes: Changes) -> "
     import pandas as pd
 
     frame = pd.read_parquet(folder / "scores.parquet")
+    if "turns" in frame:
+        contexts = zip(frame["system"], frame["turns"], frame["wrapper"], strict=True)
+        frame["system"] = [in_words(system, json.loads(turns), wrapper) for system, turns, wrapper in contexts]
     texts = changes.of(folder, _baseline_scores(folder, manifest, root), manifest.facts)
     return frame.assign(delta_by_prompt=frame["persona"].map(texts).fillna("") if len(texts) else "")
 
