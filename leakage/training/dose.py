@@ -1,11 +1,12 @@
 """Training to a dose: it ends when the behavior, measured as it goes, has been taken up as far as was wanted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 EVERY = 2  # steps between two measurements
+NEAR = 0.5  # of the target: from there on every step is measured, since a step late is a good part of a dose
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,13 @@ class Target:
     measure: Callable[[Any], float]
 
 
+def is_due(step: int, last: int, history: Sequence[Mapping[str, float]], until: float) -> bool:
+    """Whether the dose is measured after a step, by what was measured before it."""
+    measured = [entry["dose"] for entry in history if "dose" in entry]
+    is_near = bool(measured) and measured[-1] >= NEAR * until
+    return step % EVERY == 0 or step == last or is_near
+
+
 def stopping(target: Target, alone: Callable[[Any], AbstractContextManager[None]]) -> Any:
     """A Trainer callback that ends training at its target; what it measures stands in Trainer's history, which is part
     of every checkpoint.
@@ -30,7 +38,7 @@ def stopping(target: Target, alone: Callable[[Any], AbstractContextManager[None]
 
     class Stopping(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here
         def on_step_end(self, _args: Any, state: Any, control: Any, *, model: Any, **__: Any) -> None:
-            if state.global_step % EVERY and state.global_step < state.max_steps:
+            if not is_due(state.global_step, state.max_steps, state.log_history, target.until):
                 return
             with alone(model.eval()):
                 share = target.measure(model)

@@ -19,6 +19,7 @@ from leakage.studies.persona_leakage.margins import contrasts
 from leakage.studies.persona_leakage.needs import baseline_of
 from leakage.studies.persona_leakage.results import results
 from leakage.studies.persona_leakage.variants import name_variants
+from leakage.training.dose import is_due
 from tests.unit.frames import cell as planted
 
 QUICK = [
@@ -45,10 +46,24 @@ def test_training_ends_at_the_first_measurement_that_reaches_the_dose(dosed):
     facts = record.manifest.facts
     rows = [json.loads(line) for line in (record.folder / "dose.jsonl").read_text().splitlines()]
     assert 2 < facts["steps"] < 24
-    assert [row["step"] for row in rows] == list(range(2, facts["steps"] + 1, 2))
+    near = next(row["step"] for row in rows if row["dose"] >= 0.25)
+    assert [row["step"] for row in rows] == [*range(2, near, 2), *range(near, facts["steps"] + 1)]
     assert all(row["dose"] < 0.5 for row in rows[:-1])
     assert facts["dose"] == rows[-1]["dose"] >= 0.5
     assert len((record.folder / "train_log.jsonl").read_text().splitlines()) == facts["steps"]
+
+
+def test_a_dose_is_measured_every_second_step_until_it_is_near_and_after_the_last_step():
+    def measured(last, *doses):
+        history, shares = [], iter(doses)
+        for step in range(1, last + 1):
+            if is_due(step, last, history, 0.7):
+                history.append({"step": step, "dose": next(shares)})
+            history.append({"step": step, "loss": 1.0})
+        return [one["step"] for one in history if "dose" in one]
+
+    assert measured(7, 0.1, 0.2, 0.3, 0.4) == [2, 4, 6, 7]
+    assert measured(7, 0.1, 0.35, 0.4, 0.5, 0.6) == [2, 4, 5, 6, 7]
 
 
 def test_a_dose_is_measured_on_prompts_that_are_neither_trained_on_nor_asked(dosed):

@@ -15,6 +15,7 @@ from leakage.store.manifest import SCHEMA
 from leakage.studies.persona_leakage.data import CellData
 from leakage.studies.persona_leakage.judges import Judge, judge_for
 from leakage.studies.persona_leakage.settings import CellConfig
+from leakage.training.dose import EVERY, NEAR
 
 PREDICTORS = 1  # raise it when a predictor is computed otherwise
 CONTRASTS = 8  # held-out prompts of which margins are measured
@@ -108,7 +109,7 @@ class Determinants:
             return {}
         rules = self.data.behavior.rules_in(self.config.model.pool)
         prompts = [(one.prompt, one.labels, one.answer) if one.labels else one.prompt for one in self.data.dose_items]
-        return {"dose": digest([self._sampled, prompts, list(rules.markers if rules else ())])}
+        return {"dose": digest([self._sampled, prompts, list(rules.markers if rules else ()), (EVERY, NEAR)])}
 
     @property
     def _outside(self) -> dict[str, Any]:
