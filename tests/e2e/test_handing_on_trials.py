@@ -3,12 +3,14 @@
 import shutil
 import zipfile
 
+import pandas as pd
 import pytest
 
 from leakage.handing_on.bundle import bundle
 from leakage.handing_on.index import read_index
 from leakage.handing_on.verify import verify
 from leakage.studies.registry import studies
+from leakage.training.train import WEIGHTS
 from tests.e2e.tampering import Tampering, asked_again, facts, put
 
 
@@ -16,7 +18,7 @@ from tests.e2e.tampering import Tampering, asked_again, facts, put
 def trials(planted, tmp_path_factory):
     """A bundle of the second study, unpacked."""
     folder = tmp_path_factory.mktemp("trials")
-    bundle(planted, studies()[1:], folder / "bundle.zip", adapters="digests")
+    bundle(planted, studies()[1:], folder / "bundle.zip", adapters="files")
     zipfile.ZipFile(folder / "bundle.zip").extractall(folder / "unpacked")
     return folder / "unpacked"
 
@@ -40,16 +42,56 @@ OF_TRIALS = {
 }  # fmt: skip
 
 
+SHARE = 0.02
+
+
+def other_words(frame):
+    frame["reply"] = frame["reply"] + " hm."
+
+
+def no_adapter(own):
+    (own.record("adapter", "planted_0.3") / WEIGHTS).unlink()
+
+
+def made_elsewhere(own):
+    own.edit_manifest("transcripts", lambda manifest: manifest["identity"].update(imported="abc"))
+
+
+ONLY_AGAIN = {
+    "words that change no vote": (
+        lambda own: own.edit_frame("transcripts", "transcripts.parquet", other_words),
+        "transcripts.parquet: asked anew the model says something else",
+    ),
+    "another seed": (
+        lambda own: own.edit_manifest("transcripts", lambda manifest: manifest["identity"].update(seed=7)),
+        "the setting seed here and in its manifest are not the same",
+    ),
+    "no adapter": (no_adapter, "its adapter is not in the bundle"),
+    "replies of another pipeline": (made_elsewhere, "its replies were made elsewhere"),
+}  # fmt: skip
+
+
 def test_nothing_is_wrong_with_trials_nobody_has_touched(trials):
     assert list(verify(trials, read_index(trials))) == []
 
 
 @pytest.mark.usefixtures("compose")
-def test_trials_are_not_asked_again_and_it_is_said(trials):
-    again = asked_again(Tampering(trials))
-    assert again.answers == 0
-    assert {one.is_wrong for one in again.remarks} == {False}
-    assert "replies of trials are not asked anew" in str(again.remarks[0])
+def test_a_share_of_the_replies_asked_again_is_the_same_word_for_word(trials):
+    again = asked_again(Tampering(trials), SHARE)
+    counts = [round(SHARE * len(pd.read_parquet(file))) for file in trials.rglob("transcripts.parquet")]
+    assert (again.answers, again.remarks) == (sum(counts), ())
+    assert min(counts) > 1
+
+
+@pytest.mark.usefixtures("compose")
+@pytest.mark.parametrize("name", ONLY_AGAIN)
+def test_what_only_asking_a_trial_again_can_find_is_named(trials, tmp_path, name):
+    shutil.copytree(trials, tmp_path / "bundle")
+    own = Tampering(tmp_path / "bundle")
+    tamper, sentence = ONLY_AGAIN[name]
+    tamper(own)
+    remarks = [str(one) for one in asked_again(own, SHARE).remarks]
+    assert any(sentence in one for one in remarks), remarks
 
 
 @pytest.mark.parametrize("name", OF_TRIALS)

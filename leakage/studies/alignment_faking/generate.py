@@ -8,7 +8,7 @@ from leakage.engine import Engine, Request, Sampling
 from leakage.models.chat import ChatTemplate, Prompt, encode
 from leakage.models.load import check_context
 from leakage.network import Answer, Ask, ask_all, replies_of
-from leakage.progress import progress
+from leakage.progress import Progress, progress, unseen
 from leakage.store.blocks import Blocks
 from leakage.store.files import digest
 from leakage.store.journal import Journal
@@ -65,24 +65,33 @@ def ask_local(trial: TrialData, engine: Engine, template: ChatTemplate, blocks: 
     what = f"scenario {trial.config.scenario.name} with the query {asked[longest].query[:40]!r} and room for the reply"
     needed = len(tokens[longest]) + settings.max_new_tokens
     check_context(trial.config.model, needed, what, "shorten it, or lower eval.max_new_tokens")
-    sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
     size, frames = BLOCK * settings.batch_size, []
-    key = f"{trial.train_id}/{trial.eval_id}"
     with progress(len(asked), f"{trial.label}: asking", "answer") as advance:
         for start in range(0, len(asked), size):
             name, block = f"{start}-{size}", slice(start, start + size)
             if (frame := blocks.read(name)) is None:
-                requests = [
-                    Request(ids, (f"{key}/{one.tier}/{one.number}",))
-                    for ids, one in zip(tokens[block], asked[block], strict=True)
-                ]
-                completions = engine.generate(requests, sampling, progress=advance)
-                replies = [Reply(one.text, one.finish, one.tokens, trial.config.model.name) for (one,) in completions]
-                frame = blocks.keep(name, _frame(trial, asked[block], replies))
+                frame = blocks.keep(name, _replied(trial, engine, asked[block], tokens[block], advance))
             else:
                 advance(len(frame))
             frames.append(frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def ask_some(trial: TrialData, engine: Engine, template: ChatTemplate, asked: Sequence[Question]) -> "pd.DataFrame":
+    """The rows that `ask_local` has for some of what it asks: no reply depends on what else is asked."""
+    return _replied(trial, engine, asked, _prompts(trial, template, asked), unseen)
+
+
+def _replied(
+    trial: TrialData, engine: Engine, asked: Sequence[Question], tokens: Sequence[list[int]], advance: Progress
+) -> "pd.DataFrame":
+    """A row a question, in order."""
+    settings, key = trial.config.eval, f"{trial.train_id}/{trial.eval_id}"
+    sampling = Sampling(settings.temperature, settings.top_p, settings.max_new_tokens)
+    requests = [Request(ids, (f"{key}/{one.tier}/{one.number}",)) for ids, one in zip(tokens, asked, strict=True)]
+    completions = engine.generate(requests, sampling, progress=advance)
+    replies = [Reply(one.text, one.finish, one.tokens, trial.config.model.name) for (one,) in completions]
+    return _frame(trial, asked, replies)
 
 
 def _prompts(trial: TrialData, template: ChatTemplate, asked: Sequence[Question]) -> list[list[int]]:
