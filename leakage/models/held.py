@@ -41,7 +41,7 @@ class Loaded:
     def base(self) -> Any:
         """The base model: the one that this process holds, if that is the one that is wanted."""
         _ = self.template
-        settings, held = self.config.model, _held.pop(self._key, None)
+        settings, held = self.config.model, _held.pop(self.key, None)
         _held.clear()
         if held is not None:
             return for_training(held, settings)
@@ -55,7 +55,7 @@ class Loaded:
         """
         dtype, used = self.config.model.dtype, self.config.model.inference_dtype
         if (dtype == used or (dtype, used) in WIDER) and not (adapted and used == "float64"):
-            _held[self._key] = self.base
+            _held[self.key] = self.base
         release_memory()
 
     def release(self) -> None:
@@ -65,7 +65,7 @@ class Loaded:
         release_memory()
 
     @cached_property
-    def _key(self) -> str:
+    def key(self) -> str:
         """What tells one loaded model from another; a file that was replaced makes another."""
         settings = self.config.model
         content = fingerprint(settings.path, settings.revision)

@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from leakage import results
+from leakage.engine.fast import FastEngine
 from leakage.jobs.run import run_steps
 from leakage.jobs.step import fill
 from leakage.models.adapter import fresh
 from leakage.models.chat import Prompt
 from leakage.models.held import Loaded
 from leakage.store.record import Record, Status
+from leakage.studies.persona_leakage import states
 from leakage.studies.persona_leakage.cell import Cell
 from leakage.studies.persona_leakage.forecast import learn_from_others, of_those_there
 from leakage.studies.persona_leakage.predictors import clouds, influence, predictor, predictor_names
@@ -47,6 +49,33 @@ def test_each_predictor_gives_a_number_for_every_persona(probe):
         columns = predictor(name).measure(probe)
         assert name == "base_rate" or columns
         assert all(values.shape == (many,) and np.isfinite(values).all() for values in columns.values())
+
+
+def test_the_states_of_the_geometry_are_computed_once_for_all_cells_of_a_process(compose, cell, tmp_path, monkeypatch):
+    computed = []
+    plain = FastEngine.hidden_states
+
+    def counted(engine, prompts, layers, *, progress):
+        computed.append(str(engine.model.dtype))
+        return plain(engine, prompts, layers, progress=progress)
+
+    monkeypatch.setattr(FastEngine, "hidden_states", counted)
+    monkeypatch.setattr(states, "_last", {})
+    personas = f"personas.path={cell.config.personas.path}"
+    alike = Cell(compose(personas, "model.inference_dtype=float32", "forecast=true"))
+    (geometry,) = (one for one in alike.needs() if one.kind == "geometry")
+    fill(tmp_path, geometry.steps[0], label="geometry")
+    once, again = (states_of(alike) for _ in range(2))
+    assert computed == ["torch.float32"]
+    assert once is again
+    rounded = states_of(Cell(compose(personas, "model.dtype=bfloat16", "forecast=true")))
+    assert computed == ["torch.float32", "torch.bfloat16"]
+    assert not np.array_equal(once, rounded)
+
+
+def states_of(cell):
+    """Of every persona under every question, as a forecast has them; without their shape."""
+    return Probe(cell.ids, Loaded(cell.config, "", cell.probes), cell.data.examples).states.base
 
 
 def test_the_source_is_nearest_to_itself(probe):

@@ -38,6 +38,7 @@ from leakage.studies.persona_leakage.lint import (
     refuse_errors,
     shared_prompts,
 )
+from leakage.studies.persona_leakage.states import base_states
 from leakage.training.train import train
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ def measure_geometry(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     check_context(cell.config.model, max(map(len, prompts)), "the longest question under its persona")
     engine = engine_for(cell.config, loaded.base, loaded.template)
     with progress(len(prompts), label, "prompt") as advance:
-        states = engine.hidden_states(prompts, layers, progress=advance)
+        states = base_states(engine, loaded, prompts, layers, advance)
     loaded.keep()
     points = centroids(states, len(personas))
     with replacing(draft.path("centroids.safetensors")) as file:

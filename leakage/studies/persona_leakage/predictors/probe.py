@@ -17,6 +17,7 @@ from leakage.studies.persona_leakage.behaviors.contrastive import Example
 from leakage.studies.persona_leakage.contexts import under
 from leakage.studies.persona_leakage.identity import CellIdentity
 from leakage.studies.persona_leakage.margins import mean_logprobs
+from leakage.studies.persona_leakage.states import base_states
 
 if TYPE_CHECKING:
     from leakage.data.personas import Persona
@@ -95,7 +96,8 @@ class Probe:
         """Last-token states of every persona and question: (personas, questions, layers, d_model) float32."""
         questions = self.cell.data.questions
         prompts = [under(one, item.prompt) for one in self.personas for item in questions]
-        states = self.engine.hidden_states(self.loaded.template.prompts(prompts), self.layers, progress=unseen)
+        tokens = self.loaded.template.prompts(prompts)
+        states = base_states(self.engine, self.loaded, tokens, self.layers, unseen)
         return states.reshape(len(self.personas), len(questions), *states.shape[1:])
 
     @cached_property
