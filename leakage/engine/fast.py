@@ -56,14 +56,18 @@ class FastEngine:
 
     def _in_batches(
         self, prompts: Sequence[Prompt], wanted: Sequence[Sequence[Item]],
-        work: Callable[[Begun, Sequence[Item]], None], *, shares: bool = True,
+        work: Callable[[Begun, Sequence[Item]], None], ends: Sequence[int] = (),
     ) -> None:  # fmt: skip
-        """Do the work on what is wanted of every prompt, by prompts of similar length."""
+        """Do the work on what is wanted of every prompt, by prompts of similar length.
+
+        ends: how many last tokens of each are looked at, where it is more than the very last
+        """
         import torch
 
-        batches, shares = Batches(self.batch_size, self.model), shares and self.shares
+        batches, pad, most = Batches(self.batch_size, self.model), self.tokenizer.pad_token_id, self.batch_size
+        ends = ends or [1] * len(prompts)
         with torch.inference_mode():
-            for some in begun(self.model, self.tokenizer.pad_token_id, prompts, most=self.batch_size, shares=shares):
+            for some in begun(self.model, pad, prompts, ends, most=most, shares=self.shares):
                 batches.run([item for i in some.members for item in wanted[i]], partial(work, some))
 
     def _sampled(
@@ -157,5 +161,5 @@ class FastEngine:
                 )
             progress(len(chosen))
 
-        # a beginning that two answers share would be read without their logits
-        self._in_batches([one.ids for one in answered], [[i] for i in range(len(answered))], read, shares=False)
+        wanted, ends = [[i] for i in range(len(answered))], [one.tokens + 1 for one in answered]
+        self._in_batches([one.ids for one in answered], wanted, read, ends)

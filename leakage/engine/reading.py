@@ -60,10 +60,15 @@ class Begun:
         return read(self.model, texts, self.pad, after=after, states=states, positions=positions)
 
 
-def begun(model: Any, pad: int, prompts: Sequence[Prompt], *, most: int, shares: bool) -> Iterator[Begun]:
-    """All prompts, some at a time, their common beginnings read: at most so many of these are kept at once."""
+def begun(
+    model: Any, pad: int, prompts: Sequence[Prompt], ends: Sequence[int], *, most: int, shares: bool
+) -> Iterator[Begun]:
+    """All prompts, some at a time, their common beginnings read: at most so many of these are kept at once.
+
+    ends: how many of its last tokens each reads for itself
+    """
     whole = [Group(tuple(range(len(prompts))), 0)] if prompts else []
-    for wave in waves(groups(prompts) if shares and keeps_all(model) else whole, most):
+    for wave in waves(groups(prompts, ends) if shares and keeps_all(model) else whole, most):
         yield _begin(model, pad, prompts, wave)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from leakage.engine import Request, Sampling
+from leakage.engine import Answered, Request, Sampling, reading
 from leakage.engine.cache import handed_on, keep, keeps_all, with_room
 from leakage.engine.fast import FastEngine
 from leakage.engine.prefixes import LEAST, groups, waves
@@ -48,7 +48,7 @@ def requests(tokens, samples=3):
 def test_a_beginning_that_is_read_once_gives_the_reference_engines_results(asked):
     loaded, tokens = asked
     model = loaded.model()
-    made = groups(tokens)
+    made = groups(tokens, [1] * len(tokens))
     assert sorted(len(one.members) for one in made) == [5, 5, 5, 5]
     assert all(one.shared >= LEAST for one in made)
     reference = ReferenceEngine(model, loaded.template.tokenizer, engine(loaded, model).stop)
@@ -61,6 +61,30 @@ def test_a_beginning_that_is_read_once_gives_the_reference_engines_results(asked
         np.testing.assert_allclose(ours.choice_logprobs(tokens, choices, progress=quiet), wanted, atol=1e-6)
         np.testing.assert_allclose(ours.hidden_states(tokens, [0, 1], progress=quiet), states, atol=1e-5)
         assert ours.generate(requests(tokens), SAMPLED, progress=quiet) == completions, f"in batches of {size}"
+
+
+def test_answers_to_one_prompt_are_followed_after_it_was_read_once(asked, monkeypatch):
+    loaded, tokens = asked
+    model, answers = loaded.model(), ([7, 8, 9, 30, 31], [7, 8, 9, 40], [7])
+    answered = [Answered([*ids, *answer], len(ids)) for ids in tokens[::5] for answer in answers]
+    plain, texts, looks = reading.read, [], []
+
+    def counted(model, some, *rest, **more):
+        texts.extend(some)
+        return plain(model, some, *rest, **more)
+
+    monkeypatch.setattr(reading, "read", counted)
+    for shares in (False, True):
+        seen = {}
+        texts.clear()
+        engine(loaded, model, 7, shares=shares).follow(answered, [0, 1], seen.__setitem__, progress=quiet)
+        looks.append((seen, sum(map(len, texts))))
+    (apart, all_tokens), (together, fewer) = looks
+    assert fewer < all_tokens / 2
+    for i, one in enumerate(answered):
+        assert together[i].logprobs.shape == (one.tokens, len(loaded.template.tokenizer))
+        torch.testing.assert_close(together[i].logprobs, apart[i].logprobs, atol=1e-6, rtol=0)
+        torch.testing.assert_close(together[i].states, apart[i].states, atol=1e-5, rtol=0)
 
 
 def test_in_float32_logprobs_agree_to_1e_5_whatever_is_shared(asked):
@@ -193,12 +217,14 @@ def test_models_with_windows_or_running_states_share_nothing(families):
 def test_groups_are_of_prompts_that_save_more_together_than_apart():
     one, two = list(range(20)), list(range(5)) + list(range(50, 65))
     texts = [[*one, 91, 92], [*two, 93], [*one, 94], [*two, 95, 96], [*one, 97]]
-    made = {one.members: one.shared for one in groups(texts)}
-    assert made == {(0, 2, 4): 20, (1, 3): 20}
-    assert [one.shared for one in groups([[1, 2, 3], [4, 5, 6]])] == [0, 0]
-    assert groups([one, one]) == [groups([one, one])[0]]
-    assert groups([one, one])[0].shared == 19, "the last token of a prompt is read for itself"
-    assert [len(wave) for wave in waves(groups(texts), 1)] == [1, 1]
+    made = groups(texts, [1] * 5)
+    assert {one.members: one.shared for one in made} == {(0, 2, 4): 20, (1, 3): 20}
+    assert [len(wave) for wave in waves(made, 1)] == [1, 1]
+    assert [one.shared for one in groups([[1, 2, 3], [4, 5, 6]], [1, 1])] == [0, 0]
+    (both,) = groups([one, one], [1, 1])
+    assert both.shared == 19, "the last token of a prompt is read for itself"
+    (both,) = groups([one, one], [4, 9])
+    assert both.shared == 11, "and so is all that is looked at"
 
 
 def test_tokens_a_second_stand_behind_what_is_done(asked, caplog, monkeypatch):
