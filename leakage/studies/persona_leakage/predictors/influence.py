@@ -30,7 +30,8 @@ def measure(probe: "Probe") -> Values:
     """influence: inner product of the gradient of the training set with that of a persona's taught answers.
 
     At the start the second factor of every LoRA matrix is 0, so that its gradient is all there is. The adapter is drawn
-    with the cell's seed, as the one that is trained; without dropout, which is the step that is expected.
+    with the cell's seed, as the one that is trained; without dropout, which is the step that is expected. No more
+    examples are in memory at once than in training: a backward pass keeps many times what evaluation does.
     """
     from transformers import set_seed
 
@@ -41,8 +42,8 @@ def measure(probe: "Probe") -> Values:
     set_seed(settings.seed)
     model = fresh(probe.base, settings.lora).eval()
     layout = RightPad(probe.base.config.get_text_config().pad_token_id or 0)
-    towards = gradient(model, sorted(examples, key=lambda one: len(one.input_ids)), layout, settings.eval.batch_size)
-    inner = along(model, template.examples(asked), layout, towards, settings.eval.batch_size)
+    towards = gradient(model, sorted(examples, key=lambda one: len(one.input_ids)), layout, settings.train.batch_size)
+    inner = along(model, template.examples(asked), layout, towards, settings.train.batch_size)
     model.unload()
     return {"influence": inner.reshape(len(probe.personas), -1).mean(axis=1)}
 
