@@ -116,6 +116,19 @@ def test_influence_is_the_inner_product_of_two_gradients(probe):
     model.unload()
 
 
+def test_influence_has_no_more_examples_in_memory_than_training(probe, monkeypatch):
+    rows, plain = [], RightPad.__call__
+
+    def counted(layout, some):
+        rows.append(len(some))
+        return plain(layout, some)
+
+    monkeypatch.setattr(RightPad, "__call__", counted)
+    influence.measure(probe)
+    assert len(rows) > 2
+    assert max(rows) <= probe.cell.config.train.batch_size < probe.cell.config.eval.batch_size
+
+
 def test_the_divergence_of_clouds_is_that_of_gaussians():
     rng = np.random.default_rng(0)
     states = rng.normal(size=(2, 4000, 3)) * [[[1.0, 1, 1]], [[1, 2, 1]]] + [[[0, 0, 0]], [[1.0, 0, 0]]]
