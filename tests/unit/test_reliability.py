@@ -1,6 +1,7 @@
 """Noise of few answers: what it does to rho is planted, and must come out of the counts."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 
@@ -135,7 +136,16 @@ def test_a_gradient_that_fewer_answers_would_have_hidden_is_told():
     cosine, before, after = planted(rng, slope=0.6, rho=0.05)
     row, said = told(cosine, rng.binomial(10, before), rng.binomial(10, after), 10)
     assert row["finding"] == "leaks"
-    assert "with 66% of the answers it would have been found in fewer than four of five experiments" in said
+    assert "with 66% of the answers it would be found in fewer than four of five experiments" in said
+
+
+def test_a_gradient_that_as_many_answers_would_mostly_hide_is_told():
+    rng = np.random.default_rng(10)
+    cosine, before, after = planted(rng, slope=0.6, rho=0.05)
+    row, _ = told(cosine, rng.binomial(10, before), rng.binomial(10, after), 10)
+    weak = {"reliability": 0.56, "rho_corrected": 0.35, "detectable": 0.266}
+    (said,) = cautions(pd.DataFrame([row.to_dict() | weak]))
+    assert "with as many answers once more it would be found in fewer than four of five experiments" in said
 
 
 def test_bounds_are_told():

@@ -96,7 +96,8 @@ def _of_noise(row: Row) -> Iterator[str]:
             f"{reliability:.2f}), so that no |rho| above {row['ceiling']:.2f} can be seen: take more samples or prompts"
         )
     if row["finding"] in {"leaks", "not specific", "against"} and share > HALF:
-        yield f"with {share:.0%} of the answers it would have been found in fewer than four of five experiments"
+        answers = f"{share:.0%} of the answers" if share < 1 else "as many answers once more"
+        yield f"with {answers} it would be found in fewer than four of five experiments"
 
 
 def _fewer(row: Row) -> float:
