@@ -4,7 +4,7 @@ import json
 from functools import lru_cache
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leakage.errors import ModelError
 from leakage.models.adapter import TABLES
@@ -53,10 +53,15 @@ def shapes_in(folder: Path) -> dict[str, tuple[int, ...]]:
                 header = json.loads(stream.read(length)) if length < file.stat().st_size else None
             except ValueError:
                 header = None
-        if header is None:
+        if header is None or file.stat().st_size < 8 + length + _bytes_of(header):
             raise ModelError(f"{file} is cut off or no safetensors file; copy it again")
         tensors |= {name: tuple(one["shape"]) for name, one in header.items() if name != "__metadata__"}
     return tensors
+
+
+def _bytes_of(header: dict[str, Any]) -> int:
+    """Where the last tensor of a file ends, behind its header."""
+    return max((one["data_offsets"][1] for name, one in header.items() if name != "__metadata__"), default=0)
 
 
 def weights(settings: "ModelSettings") -> int:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import prod
@@ -77,6 +77,32 @@ class OutsideAdapter:
                     f"the adapter's part of it {list(shape)}; {self._other_model}"
                 )
 
+        if known:
+            self._refuse_incomplete(known)
+
+    def _refuse_incomplete(self, known: Iterable[str]) -> None:
+        """An error where matrices are missing that others of their kind have, or are not of the rank that it says.
+
+        known: names of the model's weights, from the number of their block on
+        """
+        there, config = shapes_in(self.folder), self.config
+        halves = {(_in_block(part[1]), part[2]) for name in there if (part := MODULE.match(name))}
+        if not config.get("layers_to_transform") and not config.get("exclude_modules"):
+            kinds = {_kind(name) for name, _ in halves}
+            names = sorted(name.removesuffix(".weight") for name in known)
+            due = [(name, half) for name in names if _kind(name) in kinds for half in "AB"]
+            if lost := [f"lora_{half} of {name[1:]}" for name, half in due if (name, half) not in halves]:
+                raise self._incomplete(f"lacks {len(lost)} of {len(due)} matrices, {lost[0]} first")
+        if config.get("use_dora") and not any("lora_magnitude_vector" in name for name in there):
+            raise self._incomplete("says use_dora and lacks its magnitudes")
+        for name, shape in there.items():
+            rank = shape[0 if ".lora_A." in name else 1] if MODULE.match(name) and len(shape) == 2 else None
+            if rank and not config.get("rank_pattern") and rank != config.get("r"):
+                raise self._incomplete(f"says r: {config.get('r')}, and {name} is of rank {rank}")
+
+    def _incomplete(self, what: str) -> ModelError:
+        return ModelError(f"the adapter in {self.folder} {what}; copy or save it again")
+
     @property
     def _other_model(self) -> str:
         return f"name the model that it was trained on with model=…{f' ({self.base})' if self.base else ''}"
@@ -94,10 +120,17 @@ def _in_block(name: str) -> str:
     return block[0] if block else name
 
 
+def _kind(name: str) -> str:
+    """What a module is called in every block."""
+    return re.sub(r"^\.\d+", "", name)
+
+
 @lru_cache(maxsize=8)
 def read_adapter(path: str, revision: str | None) -> OutsideAdapter:
     """The adapter in a folder or of the hub; an error where it is none that can be put on a model here."""
     folder = _locate(path, revision)
+    if not folder.is_dir():
+        raise ModelError(f"there is no folder {folder}; {SETTING}")
     for name in (CONFIG, TENSORS):
         if not (folder / name).is_file():
             raise ModelError(f"there is no {name} in {folder}; {SETTING}")

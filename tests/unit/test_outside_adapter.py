@@ -15,7 +15,7 @@ from leakage.jobs.idle import refuse_idle
 from leakage.jobs.plan import Plan, PlanJob
 from leakage.jobs.run import run
 from leakage.jobs.step import fill
-from leakage.models.adapter import rank
+from leakage.models.adapter import attach, rank
 from leakage.models.held import Loaded
 from leakage.models.memory import shapes_in
 from leakage.models.outside_adapter import read_adapter
@@ -176,6 +176,46 @@ def test_a_folder_that_is_no_adapter_is_told_before_anything_runs(compose, copy,
     change(folder)
     with pytest.raises(ModelError, match=said):
         _ = Cell(compose(f"adapter.path={folder}")).folder
+
+
+def without(folder, lost):
+    """The adapter without some of its tensors."""
+    tensors = load_file(folder / "adapter_model.safetensors")
+    save_file({name: one for name, one in tensors.items() if not lost(name)}, folder / "adapter_model.safetensors")
+
+
+def cut_in_half(folder):
+    file = folder / "adapter_model.safetensors"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    ("fields", "damage", "said"),
+    [
+        (
+            {},
+            lambda folder: without(folder, lambda name: ".layers.1." in name),
+            r"lacks 14 of 28 .* lora_A of 1\.",
+        ),
+        ({}, lambda folder: without(folder, lambda name: "lora_B" in name), r"lacks 14 of 28 matrices, lora_B of 0\."),
+        ({"r": 8}, lambda _: None, r"says r: 8, and \S+lora_A.weight is of rank 3"),
+        ({"use_dora": True}, lambda _: None, "says use_dora and lacks its magnitudes"),
+        ({}, cut_in_half, "is cut off or no safetensors file"),
+    ],
+)
+def test_one_that_lacks_a_part_is_told_before_anything_runs(compose, copy, fields, damage, said):
+    folder = copy(**fields)
+    damage(folder)
+    shapes_in.cache_clear()
+    with pytest.raises(ModelError, match=said):
+        _ = Cell(compose(f"adapter.path={folder}")).folder
+
+
+def test_one_that_lacks_a_kind_of_module_is_not_asked_as_if_it_were_whole(copy):
+    folder = copy()
+    without(folder, lambda name: "q_proj" in name)
+    with pytest.raises(ModelError, match="Found missing adapter keys"):
+        attach(AutoModelForCausalLM.from_pretrained(NANO), folder)
 
 
 def test_one_of_another_model_is_told_before_anything_runs(compose, copy):

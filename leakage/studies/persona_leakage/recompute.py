@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EDITED = "the one or the other was edited"
-TOLD_TWICE = ("seed", "source", "taught")  # facts of a cell that the identity of its adapter has, too
+# facts of a cell, as the identity of its adapter has them
 IDENTITY = {"seed": "seed", "source": "source.name", "taught": "behavior.name"}
 
 
@@ -89,7 +89,8 @@ def _facts(part: Part, multirun: Path) -> Iterator[Remark]:
     facts, adapter = part.manifest.facts, Record(part.folder.parent).manifest
     due: dict[str, Any] = {"eval_id": part.manifest.id, "train_id": part.folder.parent.name.rpartition("-")[2]}
     if adapter and adapter.kind == "adapter":
-        due |= {name: adapter.identity.get(IDENTITY[name]) for name in TOLD_TWICE}
+        its = {name: field for name, field in IDENTITY.items() if field in adapter.identity}
+        due |= {name: adapter.identity[field] for name, field in its.items()}  # one made elsewhere has none of them
     for name, value in due.items():
         if name in facts and facts[name] != value:
             what = f"its {name} is {facts[name]}, and {value} by the adapter that answered"
