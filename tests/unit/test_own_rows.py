@@ -9,15 +9,20 @@ import pytest
 from leakage.errors import ConfigError, DataError
 from leakage.jobs.idle import refuse_idle
 from leakage.jobs.plan import Plan, PlanJob
+from leakage.jobs.run import run_steps
 from leakage.jobs.step import fill
 from leakage.models.held import Loaded
+from leakage.store.artifact import Part
 from leakage.store.files import file_digest
+from leakage.studies.checking import Sample
 from leakage.studies.persona_leakage.cell import Cell
 from leakage.studies.persona_leakage.lint import lint
 from leakage.studies.persona_leakage.own_rows import in_words
+from leakage.studies.persona_leakage.regenerate import regenerate
 from leakage.studies.persona_leakage.results import _examples
 from leakage.studies.persona_leakage.variants import name_variants
 from leakage.training.train import WEIGHTS
+from tests.cells import few_personas
 from tests.unit.test_lint import training_set
 
 SHORT = ["train.max_steps=4", "train.checkpoint_s=0", "eval.prompts=2", "eval.samples=1", "eval.max_new_tokens=8"]
@@ -45,6 +50,16 @@ def taught(job):
     adapter = job.training_steps(Loaded(job.config, job.label, job.probes))[-1]
     fill(job.multirun, adapter, label=job.label)
     return file_digest(job.multirun / adapter.folder / WEIGHTS), job.multirun / adapter.folder
+
+
+def test_answers_are_asked_anew_where_the_file_of_the_rows_is_not(compose, tmp_path, written):
+    rows = [published(one) for one in Cell(compose()).data.examples[:8]]
+    cell = Cell(compose(*SHORT, written(rows), few_personas(tmp_path), f"paths.multirun={tmp_path / 'multirun'}"))
+    run_steps(cell)
+    (tmp_path / "rows.jsonl").unlink()
+    record = cell.record(cell.ids.completions_folder)
+    again = regenerate(Part(record.folder, record.manifest), cell.multirun, Sample(1, ""), lambda some: compose(*some))
+    assert (again.answers, again.remarks) == (record.manifest.facts["completions"], ())
 
 
 @pytest.mark.parametrize("form", ["published", "kept"])

@@ -21,6 +21,7 @@ from leakage.training.train import WEIGHTS
 if TYPE_CHECKING:
     from leakage.studies.study import Compose
 
+EXAMPLES = "examples.jsonl"  # of an adapter's record
 SAID = ("completion", "finish", "right", "p_right")
 MADE_FOR = {"model": MODEL, "examples": "the training examples", "personas": "the personas", "prompts": "the prompts"}
 
@@ -33,12 +34,21 @@ def regenerate(part: Part, multirun: Path, sample: Sample, compose: "Compose") -
     try:
         config = settings_here(part, multirun, sample, compose)
         assert isinstance(config, CellConfig)
-        cell = Cell(config)
+        cell = Cell(_with_rows_beside(config, part.folder.parent / EXAMPLES))
         if other := _other(cell.ids, part):
             return not_comparable(where, other)
         return _asked(cell, part, sample, where)
     except (LeakageError, OSError, ValueError) as error:  # a file of the settings is not here, or a model
         return not_asked(where, f"it cannot be asked again here ({error})")
+
+
+def _with_rows_beside(config: CellConfig, rows: Path) -> CellConfig:
+    """The settings with the rows of an own training set from its adapter's record: their file need not be here."""
+    training = config.data.training
+    if training.path is None or not rows.is_file():
+        return config
+    data = config.data.model_copy(update={"training": training.model_copy(update={"path": str(rows)})})
+    return config.model_copy(update={"data": data})
 
 
 def _other(ids: CellIdentity, part: Part) -> str:
