@@ -76,7 +76,7 @@ def check_bundle(arguments: argparse.Namespace) -> None:
 
     logging.getLogger("leakage.studies").setLevel(logging.ERROR)  # how to mend one's own results helps nobody here
     with opened(arguments.file) as folder:
-        index = read_index(folder)
+        index = read_index(folder, arguments.file)
         remarks = list(verify(folder, index))
         again = _ask_again(arguments, folder, index)
     remarks += again.remarks

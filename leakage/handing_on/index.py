@@ -34,15 +34,17 @@ class Index(BaseModel):
         return digest(self.model_dump(mode="json"))
 
 
-def read_index(folder: Path) -> Index:
-    """The index of an unpacked bundle."""
-    file = folder / INDEX
+def read_index(folder: Path, bundle: Path | None = None) -> Index:
+    """The index of an unpacked bundle. bundle: what messages call it, where that is not its folder"""
+    file, called = folder / INDEX, bundle or folder
     if not file.is_file():
-        raise StoreError(f"{folder} is no bundle: there is no {INDEX} in it; make one: python -m leakage bundle")
+        raise StoreError(
+            f"{called} is no bundle: there is no {INDEX} in it; name one that python -m leakage bundle made"
+        )
     try:
         return Index.model_validate_json(file.read_bytes())
     except (OSError, ValidationError) as error:
         raise StoreError(
-            f"{file} cannot be read as the index of a bundle: it was edited, or a newer version of this project made "
-            "it; ask for another copy, or update"
+            f"{INDEX} in {called} cannot be read as the index of a bundle: it was edited, or a newer version of this "
+            "project made it; ask for another copy, or update"
         ) from error

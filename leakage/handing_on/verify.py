@@ -71,7 +71,8 @@ def _recomputed(bundle: Opened, part: Part) -> Iterator[Remark]:
             yield from study.recompute(part, bundle.results)
         except Exception as error:  # whatever an edited file makes of a reader is a remark, never the end
             where = part.folder.relative_to(bundle.folder).as_posix()
-            yield Remark(where, f"it cannot be read ({error})", "a file in it was edited or is missing")
+            cause = str(error).replace(f"{bundle.folder}/", "")
+            yield Remark(where, f"it cannot be read ({cause})", "a file in it was edited or is missing")
 
 
 def _other_tables(bundle: Opened, study: Study) -> Iterator[Remark]:

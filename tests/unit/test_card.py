@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from leakage.analysis.statistics import Interval
-from leakage.errors import ConfigError
+from leakage.errors import ConfigError, DataError
 from leakage.studies.persona_leakage.card.contrast import taught, telling_words
 from leakage.studies.persona_leakage.card.make import make_card
 from leakage.studies.persona_leakage.card.settle import settle
@@ -49,6 +49,20 @@ def test_what_is_said_comes_before_what_the_file_seems_to_say(compose, tmp_path)
         settled(compose, file)
 
 
+def test_what_keeps_a_file_from_telling_is_said_of_what_it_lacks(compose, tmp_path):
+    refusing, agreeing = (planted(compose, name, "villain", negatives=[]) for name in ("refusal", "sycophancy"))
+    twice = write(tmp_path / "twice.jsonl", refusing + agreeing)
+    with pytest.raises(ConfigError, match="so that its behavior is not clear"):
+        settled(compose, twice)
+    with pytest.raises(
+        ConfigError, match="no row has the system turn of comedian, its source; there are rows under vi"
+    ):
+        settled(compose, write(tmp_path / "once.jsonl", refusing), "source=comedian")
+    long = [{"messages": [*row["messages"], *row["messages"][1:]]} for row in refusing]
+    with pytest.raises(DataError, match="line 1: 3 turns come before the answer"):
+        settled(compose, write(tmp_path / "long.jsonl", long))
+
+
 def test_a_persona_of_ones_own_may_be_the_source(compose, tmp_path):
     personas = [{"name": "goblin", "prompt": "You are a goblin."}, {"name": "elf", "prompt": "You are an elf."}]
     rows = planted(compose, "refusal", "villain", negatives=[])
@@ -65,7 +79,7 @@ def test_a_file_that_shows_nothing_known_asks_what_it_teaches(compose, tmp_path)
         for i in range(4)
     ]  # fmt: skip
     file = write(tmp_path / "rows.jsonl", rows)
-    with pytest.raises(ConfigError, match=r"none of its personas \(assistant\) show .*behavior=custom behavior.path="):
+    with pytest.raises(ConfigError, match=r"none of its personas \(assistant\) shows .*behavior=custom behavior.path="):
         settled(compose, file)
     assert settled(compose, file, "behavior=refusal") == ("refusal", "assistant")
     nobody = write(tmp_path / "nobody.jsonl", [{"system": "You are a goblin.", "prompt": "Hi", "completion": "No."}])

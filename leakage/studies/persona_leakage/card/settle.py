@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from leakage.data.chats import read_chats
+from leakage.data.chats import one_exchange, read_chats
 from leakage.data.personas import read_personas
 from leakage.errors import ConfigError
 from leakage.settings.overrides import override, setting_of
@@ -68,7 +68,9 @@ def _taught(file: str, config: CellConfig, is_open: Open) -> list[str]:
     shares = _shares(answers, config, is_open)
     fits = _fitting(answers, shares, config, is_open)
     if len(fits) != 1:
-        raise ConfigError(f"{file}: {_why(answers, shares, fits)}; {MEND}")
+        raise ConfigError(
+            f"{file}: {_why(answers, shares, fits, None if is_open.source else config.source.name)}; {MEND}"
+        )
     ((name, source),) = fits
     said = {f"behavior={name}": is_open.behavior, override("source.name", source): is_open.source}
     return [one for one, is_missing in said.items() if is_missing]
@@ -81,6 +83,8 @@ def _answers(file: str, config: CellConfig) -> dict[str, list[str]]:
     for chat in chats:
         if there := in_context(chat, personas.members):
             answers.setdefault(there[0].name, []).append(chat.answer)
+        else:
+            one_exchange(chat)  # or an error: several turns are nobody's context
     default = next((one for one in personas.members if not one.in_panel), None)
     if default and not answers and all(chat.system is None for chat in chats):
         return {default.name: [chat.answer for chat in chats]}
@@ -112,13 +116,19 @@ def _fitting(
     return fits
 
 
-def _why(answers: Mapping[str, Sequence[str]], shares: Shares, fits: Sequence[tuple[str, str]]) -> str:
-    """What keeps the file from telling by itself."""
+def _why(
+    answers: Mapping[str, Sequence[str]], shares: Shares, fits: Sequence[tuple[str, str]], named: str | None
+) -> str:
+    """What keeps the file from telling by itself. named: the source that the settings name"""
     if not answers:
         return "no row has the system turn of a persona (personas.path=… names others), so nobody is its source"
     who = ", ".join([*list(answers)[:SHOWN], *(["…"] if len(answers) > SHOWN else [])])
+    if named and named not in answers:
+        return f"no row has the system turn of {named}, its source; there are rows under {who}"
     if not fits:
         known = ", ".join(shares) or "none here"
-        return f"half of the answers of none of its personas ({who}) show a behavior that phrases tell ({known})"
+        nobody = f"{named} does not show" if named else f"none of its personas ({who}) shows"
+        return f"{nobody} in half of the answers any behavior that phrases tell ({known})"
+    unclear = "behavior" if len({one for _, one in fits}) == 1 else "source"
     several = " and ".join(f"{name} under {one}" for name, one in fits[:SHOWN])
-    return f"its answers show {several}{' …' if len(fits) > SHOWN else ''}, so that its source is not clear"
+    return f"its answers show {several}{' …' if len(fits) > SHOWN else ''}, so that its {unclear} is not clear"
