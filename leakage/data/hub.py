@@ -83,8 +83,7 @@ class Source:
         except Exception as error:  # of three libraries, with no common ground
             raise DataError(
                 f"{self.path} at revision {self.revision or 'main'} cannot be loaded from the hub and is no file here: "
-                f"{_cause(error)}; {self.setting} takes a local file or folder of the same format, too, "
-                "and null means the pool's own"
+                f"{_cause(error)}; {self.setting} takes a local file or folder of the same format, too"
             ) from error
 
 

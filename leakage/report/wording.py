@@ -12,7 +12,12 @@ def is_known(value: Any) -> bool:
 
 def signed(value: float, digits: int = 2) -> str:
     """A number with its sign and a real minus; a dash where there is none."""
-    return f"{value:+.{digits}f}".replace("-", MINUS) if is_known(value) else NOTHING
+    return f"{_whole(value, digits):+.{digits}f}".replace("-", MINUS) if is_known(value) else NOTHING
+
+
+def _whole(value: float, digits: int) -> float:
+    """Rounded, and 0 never with a minus."""
+    return round(float(value), digits) + 0.0
 
 
 def small(value: float) -> str:
@@ -27,4 +32,4 @@ def small(value: float) -> str:
 
 def plain(value: float, digits: int = 2) -> str:
     """A number without a sign of its own."""
-    return f"{value:.{digits}f}".replace("-", MINUS) if is_known(value) else NOTHING
+    return f"{_whole(value, digits):.{digits}f}".replace("-", MINUS) if is_known(value) else NOTHING

@@ -242,9 +242,7 @@ def test_a_hub_that_cannot_be_reached_is_one_sentence_with_the_way_out(offline, 
         read_arc("allenai/ai2_arc", "ARC-Challenge", None)
     said = str(caught.value)
     assert said.startswith("allenai/ai2_arc at revision main cannot be loaded from the hub and is no file here: ")
-    assert said.endswith(
-        "; data.capability.path takes a local file or folder of the same format, too, and null means the pool's own"
-    )
+    assert said.endswith("; data.capability.path takes a local file or folder of the same format, too")
     assert ". " not in said
     assert "\n" not in said
     assert capfd.readouterr() == ("", "")

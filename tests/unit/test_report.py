@@ -130,6 +130,7 @@ def test_numbers_have_the_digits_of_their_unit_a_real_minus_and_a_dash_where_the
     assert [first.delta(0.5, "rate"), first.delta(-12.34, "pp")] == ["+0.500", f"{MINUS}12.3"]
     assert [wording.small(p) for p in (0.5, 0.0312, 0.0001, 0.0)] == ["0.50", "0.031", f"1e{MINUS}4", "0.000"]
     nan = float("nan")
+    assert (wording.signed(-0.004), wording.plain(-0.0), wording.signed(-0.04, 1)) == ("+0.00", "0.00", "+0.0")
     assert {first.delta(nan, "pp"), wording.signed(nan), wording.small(nan), wording.plain(nan)} == {wording.NOTHING}
     assert first.sentence("p = 0.04 does not survive") == "p = 0.04 does not survive."
     assert first.sentence("the source changed no more") == "The source changed no more."

@@ -205,6 +205,9 @@ def test_cells_of_other_settings_are_variants_of_the_commonest():
 
     cells = [cell("a", **{"lora.r": r}) for r in (32, 32, 16)] + [cell("b", **{"lora.r": 16})]
     assert name_variants(cells) == ["", "", "lora.r=16", ""]
+    short, rows = {"train.max_steps": 4}, {"train.max_steps": 4, "data.training": "f" * 64}
+    cut = [cells[0] | {"settings": cells[0]["settings"] | one} for one in (rows, rows, short)]
+    assert name_variants(cut)[2] == "train.max_steps=4", "a cell of drawn examples is plainer than rows of a file"
     tied = [cell("a", prompts="0" * 64, completions=8), cell("a", prompts="1" * 64)]
     assert name_variants(tied) == ["prompts=00000000", ""]  # the one with more completions is the main one
     both = [

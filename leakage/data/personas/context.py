@@ -12,6 +12,7 @@ GOOD_TURNS = (
     '{"name": "tired", "kind": "chat", "system": null, "turns": [{"role": "user", "content": "Long day?"}, '
     '{"role": "assistant", "content": "Very."}]}'
 )
+GOOD_WRAPPER = '{"name": "list", "kind": "format", "system": null, "wrapper": "{question} Answer with a list."}'
 PAIR = ("user", "assistant")
 Turns = tuple[tuple[str, str], ...]  # role and text
 Context = tuple[str | None, Turns, str]  # system turn (None = none), turns before the question, wrapper of it
@@ -26,7 +27,7 @@ def context_row(row: Row) -> Row:
     if "turns" in fields:
         fields["turns"] = _turns(row.where, fields["turns"])
     if (wrapper := fields.get("wrapper")) is not None and QUESTION not in str(wrapper):
-        raise refused(row.where, f"'wrapper' is {shown(wrapper)} and should have {QUESTION} in it", GOOD)
+        raise refused(row.where, f"'wrapper' is {shown(wrapper)} and should have {QUESTION} in it", GOOD_WRAPPER)
     system = _system(row, fields)
     rest = {name: value for name, value in fields.items() if name not in {"system", "prompt"}}
     return Row(row.where, rest | {"prompt": system})

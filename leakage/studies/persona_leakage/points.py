@@ -138,7 +138,8 @@ def _numbers(frame: "pd.DataFrame") -> "dict[str, pd.Series[float]]":
         missing = frame[name].str.lower().isin(["", "nan", "na", "none"])
         numbers[name] = frame[name].where(~missing).map(_number)
         no_number = ~missing & ~np.isfinite(numbers[name].astype(float))
-        _refuse(no_number, frame, f"{name} is '{{{name}}}', not a number; correct it")
+        column = name.removeprefix(FIXED)  # as the file has it
+        _refuse(no_number, frame, f"{column} is '{{{name}}}', not a number; correct it")
         if name == "cosine":
             _refuse(numbers[name].abs() > 1 + 1e-6, frame, f"a cosine of {{{name}}} is outside -1 to 1; correct it")
     return numbers

@@ -1,5 +1,6 @@
 """Who turns when: margins of every persona as the adapter was on its way."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from leakage.studies.persona_leakage.margins import as_rows, contrasts, facts, m
 if TYPE_CHECKING:
     import pandas as pd
 
+log = logging.getLogger(__name__)
+
 
 def measure_trajectory(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None:
     """A row for every step at which the adapter was kept, persona and prompt: its margin and the change since step 0.
@@ -29,6 +32,9 @@ def measure_trajectory(cell: CellIdentity, loaded: Loaded, draft: Draft) -> None
 
     personas, base = cell.data.personas.members, for_training(loaded.base, cell.config.model)
     chosen, stages = contrasts(cell, base, loaded.template), list(_stages(cell))
+    if never := len(cell.along) + 2 - len(stages):
+        ended = "%s: train.until ended training after step %d, before %d of its checkpoints"
+        log.warning(ended, cell.data.label, stages[-1][0], never)
     frames = []
     with progress(2 * len(stages) * len(personas) * len(chosen), f"{cell.data.label}: trajectory", "answer") as advance:
         for step, adapter in stages:

@@ -29,10 +29,10 @@ def name_variants(facts: Sequence[Mapping[str, Any]]) -> list[str]:
     So cells of different settings are never taken for repetitions of one another. Plain are the commonest settings
     among cells of the published design; a control, cut-short training or generated answers are named however common.
     """
-    counted: dict[tuple[str, str, str], Counter[tuple[bool, str, int]]] = defaultdict(Counter)
+    counted: dict[tuple[str, str, str], Counter[tuple[int, str, int]]] = defaultdict(Counter)
     for one in facts:
         key = one["model"], one["taught"], one["behavior"]
-        counted[key][_is_plain(one), canonical(_settings(one)), one["completions"]] += 1
+        counted[key][_plainness(one), canonical(_settings(one)), one["completions"]] += 1
     names = []
     for one in facts:
         counts = counted[one["model"], one["taught"], one["behavior"]]
@@ -52,10 +52,11 @@ def design_of(facts: Mapping[str, Any]) -> str:
     return str(facts.get("design", "published"))
 
 
-def _is_plain(facts: Mapping[str, Any]) -> bool:
+def _plainness(facts: Mapping[str, Any]) -> int:
+    """In how many ways a cell is a plain one."""
     settings = facts["settings"]
-    usual = all(settings.get(name, value) == value for name, value in PLAIN.items())
-    return usual and design_of(facts) == "published"
+    usual = [name for name, value in PLAIN.items() if settings.get(name, value) == value]
+    return len(usual) + (design_of(facts) == "published")
 
 
 def _describe(settings: Mapping[str, Any], main: Mapping[str, Any], design: str) -> str:

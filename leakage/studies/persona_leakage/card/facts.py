@@ -60,7 +60,9 @@ def why(word: str, one: Spread, unit: str) -> str:
     mean, source, tenth = (delta(value, unit) for value in (one.mean, one.source, one.tenth))
     digits = 3 if unit == "rate" else 1
     reach = f"[{signed(one.reach.low, digits)}, {signed(one.reach.high, digits)}]"
-    said = f"{one.bystanders} bystanders changed by {mean} {reach}, the source by {source}; a tenth of that is {tenth}"
+    of = {"rate": "", "pp": " percentage points"}.get(unit, f" {unit}")
+    changed = f"{one.bystanders} bystanders changed by {mean}{of} {reach}"
+    said = f"{changed}, the source by {source}; a tenth of that is {tenth}"
     if word in {LEAKS, CONTAINED}:
         return f"{said}, and {plain(100 * one.share, 0)} % of the source's change reached them"
     if not one.was_taught:
