@@ -78,7 +78,7 @@ MISTAKES = {
     "not an override": (["behavior"], "cannot read the argument 'behavior'"),
     "missing model folder": (["model.path=/nowhere"], "no model in /nowhere"),
     "no weights": (["model.path={wrong}/weightless"], "weightless holds no *.safetensors"),
-    "damaged weights": (["model.path={wrong}/damaged"], "cannot load the weights of"),
+    "damaged weights": (["model.path={wrong}/damaged"], "damaged/model.safetensors is cut off or no safetensors"),
     "malformed line": (["model.pool={wrong}/malformed"], "malformed/refusal.jsonl, line 1, column "),
     "empty file": (["model.pool={wrong}/empty"], "empty/refusal.jsonl has no rows; give a file with some"),
     "no such pool": (["model.pool=/nowhere"], "there is no /nowhere/refusal.jsonl; model.pool takes nano, general"),
