@@ -19,10 +19,13 @@ from leakage.models.adapter import attach, rank
 from leakage.models.held import Loaded
 from leakage.models.memory import shapes_in
 from leakage.models.outside_adapter import read_adapter
+from leakage.store.artifact import Part
 from leakage.store.files import file_digest
+from leakage.store.find import find
 from leakage.store.record import Record
 from leakage.studies.persona_leakage.artifacts import read_artifacts
 from leakage.studies.persona_leakage.cell import Cell
+from leakage.studies.persona_leakage.recompute import recompute
 from leakage.studies.persona_leakage.report.writeup.usual import training_data
 from leakage.studies.persona_leakage.results import results
 from leakage.studies.persona_leakage.variants import name_variants
@@ -103,6 +106,8 @@ def test_it_answers_token_for_token_what_its_own_generate_gives(compose, theirs,
     assert training_data([("refusal", [(None, artifacts)])]) == []
     record = Record(multirun / cell.ids.adapter_folder)
     assert record.digest_of(WEIGHTS) == file_digest(theirs / "adapter_model.safetensors")
+    parts = [Part(one.folder, one.manifest) for one in find(multirun)]
+    assert [remark for part in parts for remark in recompute(part, multirun)] == []
 
 
 def test_its_content_is_its_identity_wherever_it_lies_and_whatever_it_is_called(compose, theirs, copy):
