@@ -1,12 +1,13 @@
 """Some of a record's answers asked anew, whatever the study: its settings on this machine, whether all they came of is
 what it was, and what is said otherwise."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from leakage.settings.schema import read_config
 from leakage.store.files import canonical
+from leakage.store.record import Record
 from leakage.studies.checking import Again, Remark, first_difference, unchecked
 
 if TYPE_CHECKING:
@@ -38,16 +39,20 @@ def _usual(compose: "Compose") -> "Config":
     return compose(())
 
 
-def other_here(pairs: "Iterable[tuple[Identity, Identity]]", names: Mapping[str, str]) -> str:
-    """The first thing that identifies a record and is another on this machine; empty where all is as it was.
+def other_here(
+    part: "Part", evaluation: "Identity", adapter: "Identity", train_id: str, names: Mapping[str, str]
+) -> str:
+    """The first thing that identifies answers, or the adapter they are of, and is another on this machine; or "".
 
-    pairs: identities here and there; names: in words, where a field's name is none
+    evaluation, adapter: their identities here; names: in words, where a field's name is none
     """
-    for here, there in pairs:
-        for name in sorted({*here, *there}):
-            if canonical(here.get(name)) != canonical(there.get(name)):
+    there = Record(part.folder.parent).manifest
+    pairs = [(evaluation, part.manifest.identity), *([(adapter, there.identity)] if there else [])]
+    for here, written in pairs:
+        for name in sorted({*here, *written}):
+            if canonical(here.get(name)) != canonical(written.get(name)):
                 return names.get(name, f"the setting {name}")
-    return ""
+    return "" if train_id == part.manifest.facts["train_id"] else MODEL
 
 
 def not_comparable(where: str, what: str) -> Again:

@@ -23,6 +23,12 @@ def trials(planted, tmp_path_factory):
     return folder / "unpacked"
 
 
+@pytest.fixture
+def own(trials, tmp_path):
+    shutil.copytree(trials, tmp_path / "bundle")
+    return Tampering(tmp_path / "bundle")
+
+
 def another_vote(frame):
     put("value", 1.0 - frame["value"][0])(frame)
 
@@ -85,9 +91,7 @@ def test_a_share_of_the_replies_asked_again_is_the_same_word_for_word(trials):
 
 @pytest.mark.usefixtures("compose")
 @pytest.mark.parametrize("name", ONLY_AGAIN)
-def test_what_only_asking_a_trial_again_can_find_is_named(trials, tmp_path, name):
-    shutil.copytree(trials, tmp_path / "bundle")
-    own = Tampering(tmp_path / "bundle")
+def test_what_only_asking_a_trial_again_can_find_is_named(own, name):
     tamper, sentence = ONLY_AGAIN[name]
     tamper(own)
     remarks = [str(one) for one in asked_again(own, SHARE).remarks]
@@ -95,9 +99,7 @@ def test_what_only_asking_a_trial_again_can_find_is_named(trials, tmp_path, name
 
 
 @pytest.mark.parametrize("name", OF_TRIALS)
-def test_a_tampering_with_a_trial_is_named(trials, tmp_path, name):
-    shutil.copytree(trials, tmp_path / "bundle")
-    own = Tampering(tmp_path / "bundle")
+def test_a_tampering_with_a_trial_is_named(own, name):
     tamper, sentence = OF_TRIALS[name]
     tamper(own)
     wrong = own.wrong()

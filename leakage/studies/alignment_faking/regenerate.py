@@ -7,8 +7,7 @@ from leakage.engine import asking
 from leakage.errors import LeakageError
 from leakage.models.held import Loaded
 from leakage.store.artifact import Part
-from leakage.store.record import Record
-from leakage.studies.alignment_faking.data import TRANSCRIPTS, TrialData
+from leakage.studies.alignment_faking.data import TRANSCRIPTS
 from leakage.studies.alignment_faking.generate import ask_some, questions
 from leakage.studies.alignment_faking.judges.base import KEYS
 from leakage.studies.alignment_faking.settings import FakingConfig
@@ -36,21 +35,14 @@ def regenerate(part: Part, multirun: Path, sample: Sample, compose: "Compose") -
         config = settings_here(part, multirun, sample, compose)
         assert isinstance(config, FakingConfig)
         trial = Trial(config)
-        if trial.data.is_api:
+        data = trial.data
+        if data.is_api:
             return not_asked(where, "a model behind an API is not asked anew", ELSEWHERE)
-        if other := _other(trial.data, part):
+        if other := other_here(part, data.eval_identity, data.train_identity, data.train_id, MADE_FOR):
             return not_comparable(where, other)
         return _asked(trial, part, sample, where)
     except (LeakageError, OSError, ValueError) as error:  # a file of the settings is not here, or a model
         return not_asked(where, f"it cannot be asked again here ({error})")
-
-
-def _other(data: TrialData, part: Part) -> str:
-    """What identifies subject or replies and is another here."""
-    adapter = Record(part.folder.parent).manifest
-    there = [(data.train_identity, adapter.identity)] if adapter else []
-    pairs = [(data.eval_identity, part.manifest.identity), *there]
-    return other_here(pairs, MADE_FOR) or ("" if data.train_id == part.manifest.facts["train_id"] else MODEL)
 
 
 def _asked(trial: Trial, part: Part, sample: Sample, where: str) -> Again:

@@ -7,13 +7,11 @@ from leakage.engine import asking
 from leakage.errors import LeakageError
 from leakage.models.held import Loaded
 from leakage.store.artifact import Part
-from leakage.store.record import Record
 from leakage.studies.anew import MODEL, compared, not_asked, not_comparable, other_here, settings_here
 from leakage.studies.checking import Again, Sample
 from leakage.studies.persona_leakage.cell import Cell
 from leakage.studies.persona_leakage.files import COMPLETIONS
 from leakage.studies.persona_leakage.generate import ask_some, everything
-from leakage.studies.persona_leakage.identity import CellIdentity
 from leakage.studies.persona_leakage.judges.base import KEYS
 from leakage.studies.persona_leakage.settings import CellConfig
 from leakage.training.train import WEIGHTS
@@ -35,7 +33,8 @@ def regenerate(part: Part, multirun: Path, sample: Sample, compose: "Compose") -
         config = settings_here(part, multirun, sample, compose)
         assert isinstance(config, CellConfig)
         cell = Cell(_with_rows_beside(config, part.folder.parent / EXAMPLES))
-        if other := _other(cell.ids, part):
+        ids = cell.ids
+        if other := other_here(part, ids.evaluation, ids.train, ids.train_id, MADE_FOR):
             return not_comparable(where, other)
         return _asked(cell, part, sample, where)
     except (LeakageError, OSError, ValueError) as error:  # a file of the settings is not here, or a model
@@ -49,13 +48,6 @@ def _with_rows_beside(config: CellConfig, rows: Path) -> CellConfig:
         return config
     data = config.data.model_copy(update={"training": training.model_copy(update={"path": str(rows)})})
     return config.model_copy(update={"data": data})
-
-
-def _other(ids: CellIdentity, part: Part) -> str:
-    """What identifies adapter or answers and is another here."""
-    adapter = Record(part.folder.parent).manifest
-    pairs = [(ids.evaluation, part.manifest.identity), *([(ids.train, adapter.identity)] if adapter else [])]
-    return other_here(pairs, MADE_FOR) or ("" if ids.train_id == part.manifest.facts["train_id"] else MODEL)
 
 
 def _asked(cell: Cell, part: Part, sample: Sample, where: str) -> Again:

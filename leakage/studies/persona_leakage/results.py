@@ -46,8 +46,8 @@ def results(multirun: str | Path) -> "pd.DataFrame":
     the one measured. base_k of base_n and k of n are hits before and after; base_mean, base_sd, mean and sd are of
     scores from 0 to 100. delta is the change of one of the two in the behavior's unit, missing (never 0) where the
     baseline is missing;
-    `system` is the system prompt; in a file of other contexts too, all that stands around a question, in words.
-    delta_by_prompt that of each prompt, numbers in a text, where prompts are few. `cosine` is the definition that the
+    delta_by_prompt that of each prompt, numbers in a text, where prompts are few. `system` is the system prompt; where
+    a file has other contexts, all that stands around a question, in words. `cosine` is the definition that the
     model's config fixed for headlines. cut_off and base_cut_off are the shares of a cell's answers that were cut off,
     after and before; source_examples and negative_examples what it was trained on. Where predictors were asked, columns
     predictor_<name> and explored_<name> follow, turned so that more should mean more leakage, and the sealed forecast;
