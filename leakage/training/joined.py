@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NAME = "within_examples"  # as transformers knows this attention
 # what else a layer may say of itself
 UNDERSTOOD = {"position_ids", "use_cache", "cache_position", "output_router_logits", "sliding_window"}
-JOINS_FROM = 2**24  # weights; a smaller model reads its padding sooner than one example after another
+LARGE_FROM = 2**24  # weights; a smaller model reads its padding sooner than one example after another
 ALIKE = {"float32": 1e-3, "float64": 1e-3}  # mean difference of logits, of their spread: rounding makes far less
 ALIKE_ROUNDED = 0.03  # in 16 bits; an example that sees another one is off by more than that
 
@@ -37,13 +37,17 @@ def joining(model: Any, examples: Sequence[Tokens]) -> Iterator[bool]:
     """Whether joined examples can be given to the model in this block: tried, since not every architecture can."""
     base = model.get_base_model()
     usual = base.config._attn_implementation
-    large = sum(weight.numel() for weight in model.parameters()) >= JOINS_FROM
     by_length = sorted(examples, key=lambda one: len(one.input_ids))
-    able = large and usual == "sdpa" and _try(model.eval(), (by_length[0], by_length[-1]))
+    able = is_large(model) and usual == "sdpa" and _try(model.eval(), (by_length[0], by_length[-1]))
     if able:
         base.set_attn_implementation(NAME)
     yield able
     base.set_attn_implementation(usual)
+
+
+def is_large(model: Any) -> bool:
+    """Whether what saves work on a large model is worth its own cost."""
+    return bool(sum(weight.numel() for weight in model.parameters()) >= LARGE_FROM)
 
 
 @contextmanager

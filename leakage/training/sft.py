@@ -14,6 +14,7 @@ from leakage.models.chat import Tokens
 from leakage.progress import Progress, progress
 from leakage.training.along import keeping
 from leakage.training.dose import stopping
+from leakage.training.dropout import sparse_dropout
 from leakage.training.joined import asked_alone, join, joining
 from leakage.training.step import RightPad, Steps
 from leakage.training.tracking import TRACKING, log_below
@@ -74,7 +75,7 @@ def train_adapter(
     model = _adapted(base, lora, new_tokens, start, label)
     arguments = _arguments(train, checkpoints.folder, seed=seed, device=base.device.type, shuffled=shuffled)
     callbacks = [keeping(along or {}), checkpoints.callback(), *([stopping(target, asked_alone)] if target else [])]
-    with joining(model, examples) as joins:
+    with joining(model, examples) as joins, sparse_dropout(model):
         layout = join if joins else RightPad(base.config.get_text_config().pad_token_id or 0)
         steps = Steps(layout, train.batch_size, train.kl_to_base)
         trainer = _trainer(model, examples, steps, arguments)

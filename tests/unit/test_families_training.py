@@ -73,7 +73,7 @@ def test_the_loss_and_its_gradient_are_those_of_the_models_own_logits(taught):
 
 def test_examples_joined_without_padding_have_the_same_gradient(taught, monkeypatch):
     """An architecture that cannot be given them in one row says so, and is none of those that most users have."""
-    monkeypatch.setattr(joined, "JOINS_FROM", 0)
+    monkeypatch.setattr(joined, "LARGE_FROM", 0)
     model, examples = adapted(taught), taught.template.examples(pairs()[:4])
     padded = gradient(model, completion_loss(model, RightPad(0)(examples)))
     with joining(model, examples) as joins:

@@ -20,7 +20,7 @@ from tests.unit.helpers import lora_settings
 @pytest.fixture
 def taught(families, monkeypatch):
     """A tiny Llama with an adapter that says something, taken for a large one, and eight examples."""
-    monkeypatch.setattr(joined, "JOINS_FROM", 0)
+    monkeypatch.setattr(joined, "LARGE_FROM", 0)
     loaded = load(named("llama3.1"), families)
     torch.manual_seed(0)
     model = fresh(loaded.base, lora_settings())
@@ -126,7 +126,7 @@ def test_small_models_are_padded_and_all_leave_as_they_came(taught, monkeypatch)
         assert joins
         assert model.config._attn_implementation == joined.NAME
     assert model.config._attn_implementation == "sdpa"
-    monkeypatch.setattr(joined, "JOINS_FROM", 2**24)
+    monkeypatch.setattr(joined, "LARGE_FROM", 2**24)
     with joining(model, examples) as joins:
         assert not joins
         assert model.config._attn_implementation == "sdpa"
