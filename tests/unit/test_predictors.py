@@ -12,6 +12,7 @@ from leakage.jobs.step import fill
 from leakage.models.adapter import fresh
 from leakage.models.chat import Prompt
 from leakage.models.held import Loaded
+from leakage.progress import unseen
 from leakage.store.record import Record, Status
 from leakage.studies.persona_leakage import states
 from leakage.studies.persona_leakage.cell import Cell
@@ -106,7 +107,7 @@ def test_influence_is_the_inner_product_of_two_gradients(probe):
     model, layout = fresh(probe.base, probe.cell.config.lora).eval(), RightPad(0)
     towards = influence.gradient(model, examples, layout, 4)
     for size in (2, 64):
-        products = influence.along(model, asked, layout, towards, size)
+        products = influence.along(model, asked, layout, towards, size, unseen)
         for one, product in zip(asked, products, strict=True):
             model.zero_grad()
             completion_loss(model, layout([one])).backward()

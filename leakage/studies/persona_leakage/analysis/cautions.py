@@ -14,6 +14,7 @@ MANY_TIES = 0.5
 MANY_CUT_OFF = 0.1
 MANY_BEYOND = 0.05
 MANY_AT_BOUND = 0.5
+FEW = 5  # answers of a persona
 NOISY = 0.7  # a reliability below which rho loses a sixth of its size or more
 HALF = 0.5
 CLOSE = 0.1  # two rhos no further apart than this are called alike
@@ -89,7 +90,9 @@ def _of_bounds(row: Row) -> Iterator[str]:
 
 def _of_noise(row: Row) -> Iterator[str]:
     """Whether a few answers each hide a gradient, or would have hidden the one that was found."""
-    reliability, share = row["reliability"], _fewer(row)
+    reliability, share, few = row["reliability"], _fewer(row), row["answers"]
+    if few < FEW:
+        yield f"each persona has {few:.0f} answer{'s' * (few > 1)} before and after: take more prompts or samples"
     if reliability < NOISY:
         yield (
             f"much of what tells bystanders apart is the noise of {row['answers']:.0f} answers each (reliability "

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from leakage.engine import Request, Sampling
 from leakage.jobs.step import Step
 from leakage.models.held import Loaded
-from leakage.progress import unseen
 from leakage.store.draft import Draft
 from leakage.store.files import digest, replacing
 from leakage.store.manifest import SCHEMA
@@ -88,7 +87,8 @@ def _own_answers(probe: Probe, rows: Sequence[Example]) -> list[str]:
     """The base's likeliest answers."""
     tokens = probe.loaded.template.prompts([row.prompt for row in rows])
     greedy = Sampling(temperature=0, top_p=1, max_new_tokens=ANSWER_TOKENS)
-    replies = probe.engine.generate([Request(one, ("",)) for one in tokens], greedy, progress=unseen)
+    with probe.counted(len(tokens), "the base model's own answers", "answer") as advance:
+        replies = probe.engine.generate([Request(one, ("",)) for one in tokens], greedy, progress=advance)
     return [reply.text for (reply,) in replies]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from leakage.engine.batches import Batches
 from leakage.models.adapter import fresh
 from leakage.models.chat import IGNORED, Tokens
+from leakage.progress import waiting
 from leakage.studies.persona_leakage.contexts import under
 from leakage.studies.persona_leakage.predictors.base import Predictor, Values
 from leakage.training.step import RightPad, Steps, completion_loss
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from leakage.progress import Progress
     from leakage.studies.persona_leakage.predictors.probe import Probe
 
     Directions = dict[str, Tensor]
@@ -42,8 +44,11 @@ def measure(probe: "Probe") -> Values:
     set_seed(settings.seed)
     model = fresh(probe.base, settings.lora).eval()
     layout = RightPad(probe.base.config.get_text_config().pad_token_id or 0)
-    towards = gradient(model, sorted(examples, key=lambda one: len(one.input_ids)), layout, settings.train.batch_size)
-    inner = along(model, template.examples(asked), layout, towards, settings.train.batch_size)
+    by_length, size = sorted(examples, key=lambda one: len(one.input_ids)), settings.train.batch_size
+    with waiting(f"{probe.cell.data.label}: gradient of the training set"):
+        towards = gradient(model, by_length, layout, size)
+    with probe.counted(len(asked), "gradients of everyone's answers", "answer") as advance:
+        inner = along(model, template.examples(asked), layout, towards, size, advance)
     model.unload()
     return {"influence": inner.reshape(len(probe.personas), -1).mean(axis=1)}
 
@@ -57,7 +62,9 @@ def gradient(model: Any, examples: "Sequence[Tokens]", layout: RightPad, size: i
     return directions
 
 
-def along(model: Any, examples: "Sequence[Tokens]", layout: RightPad, towards: "Directions", size: int) -> np.ndarray:
+def along(
+    model: Any, examples: "Sequence[Tokens]", layout: RightPad, towards: "Directions", size: int, advance: "Progress"
+) -> np.ndarray:
     """(examples,) float64: inner products of these directions with the gradient of each example's mean loss."""
     import torch
 
@@ -70,6 +77,7 @@ def along(model: Any, examples: "Sequence[Tokens]", layout: RightPad, towards: "
             _backward(completion_loss(model, layout(some)))
         products[list(chosen)] = torch.stack(rows).sum(dim=0).cpu().numpy() * labels.sum() / labels
         model.zero_grad()
+        advance(len(chosen))
 
     Batches(size).run(sorted(range(len(examples)), key=lambda i: len(examples[i].input_ids)), work)
     return products

@@ -1,6 +1,7 @@
 """What predictors look at: a base model and a training set, each part made when the first of them asks for it."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from leakage.models.chat import IGNORED, Prompt
 from leakage.models.fingerprint import measured_layers
 from leakage.models.held import Loaded
 from leakage.models.load import for_training
-from leakage.progress import unseen
+from leakage.progress import progress
 from leakage.studies.persona_leakage.behaviors.contrastive import Example
 from leakage.studies.persona_leakage.contexts import under
 from leakage.studies.persona_leakage.identity import CellIdentity
@@ -21,6 +22,7 @@ from leakage.studies.persona_leakage.states import base_states
 
 if TYPE_CHECKING:
     from leakage.data.personas import Persona
+    from leakage.progress import Progress
 
 ITEMS = 4  # of the training set, whose answers are asked for under every persona
 QUESTIONS = 2  # of the geometry, which the base model answers under every persona
@@ -97,7 +99,8 @@ class Probe:
         questions = self.cell.data.questions
         prompts = [under(one, item.prompt) for one in self.personas for item in questions]
         tokens = self.loaded.template.prompts(prompts)
-        states = base_states(self.engine, self.loaded, tokens, self.layers, unseen)
+        with self.counted(len(tokens), "states of the base model", "prompt") as advance:
+            states = base_states(self.engine, self.loaded, tokens, self.layers, advance)
         return states.reshape(len(self.personas), len(questions), *states.shape[1:])
 
     @cached_property
@@ -106,7 +109,8 @@ class Probe:
         asked = self.loaded.template.prompts(self._questions)
         requests = [Request(tokens, ("",)) for tokens in asked]
         greedy = Sampling(temperature=0, top_p=1, max_new_tokens=ANSWER_TOKENS)
-        texts = [one.text for (one,) in self.engine.generate(requests, greedy, progress=unseen)]
+        with self.counted(len(requests), "the base model's own answers", "answer") as advance:
+            texts = [one.text for (one,) in self.engine.generate(requests, greedy, progress=advance)]
         many = len(texts) // len(self.personas)
         return [texts[start : start + many] for start in range(0, len(texts), many)]
 
@@ -122,7 +126,12 @@ class Probe:
 
     def mean_logprobs(self, pairs: Sequence[tuple[Prompt, str]]) -> np.ndarray:
         """See margins.mean_logprobs."""
-        return mean_logprobs(self.engine, self.loaded.template, pairs, unseen)
+        with self.counted(len(pairs), "how likely answers are", "answer") as advance:
+            return mean_logprobs(self.engine, self.loaded.template, pairs, advance)
+
+    def counted(self, total: int, what: str, unit: str) -> "AbstractContextManager[Progress]":
+        """How far a part of it is, under the cell's name."""
+        return progress(total, f"{self.cell.data.label}: {what}", unit)
 
     @cached_property
     def along(self) -> Along:
@@ -133,10 +142,6 @@ class Probe:
         pairs = [(asked[place], texts[number]) for place, (_, number) in enumerate(places)]
         own = {number: pair for pair, (person, number) in zip(pairs, places, strict=True) if person == self.source}
         theirs: dict[int, Any] = {}
-        self.engine.follow(
-            self.answered([own[number] for number in range(len(texts))]), (),
-            lambda number, followed: theirs.__setitem__(number, followed.logprobs), progress=unseen,
-        )  # fmt: skip
         divergence = np.zeros((len(self.personas), len(texts)))
         points: dict[int, np.ndarray] = {}
 
@@ -145,7 +150,12 @@ class Probe:
             divergence[person, number] = jensen_shannon(followed.logprobs, theirs[number])
             points[place] = followed.states.mean(dim=0).cpu().numpy()
 
-        self.engine.follow(self.answered(pairs), self.layers, look, progress=unseen)
+        with self.counted(len(texts) + len(pairs), "the source's answers under everyone", "answer") as advance:
+            self.engine.follow(
+                self.answered([own[number] for number in range(len(texts))]), (),
+                lambda number, followed: theirs.__setitem__(number, followed.logprobs), progress=advance,
+            )  # fmt: skip
+            self.engine.follow(self.answered(pairs), self.layers, look, progress=advance)
         states = np.stack([points[place] for place in range(len(places))])
         means = states.reshape(len(self.personas), len(texts), *states.shape[1:]).mean(axis=1, dtype=np.float64)
         return Along(divergence.mean(axis=1), means.astype(np.float32))

@@ -78,7 +78,7 @@ def cell_page(place: int, cells: list[Cell], tables: dict[str, pd.DataFrame]) ->
         config_of="the training",
         training_data=sections.training_data(artifacts) if artifacts else [],
         provenance=sections.provenance(artifacts.parts, artifacts.multirun) if artifacts else [],
-        **sections.controls(cell, tables),
+        dosed=sections.dosed(cell), **sections.controls(cell, tables),
     )  # fmt: skip
 
 

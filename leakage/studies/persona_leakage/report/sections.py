@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from leakage.report.pages import records
 from leakage.report.provenance import came_from
+from leakage.report.wording import is_known
+from leakage.studies.persona_leakage.outcome import OF_CELL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +58,7 @@ def provenance(parts: dict[str, Part], multirun: Path) -> list[dict[str, Any]]:
 
 
 def controls(cell: Cell, tables: dict[str, pd.DataFrame]) -> dict[str, list[dict[str, Any]]]:
-    """The rows of the controls' tables that belong to a cell."""
+    """The rows of the controls' tables, and of the forecasts', that belong to a cell."""
     row = cell.row
     grid = {name: row[name] for name in ("model", "taught", "behavior", "seed", "judge", "variant")}
     one = {name: row[name] for name in ("model", "taught", "behavior", "source", "judge", "variant")}
@@ -67,7 +69,14 @@ def controls(cell: Cell, tables: dict[str, pd.DataFrame]) -> dict[str, list[dict
         "designs": _where(tables["designs"], mine),
         "seeds": seeds,
         "outliers": _where(tables["outliers"], mine),
+        "forecasts": _where(tables["forecasts"], mine),
     }
+
+
+def dosed(cell: Cell) -> dict[str, Any] | None:
+    """Where a dose ended the training: until, dose, steps; None where nothing was measured along it."""
+    first = cell.rows.iloc[0]
+    return {name: first[name] for name in OF_CELL} if is_known(first.get("dose")) else None
 
 
 def _own_first(row: dict[str, Any]) -> bool:
