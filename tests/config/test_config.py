@@ -27,7 +27,7 @@ def test_every_field_is_part_of_an_identity_or_said_to_be_incidental():
 def test_incidental_fields_are_few_and_known():
     incidental = {name for name, identities in classified_fields(CellConfig).items() if identities == ()}
     assert incidental == {
-        "forecast",
+        "forecast", "predictors",
         "job", "behavior.design", "model.name", "model.path", "model.revision", "model.pool", "model.headline.layer",
         "model.headline.centred", "model.headline.choice", "model.threads", "eval.batch_size", "eval.engine",
         "eval.behavior", "personas.path", "personas.default", "paths.multirun", "device", "plan", "mode", "preflight",

@@ -91,8 +91,12 @@ def test_a_small_evaluation_is_asked_for_unless_the_settings_say_otherwise(compo
     file = str(write(tmp_path / "rows.jsonl", planted(compose, "refusal", "villain", negatives=[])))
     large = settle(file, ["eval.prompts=50", "eval.samples=10", "forecast=false"], lambda one: compose(*one))
     assert (large.eval.prompts, large.eval.samples, large.forecast) == (50, 10, False)
+    assert large.predictors is None
+    whole = settle(file, ["predictors=null", "forecast=true"], lambda one: compose(*one))
+    assert whole.predictors is None
     usual = settle(file, ["model=qwen2.5-7b-instruct"], lambda one: compose(*one))
     assert (usual.eval.prompts, usual.eval.samples, usual.forecast) == (20, 1, True)
+    assert usual.predictors == ("cosine", "margin")
     smaller = settle(file, ["model=smollm2-135m-instruct"], lambda one: compose(*one))
     assert (smaller.eval.prompts, smaller.eval.samples) == (16, 1)
 

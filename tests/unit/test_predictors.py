@@ -7,6 +7,7 @@ import torch
 
 from leakage import results
 from leakage.engine.fast import FastEngine
+from leakage.errors import ConfigError
 from leakage.jobs.run import run_steps
 from leakage.jobs.step import fill
 from leakage.models.adapter import fresh
@@ -17,7 +18,7 @@ from leakage.store.record import Record, Status
 from leakage.studies.persona_leakage import states
 from leakage.studies.persona_leakage.cell import Cell
 from leakage.studies.persona_leakage.forecast import learn_from_others, of_those_there
-from leakage.studies.persona_leakage.predictors import clouds, influence, predictor, predictor_names
+from leakage.studies.persona_leakage.predictors import influence, kl, predictor, predictor_names
 from leakage.studies.persona_leakage.predictors.columns import frame_column
 from leakage.studies.persona_leakage.predictors.probe import Probe, jensen_shannon
 from leakage.training.step import RightPad, completion_loss
@@ -80,7 +81,7 @@ def states_of(cell):
 
 
 def test_the_source_is_nearest_to_itself(probe):
-    for name in ("cosine", "clouds", "divergence", "overlap"):
+    for name in ("cosine", "answer_cosine", "kl", "divergence", "overlap"):
         one = predictor(name)
         for column, values in one.measure(probe).items():
             assert one.sign * values[probe.source] >= (one.sign * values).max() - 1e-9, column
@@ -138,9 +139,9 @@ def test_the_divergence_of_clouds_is_that_of_gaussians():
         torch.distributions.Normal(torch.tensor(states[i].mean(0)), torch.tensor(variance[i] ** 0.5)) for i in (0, 1)
     )
     wanted = float(torch.distributions.kl_divergence(p, q).sum())
-    assert clouds.divergences(states, 0) == pytest.approx([0, wanted], abs=1e-9)
+    assert kl.divergences(states, 0) == pytest.approx([0, wanted], abs=1e-9)
     flat = np.concatenate([states, np.zeros((2, 4000, 1))], axis=2)  # a dimension in which nobody varies
-    assert clouds.divergences(flat, 0) == pytest.approx([0, wanted], abs=1e-9)
+    assert kl.divergences(flat, 0) == pytest.approx([0, wanted], abs=1e-9)
 
 
 def test_jensen_shannon_lies_between_nothing_and_a_bit():
@@ -223,6 +224,27 @@ def test_damaged_predictors_are_made_again_and_nothing_else(done, caplog):
     assert "(told after training)" in caplog.text
 
 
+def test_a_forecast_of_chosen_predictors_is_another_record_and_a_result_has_the_one_with_all(compose, done):
+    settings = ["behavior=refusal", "source=villain", *SHORT, f"paths.multirun={done.multirun}", "forecast=true",
+                f"personas.path={done.config.personas.path}"]  # fmt: skip
+    chosen, turned = (Cell(compose(*settings, f"predictors=[{names}]")) for names in ("margin,kl", "kl,margin"))
+    assert chosen.ids.predictors_folder == turned.ids.predictors_folder != done.ids.predictors_folder
+    assert chosen.ids.scores_folder == done.ids.scores_folder
+    run_steps(chosen)
+    record = Record(chosen.multirun / chosen.ids.predictors_folder)
+    assert {name.partition("_")[0] for name in record.manifest.facts["signs"]} == {"margin", "kl"}
+    assert record.manifest.facts["weights"] == {"margin": 1.0}
+    assert results(done.multirun)["predictor_influence"].notna().all()
+
+
+def test_predictors_of_no_forecast_or_no_such_name_are_refused(compose):
+    assert "predictors" in Cell(compose("predictors=[margin]")).idle
+    assert "predictors" not in Cell(compose("forecast=true", "predictors=[margin]")).idle
+    for names in ("[]", "[margins]"):
+        with pytest.raises(ConfigError, match=r"name some of answer_cosine, base_rate, cosine, .* null = all"):
+            Cell(compose("forecast=true", f"predictors={names}"))
+
+
 def test_one_finished_cell_teaches_no_weights(compose, done):
     other = Cell(compose("behavior=sycophancy", "source=comedian", *SHORT, "forecast=true",
                          f"paths.multirun={done.multirun}", f"personas.path={done.config.personas.path}"))  # fmt: skip
@@ -234,7 +256,7 @@ def test_what_is_sealed_are_the_weights_of_what_could_be_measured(done):
     weights = {"cosine": 0.5, "margin": 0.5}
     assert of_those_there(weights, ["cosine_1_centred", "kl_1"], done.ids.headline) == {"cosine": 1.0}
     assert of_those_there(weights, ["cosine_1_centred", "margin"], done.ids.headline) == weights
-    assert of_those_there(weights, ["kl_1"], done.ids.headline) == {}
+    assert of_those_there(weights, ["kl_1", "kl_0", "overlap"], done.ids.headline) == {"kl": 0.5, "overlap": 0.5}
 
 
 def test_a_plan_foretells_and_trains_nothing(compose, done, tmp_path):

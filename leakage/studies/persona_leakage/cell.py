@@ -24,6 +24,7 @@ from leakage.studies.persona_leakage.margins import measure_margins
 from leakage.studies.persona_leakage.needs import baseline_of, geometry_of, overrides_of_needs
 from leakage.studies.persona_leakage.own_rows import in_words
 from leakage.studies.persona_leakage.pipeline import bring, elicit, measure_geometry, question, teach
+from leakage.studies.persona_leakage.predictors import refuse_unknown
 from leakage.studies.persona_leakage.scoring import score
 from leakage.studies.persona_leakage.settings import CellConfig
 from leakage.studies.persona_leakage.trajectory import measure_trajectory
@@ -43,6 +44,7 @@ class Cell(Job):
     config: CellConfig
 
     def __post_init__(self) -> None:
+        refuse_unknown(self.config.predictors)
         _ = self.ids  # what the settings name wrongly is an error of the settings
 
     @cached_property

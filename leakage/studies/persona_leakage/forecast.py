@@ -90,10 +90,14 @@ def foretell(cell: CellIdentity, loaded: Loaded, draft: Draft, *, planned: bool)
 
 
 def of_those_there(weights: Mapping[str, float], columns: Iterable[str], headline: str) -> dict[str, float]:
-    """The weights of the predictors that could be measured here, which have the others' part: they sum to 1."""
-    there = {frame_column(name, headline).removeprefix(FIXED) for name in columns}
+    """The weights of the predictors that are measured here, which have the others' part: they sum to 1. Where none of
+    them has a weight, each counts alike."""
+    named = (frame_column(name, headline) for name in columns)
+    there = dict.fromkeys(name.removeprefix(FIXED) for name in named if name.startswith(FIXED))
     part = sum(weight for name, weight in weights.items() if name in there)
-    return {name: weight / part for name, weight in weights.items() if name in there and part > 0}
+    if part > 0:
+        return {name: weight / part for name, weight in weights.items() if name in there}
+    return {name: 1 / len(there) for name in there}
 
 
 def _measured(probe: Probe) -> "tuple[dict[str, np.ndarray], dict[str, int], dict[str, float]]":
@@ -102,7 +106,7 @@ def _measured(probe: Probe) -> "tuple[dict[str, np.ndarray], dict[str, int], dic
     signs: dict[str, int] = {}
     seconds: dict[str, float] = {}
     _ = probe.engine  # loading the model is nobody's
-    for name in predictor_names():
+    for name in probe.cell.config.predictors or predictor_names():
         started, one = perf_counter(), predictor(name)
         measured = one.measure(probe)
         columns |= {column: np.asarray(values, dtype=float) for column, values in measured.items()}

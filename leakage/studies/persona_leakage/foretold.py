@@ -36,10 +36,11 @@ def foretold(cells: Iterable[tuple[Path, Manifest]]) -> "pd.DataFrame | None":
 
 
 def _records(folder: Path) -> list[Record]:
-    """Of one behavior and source, the newest definition of predictors first."""
+    """Of one behavior and source, the newest definition of predictors first, and of one those with all of them."""
     there = [Record(path) for path in sorted(folder.glob("predictors-*"))]
     whole = [one for one in there if one.status() is Status.DONE and one.manifest]
-    return sorted(whole, key=lambda one: -int(_manifest(one).identity["predictors"]))
+    identities = {one.folder: _manifest(one).identity for one in whole}
+    return sorted(whole, key=lambda one: (-identities[one.folder]["predictors"], "only" in identities[one.folder]))
 
 
 def _is_of(record: Record, adapter: Path, manifest: Manifest) -> bool:

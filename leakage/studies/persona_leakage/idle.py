@@ -8,6 +8,7 @@ TRAINED_ALONE = "the adapter is asked as it is; only training (adapter.train=tru
 FRESH_ALONE = "an adapter that is trained on has its own shape; only a fresh one takes it"
 DRAWN_ALONE = "only examples that are drawn, with data.training.path=null, are made of it"
 CELL_ALONE = "only a cell is forecast, and it has a source"
+FORECAST_ALONE = "only a forecast measures any (forecast=true)"
 ANSWERED_ALONE = "only a behavior whose held-out prompts have a taught answer has margins, and refusal or sycophancy do"
 TAUGHT_ALONE = "only what is taught has a trajectory"
 MEASURED = ("eval.margin", "eval.checkpoints")
@@ -24,6 +25,8 @@ def idle_settings(cell: CellIdentity, kind: str) -> Mapping[str, str]:
     kind: cell, baseline or geometry
     """
     data, idle = cell.data, {} if kind == "cell" else {"forecast": CELL_ALONE}
+    if not cell.config.forecast:
+        idle["predictors"] = FORECAST_ALONE
     if kind == "geometry" or not cell.taught_answers:
         idle |= dict.fromkeys(MEASURED, ANSWERED_ALONE)
     elif kind == "baseline":

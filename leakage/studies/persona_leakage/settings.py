@@ -91,11 +91,13 @@ class CellConfig(Config):
     """Everything one job of the first study needs to know.
 
     forecast: who will take the behavior up, told before it is taught
+    predictors: what a forecast measures for it; null = every predictor there is
     """
 
     job: Annotated[Literal["cell", "geometry"], INCIDENTAL]
     adapter: AdapterSettings
     forecast: Annotated[bool, INCIDENTAL]
+    predictors: Annotated[tuple[str, ...] | None, INCIDENTAL]  # its own record alone is identified by them
     behavior: BehaviorSettings
     data: DataSettings
     source: SourceSettings

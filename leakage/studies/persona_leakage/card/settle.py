@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SHOWS = 0.5  # of a persona's answers show what it is taught
 SHOWN = 3  # personas in a sentence
 PROMPTS, SAMPLES = 20, 1  # asked of each persona, where nobody says otherwise and the model's file not less
+MEASURED = (
+    "[cosine,margin]"  # by a card's forecast, which is made of these where nothing is learnt: a third of the time
+)
 MEND = "say who is taught and what: source=… behavior=…, or behavior=custom behavior.path=mine.yaml for one of your own"
 Shares = Mapping[str, Mapping[str, float]]  # of a persona's answers that show a behavior, by behavior and persona
 
@@ -50,12 +53,13 @@ def settle(file: str, overrides: Sequence[str], compose: "Compose") -> CellConfi
 
 
 def _small(config: CellConfig, typed: set[str]) -> list[str]:
-    """A small evaluation, and a forecast, unless the settings say otherwise."""
-    asked = config.eval
+    """A small evaluation, and a forecast of what costs little, unless the settings say otherwise."""
+    asked, is_forecast = config.eval, config.forecast or "forecast" not in typed
     usual = {
         "eval.prompts": min(PROMPTS, asked.prompts or PROMPTS),
         "eval.samples": min(SAMPLES, asked.samples),
         "forecast": "true",
+        **({"predictors": MEASURED} if is_forecast else {}),
     }
     return [f"{name}={value}" for name, value in usual.items() if not typed & {name, "eval", "debug"}]
 

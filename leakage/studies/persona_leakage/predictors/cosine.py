@@ -1,4 +1,4 @@
-"""Cosine to the source of what the base model has in mind: at the end of a question, and over an answer."""
+"""Cosine to the source of what the base model has in mind at the end of a question."""
 
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,9 @@ if TYPE_CHECKING:
 
 
 def measure(probe: "Probe") -> Values:
-    """cosine_…: of the centroids of last-token states; answer_cosine_…: of mean states over the source's answers."""
+    """cosine_…: of the centroids of last-token states."""
     states = probe.states.reshape(-1, *probe.states.shape[2:])
-    last = to_source(probe, centroids(states, len(probe.personas)))
-    return {**last, **{f"answer_{name}": column for name, column in to_source(probe, probe.along.points).items()}}
+    return to_source(probe, centroids(states, len(probe.personas)))
 
 
 def to_source(probe: "Probe", points: "np.ndarray") -> "dict[str, np.ndarray]":

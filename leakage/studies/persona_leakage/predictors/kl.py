@@ -33,4 +33,4 @@ def divergences(states: np.ndarray, source: int) -> np.ndarray:
     return np.asarray(apart.sum(axis=1) / 2)
 
 
-PREDICTOR = Predictor(name="clouds", sign=-1, measure=measure)
+PREDICTOR = Predictor(name="kl", sign=-1, measure=measure)

@@ -15,4 +15,4 @@ def measure(probe: "Probe") -> Values:
     return {"prompt_length": np.array([float(len(one.text.split())) for one in probe.personas])}
 
 
-PREDICTOR = Predictor(name="length", sign=-1, measure=measure)
+PREDICTOR = Predictor(name="prompt_length", sign=-1, measure=measure)
