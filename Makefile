@@ -10,7 +10,7 @@ override export SEED := $(or $(value SEED),42)
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 export OMP_WAIT_POLICY ?= PASSIVE # idle threads that spin slow a busy machine down by far more than a second thread helps
 
-.PHONY: help run real faking test test-long check figures table report status site bench test-slurm test-vllm clean-venv
+.PHONY: help run real faking test test-long test-all check figures table report status site bench test-slurm test-vllm clean-venv
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ test: $(READY) ## all tests but the longest, of which it runs a short version (a
 
 test-long: $(READY) ## the tests at full length: all experiments, known answers, the main job, notebooks, thirty kills
 	$(PYTEST) -m long
+
+test-all: $(READY) ## both, as on every submission: what several tests need is made once
+	$(PYTEST)
 
 test-slurm: $(READY) ## only the tests on a real SLURM cluster of their own (needs its Debian packages and root)
 	$(BIN)/python -m pytest tests/slurm
