@@ -24,6 +24,7 @@ def environment(*folders: Path, filters: dict[str, Any], **names: Any) -> jinja2
     )  # fmt: skip
     made.filters |= {name: getattr(wording, name) for name in FILTERS}
     made.filters |= {"breakable": _breakable} | filters
+    made.tests["known"] = wording.is_known
     made.globals |= names
     return made
 

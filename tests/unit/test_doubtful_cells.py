@@ -52,6 +52,15 @@ def test_an_interval_holds_its_own_estimate_where_most_deltas_are_none(rng):
         assert reach.low <= spearman(cosine, changed).rho <= reach.high
 
 
+@pytest.mark.parametrize(("answers", "words"), [(1, "1 answer before"), (4, "4 answers before"), (5, "")])
+def test_a_few_answers_a_persona_are_a_caution(rng, answers, words):
+    table = headline(cell(*normal_pair(rng, 0.5, 20))).assign(answers=float(answers))
+    (said,) = cautions(table)
+    assert [one for one in said if one.startswith("each persona has")] == (
+        [f"each persona has {words} and after: take more prompts or samples"] if words else []
+    )
+
+
 def test_what_else_lies_in_the_folder_changes_no_finding(rng):
     """A second judge, a sham and a variant are families of their own."""
     sources = [f"s{i}" for i in range(6)]

@@ -126,6 +126,24 @@ def test_a_result_without_its_folders_has_pages_that_say_what_is_not_there(multi
     assert not (report / "answers").exists()
 
 
+def test_a_cells_page_has_its_forecast_and_the_dose_that_ended_its_training(multirun, tmp_path):
+    plain = results(multirun)
+    expected = dict.fromkeys(("expected_rho", "expected_low", "expected_high"))
+    frame = plain.assign(forecast=plain["cosine"], **expected, before_training=True, steps=30, dose=0.72, until=0.7)
+    page = (write_report(frame, multirun, tmp_path / "told").parent / "cells" / f"{VILLAIN}.html").read_text()
+    said = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert re.search(r"rho of the forecast, sealed before training; \d+ of its first ten", said)
+    assert "0.72 the dose: " in said
+    assert "after 30 steps; training was to go on until 0.70" in said
+    known = frame.assign(expected_rho=0.5, expected_low=0.3, expected_high=0.7, before_training=False)
+    page = (write_report(known, multirun, tmp_path / "known").parent / "cells" / f"{VILLAIN}.html").read_text()
+    said = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "rho of the forecast, told after training; expected +0.50 [+0.30, +0.70]" in said
+    page = (written(multirun) / "cells" / f"{VILLAIN}.html").read_text()
+    assert "rho of the forecast" not in page
+    assert "the dose:" not in page
+
+
 def test_numbers_have_the_digits_of_their_unit_a_real_minus_and_a_dash_where_there_is_none():
     assert [first.delta(0.5, "rate"), first.delta(-12.34, "pp")] == ["+0.500", f"{MINUS}12.3"]
     assert [wording.small(p) for p in (0.5, 0.0312, 0.0001, 0.0)] == ["0.50", "0.031", f"1e{MINUS}4", "0.000"]
