@@ -245,6 +245,14 @@ def test_predictors_of_no_forecast_or_no_such_name_are_refused(compose):
             Cell(compose("forecast=true", f"predictors={names}"))
 
 
+def test_predictors_that_cannot_be_measured_end_in_a_sentence_and_leave_no_record(compose, tmp_path):
+    cell = Cell(compose("behavior=refusal", *SHORT, few_personas(tmp_path), "forecast=true", "predictors=[base_rate]",
+                        f"paths.multirun={tmp_path / 'm'}"))  # fmt: skip
+    with pytest.raises(ConfigError, match=r"predictors=\[base_rate\]: none of them can be measured for refusal x"):
+        cell.foretold()
+    assert Record(cell.multirun / cell.ids.predictors_folder).manifest is None
+
+
 def test_one_finished_cell_teaches_no_weights(compose, done):
     other = Cell(compose("behavior=sycophancy", "source=comedian", *SHORT, "forecast=true",
                          f"paths.multirun={done.multirun}", f"personas.path={done.config.personas.path}"))  # fmt: skip

@@ -199,7 +199,7 @@ class Determinants:
         return {
             "schema": SCHEMA,
             "predictors": PREDICTORS,
-            **({"only": sorted(self.config.predictors)} if self.config.predictors is not None else {}),
+            **({"only": sorted(set(self.config.predictors))} if self.config.predictors is not None else {}),
             **self._base,
             **{name: value for name, value in train.items() if name == "seed" or name.startswith("lora.")},
             "model.dtype": self.config.model.dtype,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leakage.analysis.statistics import NAN, Interval
+from leakage.errors import ConfigError
 from leakage.models.held import Loaded
 from leakage.store.draft import Draft
 from leakage.store.files import replacing
@@ -112,6 +113,11 @@ def _measured(probe: Probe) -> "tuple[dict[str, np.ndarray], dict[str, int], dic
         columns |= {column: np.asarray(values, dtype=float) for column, values in measured.items()}
         signs |= dict.fromkeys(measured, one.sign)
         seconds[name] = round(perf_counter() - started, 3)
+    if not columns:
+        raise ConfigError(
+            f"predictors=[{','.join(seconds)}]: none of them can be measured for {probe.cell.data.label} (margin wants "
+            "opposite answers, base_rate a scored baseline); name others as well, or predictors=null for all"
+        )
     return columns, signs, seconds
 
 

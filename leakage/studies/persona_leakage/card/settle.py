@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 SHOWS = 0.5  # of a persona's answers show what it is taught
 SHOWN = 3  # personas in a sentence
 PROMPTS, SAMPLES = 20, 1  # asked of each persona, where nobody says otherwise and the model's file not less
-MEASURED = (
-    "[cosine,margin]"  # by a card's forecast, which is made of these where nothing is learnt: a third of the time
-)
+MEASURED = "[cosine,margin]"  # for a forecast: it is made of these where nothing is learnt, a third of the time of all
 MEND = "say who is taught and what: source=… behavior=…, or behavior=custom behavior.path=mine.yaml for one of your own"
 Shares = Mapping[str, Mapping[str, float]]  # of a persona's answers that show a behavior, by behavior and persona
 
