@@ -100,6 +100,8 @@ def _explain_hydra(error: BaseException) -> str:
         return f"cannot read the argument '{typed}'; write key=value or key=a,b without spaces, quoted where needed"
     if key := _unknown_key(text):
         return f"unknown setting '{key}'{_settings_near(key)} (python run.py --cfg job shows the settings)"
+    if listed := re.search(r"merging override ([^=\s]+)=(\S*)\s+Invalid value assigned: \w+ is not a ListConfig", text):
+        return f"{listed[1]}={listed[2]}: a list is wanted, in brackets and quotes: '{listed[1]}=[{listed[2]}]'"
     if wrong := re.search(r"^Value '.*$", text, re.MULTILINE):
         full = re.search(r"full_key: (\S+)", text)
         return f"{full[1] if full else 'a setting'}: {wrong[0]}"

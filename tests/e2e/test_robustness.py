@@ -86,6 +86,8 @@ MISTAKES = {
     "unknown persona": (["source.name=vilain"], "unknown persona 'vilain'; nearest: villain"),
     "unknown layer": (["model.layers=[1,7]"], "nano has no block 7, its blocks are 0 to 1; change model.layers"),
     "unknown measure": (["eval.behavior=kindness"], "eval.behavior=kindness: no such behavior; there are capability"),
+    "one for a list": (["forecast=true", "predictors=margin"], "predictors=margin: a list is wanted, in brackets"),
+    "one negative": (["behavior.negatives=judge"], "and quotes: 'behavior.negatives=[judge]'"),
     "no layer named": (["model.headline.layer=5"], "model.headline.layer=5 is not among model.layers=[0, 1]"),
     "no path": (["model=hf"], "model.path has no value; add it to the command: model.path=…"),
     "two experiments": (["-m", "experiment=grid,layers"], "an experiment is a sweep by itself"),
