@@ -1,5 +1,6 @@
 """Work in batches that become smaller where the memory does not hold one."""
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 from leakage.engine.lanes import lanes_of, side_by_side
 from leakage.models.out_of_memory import halved, lacking_memory
 
+log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 
@@ -17,7 +19,8 @@ Item = TypeVar("Item")
 class Batches:
     """Batches of at most `size` items, which is halved for good each time that memory runs out.
 
-    model: whose batches go side by side where it can be asked so; None: one after the other
+    model: whose batches go side by side where it can be asked so, until memory does not hold single items so; None: one
+    after the other
     """
 
     size: int
@@ -26,19 +29,27 @@ class Batches:
 
     def run(self, items: Sequence[Item], work: Callable[[Sequence[Item]], None]) -> None:
         """Do the work on all items, taken in their order. work: leaves nothing behind when it fails"""
-        queue = deque(items)
+        queue, alone = deque(items), deque[Item]()
         lanes = min(lanes_of(self.model), ceil(len(items) / self.size)) if self.model is not None else 1
         if lanes > 1:
-            side_by_side(self.model, lanes, lambda: self._work_off(queue, work))
-        else:
-            self._work_off(queue, work)
+            side_by_side(self.model, lanes, lambda: self._work_off(queue, work, alone))
+        if alone:
+            log.warning("out of memory with single sequences side by side; going on with one at a time")
+            self.model = None
+        self._work_off(alone or queue, work)
 
-    def _work_off(self, queue: "deque[Item]", work: Callable[[Sequence[Item]], None]) -> None:
+    def _work_off(
+        self, queue: "deque[Item]", work: Callable[[Sequence[Item]], None], alone: "deque[Item] | None" = None
+    ) -> None:
+        """alone: takes what the memory does not hold beside other lanes; None: there are no others"""
         while batch := self._take(queue):
             if cause := lacking_memory(work, batch):
                 with self._lock:
-                    self.size = min(self.size, halved(len(batch), cause, "lower eval.max_new_tokens"))
-                    queue.extendleft(reversed(batch))
+                    if alone is not None and len(batch) == 1:
+                        alone.extend(batch)
+                    else:
+                        self.size = min(self.size, halved(len(batch), cause, "lower eval.max_new_tokens"))
+                        queue.extendleft(reversed(batch))
 
     def _take(self, queue: "deque[Item]") -> list[Item]:
         with self._lock:

@@ -119,6 +119,23 @@ def test_memory_that_holds_no_batch_is_told_once_it_is_one_sequence(asked):
     hook.remove()
 
 
+def test_memory_that_holds_single_sequences_one_at_a_time_is_enough(asked, caplog):
+    template, model, tokens = asked
+    busy = threading.Lock()
+
+    def enter(*_):
+        if not busy.acquire(blocking=False):
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        time.sleep(0.002)
+
+    whole = everything(template, model, tokens, 4)
+    hooks = [model.register_forward_pre_hook(enter), model.register_forward_hook(lambda *_: busy.release())]
+    assert everything(template, model, tokens, 4)[0] == whole[0]
+    for hook in hooks:
+        hook.remove()
+    assert "going on with one at a time" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("rope", "lanes"),
     [
