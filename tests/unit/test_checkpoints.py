@@ -9,6 +9,7 @@ from leakage.models.chat import Prompt
 from leakage.models.load import load_base, load_template
 from leakage.store.files import file_digest
 from leakage.store.record import Record
+from leakage.training import dropout
 from leakage.training.checkpoints import Checkpoints
 from leakage.training.dose import Target
 from leakage.training.sft import train_adapter
@@ -61,6 +62,16 @@ def test_going_on_ends_in_the_same_weights_and_the_same_log(tokens, undisturbed,
     assert [path.name for path in (killed / "checkpoints").iterdir()] == ["checkpoint-4"]
     torch.manual_seed(99)
     assert train(tokens, killed) == undisturbed
+
+
+def test_going_on_drops_the_same_values_of_a_large_model_too(tokens, undisturbed, tmp_path, monkeypatch):
+    monkeypatch.setattr(dropout, "is_large", lambda _: True)
+    once = train(tokens, tmp_path / "once", every_s=float("inf"))
+    assert once[0] != undisturbed[0]  # its masks are drawn otherwise
+    with pytest.raises(Killed):
+        train(tokens, tmp_path / "killed", stop_at=4)
+    torch.manual_seed(99)
+    assert train(tokens, tmp_path / "killed") == once
 
 
 def test_a_half_written_checkpoint_is_set_aside_and_the_one_before_it_serves(tokens, undisturbed, killed):
