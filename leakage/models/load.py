@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from leakage.errors import DataError, LeakageError, ModelError, first_line
@@ -138,20 +139,32 @@ def quiet() -> None:
 def load_base(settings: "ModelSettings", device: str) -> Any:
     """The base model in its training dtype, on its device, complete: a missing weight is an error."""
     import torch
-    from transformers import AutoModelForCausalLM, GenerationConfig
+    from transformers import GenerationConfig
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    model, report = _read_weights(settings)
+    _refuse_other_weights(report, locate(settings.path))
+    if getattr(model, "_hf_peft_config_loaded", False):
+        raise ModelError(
+            f"{locate(settings.path)} holds an adapter beside its weights; give model.path a copy of the model alone"
+        )
+    # its sampling fields (Qwen2.5: repetition_penalty 1.05) would otherwise enter every generate unasked
+    model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
+    return model.to(pick_device(device)).eval()
+
+
+def _read_weights(settings: "ModelSettings") -> tuple[Any, Mapping[str, Any]]:
+    """The model, and what transformers tells of names that it did not find a place or a weight for."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
     located = locate(settings.path)
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(
-            located,
-            revision=settings.revision,
-            dtype=getattr(torch, settings.dtype),
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        return AutoModelForCausalLM.from_pretrained(  # type: ignore[no-any-return]
+            located, revision=settings.revision, dtype=getattr(torch, settings.dtype), use_safetensors=True,
+            trust_remote_code=False, output_loading_info=True,
+        )  # fmt: skip
     except LeakageError:
         raise
     except Exception as error:  # safetensors, torch and the hub each raise their own kinds
@@ -159,6 +172,9 @@ def load_base(settings: "ModelSettings", device: str) -> Any:
             f"cannot load the weights of {located}: {first_line(error)}; "
             "give model.path a folder with a whole copy of the model"
         ) from error
+
+
+def _refuse_other_weights(report: Mapping[str, Any], located: str) -> None:
     if report["missing_keys"]:
         lost = sorted(report["missing_keys"])
         raise ModelError(f"the weights of {located} lack {len(lost)} tensors, {lost[0]} first; copy the model again")
@@ -168,11 +184,6 @@ def load_base(settings: "ModelSettings", device: str) -> Any:
             f"config.json of {located} has no place for {len(strange)} tensors of its weights, {strange[0]} first: "
             "they are of two models; copy both of one"
         )
-    if getattr(model, "_hf_peft_config_loaded", False):
-        raise ModelError(f"{located} holds an adapter beside its weights; give model.path a copy of the model alone")
-    # its sampling fields (Qwen2.5: repetition_penalty 1.05) would otherwise enter every generate unasked
-    model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
-    return model.to(pick_device(device)).eval()
 
 
 def check_context(settings: "ModelSettings", tokens: int, what: str, mend: str = "shorten it") -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leakage.data.personas import read_personas
-from leakage.data.row import refused
 from leakage.errors import DataError, nearest
 from leakage.studies.persona_leakage.behaviors import behavior, behavior_names
-from leakage.studies.persona_leakage.points_file import GOOD, NEEDED, read_texts
+from leakage.studies.persona_leakage.points_checks import LARGEST, check, refuse
+from leakage.studies.persona_leakage.points_file import NEEDED, number, read_texts
 from leakage.studies.persona_leakage.predictors.columns import FIXED
 from leakage.studies.persona_leakage.results import COLUMNS, PERSONA, more_columns
 
@@ -30,14 +30,11 @@ NUMBERS = (
     "coherence", "cut_off", "base_cut_off", "source_examples", "negative_examples",
 )  # fmt: skip
 YES, NO, UNTOLD = {"true", "yes", "1", "1.0"}, {"false", "no", "0", "0.0"}, ""
-LARGEST = {"rate": 1, "pp": 100, "points": 100}  # what a unit can change by
 UNITS = {name: name for name in LARGEST} | {
     "%": "pp", "percent": "pp", "percentage points": "pp", "share": "rate", "proportion": "rate", "fraction": "rate",
     "point": "points",
 }  # fmt: skip
 DIRECTIONS = {"1": 1, "+1": 1, "1.0": 1, "-1": -1, "-1.0": -1}
-KEY = ["model", "taught", "behavior", "source", "seed", "judge", "variant", "train_id", "eval_id", "persona"]
-COURSE = r"(\d+:-?\d+(\.\d*)?(e[-+]\d+)? ?)*"  # steps and changes of a trajectory
 
 
 def read_points(*paths: Path, predictors: Mapping[str, int] | None = None) -> "pd.DataFrame":
@@ -54,28 +51,26 @@ def read_points(*paths: Path, predictors: Mapping[str, int] | None = None) -> "p
     signs = {f"{FIXED}{name}": sign for name, sign in (predictors or {}).items()}
     needed = [name for name in NEEDED if name != "cosine" or not signs]
     frames = [_told(path, _with_predictors(path, read_texts(path, needed), list(predictors or ()))) for path in paths]
-    frame = pd.concat(frames, ignore_index=True).fillna("")
+    frame = _typed(_with_usual(pd.concat(frames, ignore_index=True).fillna("")))
+    frame = _main_variant(frame.assign(**{name: sign * frame[name] for name, sign in signs.items()}))
+    check(frame)
+    return frame.reindex(columns=[*COLUMNS, *more_columns(frame)])
+
+
+def _with_usual(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """With what the file does not tell, all as texts."""
     frame = frame.assign(**{name: _or_usual(frame, name, usual) for name, usual in USUAL.items()})
     frame["taught"] = _or_usual(frame, "taught", frame["behavior"])
     for name in ("behavior", "source", "persona"):
-        _refuse(frame[name] == "", frame, f"{name} is empty; fill it in or remove the line")
-    frame = frame.assign(**_of_personas(frame))
+        refuse(frame[name] == "", frame, f"{name} is empty; fill it in or remove the line")
+    return frame.assign(**_of_personas(frame))
+
+
+def _typed(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Flags, seeds, numbers and units as what they are."""
     flags = {name: _flags(frame, name) for name in (*FLAGS, "before_training") if name in frame}
     frame = frame.assign(**flags, seed=_seeds(frame), **_numbers(frame))
-    frame = frame.assign(**{name: sign * frame[name] for name, sign in signs.items()})
-    frame = _main_variant(frame.assign(**_of_behaviors(frame)))
-    _refuse_wrong_units(frame)
-    _refuse_nothing_known(frame)
-    _name_default_prompts(frame)
-    no_numbers = ~frame["delta_by_prompt"].map(_are_numbers)
-    _refuse(no_numbers, frame, "delta_by_prompt is '{delta_by_prompt}', not numbers with spaces between; correct it")
-    if "trajectory" in frame:
-        no_course = ~frame["trajectory"].str.fullmatch(COURSE)
-        _refuse(no_course, frame, "trajectory is '{trajectory}', not step:change as in 0:0 17:0.2; correct it")
-    mend = "remove one, or tell the two apart with a column seed, model or variant"
-    _refuse(frame.duplicated(KEY), frame, "persona '{persona}' stands twice under {behavior} x {source}; " + mend)
-    _name_cells_without_source(frame)
-    return frame.reindex(columns=[*COLUMNS, *more_columns(frame)])
+    return frame.assign(**_of_behaviors(frame))
 
 
 def _with_predictors(path: Path, frame: "pd.DataFrame", named: Sequence[str]) -> "pd.DataFrame":
@@ -107,23 +102,16 @@ def _or_usual(frame: "pd.DataFrame", name: str, usual: "str | Texts") -> "Texts 
     return frame[name].where(frame[name] != "", usual) if name in frame else usual
 
 
-def _refuse(bad: "pd.Series[bool]", frame: "pd.DataFrame", sentence: str) -> None:
-    """Raise with the first bad row's place and values."""
-    if bad.any():
-        row = frame[bad.to_numpy(bool)].iloc[0]
-        raise refused(row["where"], sentence.format_map(row.to_dict()), GOOD)
-
-
 def _flags(frame: "pd.DataFrame", name: str) -> "pd.Series[Any]":
     """True, False, or None where the file does not tell and nothing else does."""
     texts = frame[name].astype(str).str.lower()
-    _refuse(~texts.isin({*YES, *NO, UNTOLD}), frame, f"{name} is '{{{name}}}', neither true nor false; correct it")
+    refuse(~texts.isin({*YES, *NO, UNTOLD}), frame, f"{name} is '{{{name}}}', neither true nor false; correct it")
     flags = texts.isin(YES)
     return flags.astype(object).where(texts != UNTOLD, None) if (texts == UNTOLD).any() else flags
 
 
 def _seeds(frame: "pd.DataFrame") -> "pd.Series[int]":
-    _refuse(
+    refuse(
         ~frame["seed"].str.fullmatch(r"\d{1,9}(\.0+)?"), frame, "seed is '{seed}', no whole number; correct it"
     )  # fmt: skip
     return frame["seed"].str.partition(".")[0].astype(int)
@@ -136,24 +124,13 @@ def _numbers(frame: "pd.DataFrame") -> "dict[str, pd.Series[float]]":
     numbers = {}
     for name in (one for one in (*NUMBERS, *_more_numbers(frame)) if one in frame):
         missing = frame[name].str.lower().isin(["", "nan", "na", "none"])
-        numbers[name] = frame[name].where(~missing).map(_number)
+        numbers[name] = frame[name].where(~missing).map(number)
         no_number = ~missing & ~np.isfinite(numbers[name].astype(float))
         column = name.removeprefix(FIXED)  # as the file has it
-        _refuse(no_number, frame, f"{column} is '{{{name}}}', not a number; correct it")
+        refuse(no_number, frame, f"{column} is '{{{name}}}', not a number; correct it")
         if name == "cosine":
-            _refuse(numbers[name].abs() > 1 + 1e-6, frame, f"a cosine of {{{name}}} is outside -1 to 1; correct it")
+            refuse(numbers[name].abs() > 1 + 1e-6, frame, f"a cosine of {{{name}}} is outside -1 to 1; correct it")
     return numbers
-
-
-def _number(text: Any) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("inf")
-
-
-def _are_numbers(text: str) -> bool:
-    return not any(_number(one) == float("inf") for one in text.split())
 
 
 def _main_variant(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -176,57 +153,13 @@ def _of_behaviors(frame: "pd.DataFrame") -> dict[str, Any]:
         texts = written.where(written != "", frame["behavior"].map(usual))
         known = ", ".join(behavior_names())
         wrong = (written != "") & ~written.isin(list(allowed))
-        _refuse(wrong, frame.assign(it=written), f"{name} is '{{it}}', none of {', '.join(allowed)}; correct it")
+        refuse(wrong, frame.assign(it=written), f"{name} is '{{it}}', none of {', '.join(allowed)}; correct it")
         sentence = f"{name} of '{{behavior}}' is not known; correct the behavior ({known}), or give "
-        _refuse(~texts.isin(list(allowed)), frame, sentence + f"the column {name} ({', '.join(allowed)})")
+        refuse(~texts.isin(list(allowed)), frame, sentence + f"the column {name} ({', '.join(allowed)})")
         columns[name] = texts.map(allowed)
         first = frame["behavior"].map(columns[name].groupby(frame["behavior"]).first())
-        _refuse(columns[name] != first, frame, f"{{behavior}} has another {name} here than above; give it one")
+        refuse(columns[name] != first, frame, f"{{behavior}} has another {name} here than above; give it one")
     return columns | {"unit_told": bool("unit" in frame and (frame["unit"] != "").any())}
-
-
-def _refuse_wrong_units(frame: "pd.DataFrame") -> None:
-    """A delta that its unit cannot have, or deltas of 100 that all look like shares of 1."""
-    beyond = frame["delta"].abs() > frame["unit"].map(LARGEST) * (1 + 1e-6)
-    _refuse(beyond, frame, "a delta of {delta:g} is more than a {unit} can change by; correct it, or the unit")
-    for name, rows in frame[~frame["unit_told"] & (frame["unit"] != "rate")].groupby("behavior"):
-        if rows["delta"].abs().max() <= 1 and (rows["delta"] % 1 != 0).any():
-            unit = rows["unit"].iloc[0]
-            raise DataError(
-                f"{rows['where'].iloc[0]}: the deltas of {name} all lie between -1 and 1, as shares do, while its unit "
-                f"is {unit}, of 100; multiply them by 100, or add a column unit with {unit} if they are meant so"
-            )
-
-
-def _refuse_nothing_known(frame: "pd.DataFrame") -> None:
-    """Rows without a delta or a cosine count nowhere: a warning, and an error where there are no others."""
-    others = frame[~frame["is_source"].astype(bool)]
-    predicts = ["cosine", *(name for name in frame.columns if name.startswith(FIXED))]
-    lacking = others["delta"].isna() | others[predicts].isna().all(axis=1)
-    if lacking.all():
-        file = frame["where"].iloc[0].rpartition(", ")[0]
-        raise DataError(
-            f"{file}: no bystander has a delta and a cosine, so that nothing can be said; give one row per persona"
-        )
-    if lacking.any():
-        first = others.loc[lacking, "where"].iloc[0]
-        log.warning("%d rows lack a delta or a cosine and count nowhere, %s first", int(lacking.sum()), first)
-
-
-def _name_cells_without_source(frame: "pd.DataFrame") -> None:
-    """Of these the source's own change is not known; its name may be spelt otherwise among the personas."""
-    cells = frame.groupby(KEY[:-1])["is_source"].any().reset_index()
-    lost = cells[~cells["is_source"]]
-    if names := sorted({f"{one} x {other}" for one, other in zip(lost["behavior"], lost["source"], strict=True)}):
-        log.warning("no row is the source's own in %s; personas and sources must be spelt alike", ", ".join(names))
-
-
-def _name_default_prompts(frame: "pd.DataFrame") -> None:
-    """Personas that results of this project's own do not count; as published, a file's are all counted."""
-    outside = {one.name for one in read_personas().members if not one.in_panel}
-    counted = frame[frame["persona"].isin(outside) & ~frame["is_source"].astype(bool) & frame["in_panel"].astype(bool)]
-    for name in counted["persona"].unique():
-        log.info("%s counts as a bystander, as the file gives it; a column in_panel with false leaves it out", name)
 
 
 def _of_personas(frame: "pd.DataFrame") -> dict[str, Any]:

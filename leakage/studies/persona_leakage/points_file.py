@@ -34,3 +34,11 @@ def read_texts(path: Path, needed: Sequence[str] = NEEDED) -> "pd.DataFrame":
 
 def _text(value: Any) -> str:
     return "" if value is None or value != value else str(value).strip()
+
+
+def number(text: Any) -> float:
+    """What a field says; infinite where that is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("inf")
