@@ -70,8 +70,9 @@ def refuse_nan(logits: "Tensor") -> None:
     """A model whose logits are not numbers answers all the same, with nonsense."""
     if bool(logits.isnan().any()):
         raise ModelError(
-            "the model's logits are not numbers: its weights are damaged, or it cannot be used in its dtype; set "
-            "model.inference_dtype to another one, such as float32"
+            "the model's logits are not numbers: its weights are damaged, the training of its adapter diverged (lower "
+            "train.learning_rate), or it cannot be used in its dtype (set model.inference_dtype to another one, such "
+            "as float32)"
         )
 
 
