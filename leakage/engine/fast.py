@@ -1,5 +1,6 @@
 """The fast engine: what prompts share is read once, and handed on to each prompt and each sample."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,13 +11,16 @@ import numpy as np
 from leakage.engine.base import Answered, Completion, Followed, Look, Request, read_completion, refuse_nan
 from leakage.engine.batches import Batches
 from leakage.engine.cache import keep, with_room
+from leakage.engine.lanes import lanes_of
 from leakage.engine.reading import Begun, Prompt, Reading, begun
+from leakage.engine.room import room
 from leakage.engine.sampling import Sampling, draw, uniforms
 from leakage.progress import Progress, count_tokens
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Sample = tuple[int, int]  # which request, which of its keys
 
@@ -51,24 +55,34 @@ class FastEngine:
             progress(len(samples))
 
         wanted = [[(i, n) for n in range(len(request.keys))] for i, request in enumerate(requests)]
-        self._in_batches([request.tokens for request in requests], wanted, complete)
+        self._in_batches([request.tokens for request in requests], wanted, complete, more=sampling.max_new_tokens)
         return [[answers[sample] for sample in samples] for samples in wanted]
 
     def _in_batches(
         self, prompts: Sequence[Prompt], wanted: Sequence[Sequence[Item]],
-        work: Callable[[Begun, Sequence[Item]], None], ends: Sequence[int] = (),
+        work: Callable[[Begun, Sequence[Item]], None], *, ends: Sequence[int] = (), more: int = 0, states: bool = False,
     ) -> None:  # fmt: skip
         """Do the work on what is wanted of every prompt, by prompts of similar length.
 
-        ends: how many last tokens of each are looked at, where it is more than the very last
+        ends: how many last tokens of each are looked at, where it is more than the very last; more: how many may
+        follow; states: whether those of the blocks are looked at
         """
         import torch
 
-        batches, pad, most = Batches(self.batch_size, self.model), self.tokenizer.pad_token_id, self.batch_size
-        ends = ends or [1] * len(prompts)
+        pad, ends = self.tokenizer.pad_token_id, ends or [1] * len(prompts)
+        most = self._size(prompts, more=more, positions=max(ends, default=1), states=states)
+        batches = Batches(most, self.model)
         with torch.inference_mode():
             for some in begun(self.model, pad, prompts, ends, most=most, shares=self.shares):
                 batches.run([item for i in some.members for item in wanted[i]], partial(work, some))
+
+    def _size(self, prompts: Sequence[Prompt], *, more: int, positions: int, states: bool) -> int:
+        """Sequences at a time, in each lane: as many as were asked for, where free memory holds them."""
+        longest = max(map(len, prompts), default=0)
+        held = room(self.model, longest, more=more, positions=positions, states=states) // lanes_of(self.model)
+        if held < self.batch_size:
+            log.info("memory is short: batches of %d sequences instead of %d", max(1, held), self.batch_size)
+        return max(1, min(self.batch_size, held))
 
     def _sampled(
         self, prompts: Begun, chosen: Sequence[int], keys: Sequence[str], sampling: Sampling
@@ -140,7 +154,7 @@ class FastEngine:
             rows.update(zip(chosen, last, strict=True))
             progress(len(chosen))
 
-        self._in_batches(prompts, [[i] for i in range(len(prompts))], look)
+        self._in_batches(prompts, [[i] for i in range(len(prompts))], look, states=True)
         return np.stack([rows[i] for i in range(len(prompts))]) if rows else np.empty((0, len(layers), 0), np.float32)
 
     def follow(self, answered: Sequence[Answered], layers: Sequence[int], look: Look, *, progress: Progress) -> None:
@@ -162,4 +176,4 @@ class FastEngine:
             progress(len(chosen))
 
         wanted, ends = [[i] for i in range(len(answered))], [one.tokens + 1 for one in answered]
-        self._in_batches([one.ids for one in answered], wanted, read, ends)
+        self._in_batches([one.ids for one in answered], wanted, read, ends=ends, states=bool(layers))
