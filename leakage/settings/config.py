@@ -127,7 +127,7 @@ class TrainSettings(Settings):
 
 
 class EvalSettings(Settings):
-    """How every persona is asked. `batch_size` counts sequences decoded at a time.
+    """How every persona is asked. `batch_size` counts sequences decoded at a time, fewer where memory is short.
 
     behavior: what is measured; null = what was taught
     prompts: at most so many of the held-out prompts; null = all of them
