@@ -26,7 +26,7 @@ class Checkpoints:
 
     def newest(self) -> Path | None:
         """The checkpoint to go on from; those that are not whole are set aside."""
-        for path in sorted(self.folder.glob("checkpoint-*"), key=_step, reverse=True):
+        for path in sorted(self.folder.glob("checkpoint-*"), key=step_of, reverse=True):
             record = Record(path)
             if record.status() is Status.DONE and record.manifest and record.manifest.identity == self.identity:
                 return path
@@ -47,7 +47,7 @@ class Checkpoints:
             for path in record.folder.iterdir():
                 draft.path(path.name)
         for path in self.folder.glob("checkpoint-*"):
-            if _step(path) < step:
+            if step_of(path) < step:
                 shutil.rmtree(path)
         self._last = monotonic()
         stop_now()
@@ -72,6 +72,7 @@ class Checkpoints:
         return Saving()
 
 
-def _step(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """After which step a checkpoint was written; -1 of what is none."""
     number = path.name.removeprefix("checkpoint-")
     return int(number) if number.isdigit() else -1

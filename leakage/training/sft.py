@@ -13,6 +13,7 @@ from leakage.models.adapter import attach, fresh, reach
 from leakage.models.chat import Tokens
 from leakage.progress import Progress, progress
 from leakage.training.along import keeping
+from leakage.training.checkpoints import step_of
 from leakage.training.dose import stopping
 from leakage.training.dropout import sparse_dropout
 from leakage.training.joined import asked_alone, join, joining
@@ -99,12 +100,23 @@ def _adapted(base: Any, lora: "LoraSettings", new_tokens: Sequence[int], start: 
 
 
 def _run(trainer: Any, newest: Path | None, steps: int, label: str) -> None:
-    """To the end, from the newest checkpoint if there is one."""
+    """To the end, from the newest checkpoint if there is one; from one of the last step Trainer would go beyond it."""
     if newest:
         log.info("%s: training goes on from %s", label, newest.name)
+    if newest and step_of(newest) >= steps:
+        _take_over(trainer, newest)
+        return
     with progress(steps, f"{label}: training", "step") as advance, saving():
         trainer.add_callback(step_callback(advance))
         trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+
+
+def _take_over(trainer: Any, ended: Path) -> None:
+    """Weights and history of a training that was told to stop after its last step."""
+    from transformers import TrainerState
+
+    trainer.model.load_adapter(str(ended), trainer.model.active_adapter, is_trainable=True)
+    trainer.state = TrainerState.load_from_json(str(ended / "trainer_state.json"))
 
 
 def _finished(model: Any, trainer: Any, folder: Path) -> Trained:

@@ -26,7 +26,7 @@ def tokens():
     return load_template(model_settings()).examples(pairs)
 
 
-def train(tokens, folder, *, every_s=0.0, stop_at=None, identity=None, target=None, along=None):
+def train(tokens, folder, *, every_s=0.0, stop_at=None, identity=None, target=None, along=None, max_steps=None):
     """Digest of the adapter, its log and its doses; killed after a step's checkpoint where that is asked for."""
     checkpoints = Checkpoints(folder / "checkpoints", identity or {"train_id": "one"}, every_s=every_s)
     seal = checkpoints.seal
@@ -37,7 +37,7 @@ def train(tokens, folder, *, every_s=0.0, stop_at=None, identity=None, target=No
             raise Killed
 
     checkpoints.seal = seal_and_die
-    settings, lora = train_settings(epochs=3, learning_rate=1e-3), lora_settings(dropout=0.1)
+    settings, lora = train_settings(epochs=3, learning_rate=1e-3, max_steps=max_steps), lora_settings(dropout=0.1)
     trained = train_adapter(
         load_base(model_settings(), "cpu"), tokens, folder / "adapter", lora=lora, train=settings, seed=1,
         checkpoints=checkpoints, label="test", target=target, along=along,
@@ -62,6 +62,14 @@ def test_going_on_ends_in_the_same_weights_and_the_same_log(tokens, undisturbed,
     assert [path.name for path in (killed / "checkpoints").iterdir()] == ["checkpoint-4"]
     torch.manual_seed(99)
     assert train(tokens, killed) == undisturbed
+
+
+@pytest.mark.parametrize("steps", [5, None])  # within an epoch, and at the end of the last
+def test_a_training_killed_after_its_last_step_goes_no_step_further(tokens, tmp_path, steps):
+    once = train(tokens, tmp_path / "once", every_s=float("inf"), max_steps=steps)
+    with pytest.raises(Killed):
+        train(tokens, tmp_path / "killed", stop_at=len(once[1]), max_steps=steps)
+    assert train(tokens, tmp_path / "killed", max_steps=steps) == once
 
 
 def test_going_on_drops_the_same_values_of_a_large_model_too(tokens, undisturbed, tmp_path, monkeypatch):
