@@ -2,7 +2,12 @@
 
 import sys
 
-import hydra
+try:
+    import hydra
+except ModuleNotFoundError:
+    sys.exit(
+        "error: hydra is not installed for this Python; source .venv/bin/activate first (any make target sets it up)"
+    )
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig

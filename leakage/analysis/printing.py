@@ -13,20 +13,9 @@ TEXTS = {
 SIGNED = ("rho", "kappa", "mean_cosine", "gap", "difference", "agreement")  # in a column's name
 DELTAS = {"expected", "residual", "mean_residual", "mean_low", "mean_high", "residual_low", "residual_high"}
 SHARES = {
-    "dose",
-    "breadth",
-    "breadth_margin",
-    "kept",
-    "removed",
-    "ties",
-    "detectable",
-    "right",
-    "reliability",
-    "reliability_binomial",
-    "ceiling",
-    "at_bound",
-    "source_at_bound",
-}
+    "dose", "breadth", "breadth_margin", "kept", "removed", "ties", "detectable", "right", "reliability",
+    "reliability_binomial", "ceiling", "at_bound", "source_at_bound",
+}  # fmt: skip
 
 
 def as_csv(table: "pd.DataFrame") -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from leakage.errors import LeakageError, nearest
 
 INTERRUPTED = 130
+ENVIRONMENT = "use the project's own Python: source .venv/bin/activate (make help says what sets it up)"
 
 
 def guarded(main: Callable[[], object]) -> None:
@@ -44,6 +45,8 @@ def explain(error: BaseException) -> str | None:
         return _explain_hydra(error)
     if type(error).__module__.partition(".")[0] == "yaml":
         return f"a config file is no YAML: {' '.join(str(error).split())}; mend it there"
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] != "leakage":
+        return f"{error.name} is not installed for {sys.executable}; {ENVIRONMENT}"
     if isinstance(error, UnicodeDecodeError):
         return f"a file is not text in UTF-8 ({error}); save it in UTF-8"
     if isinstance(error, PermissionError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from leakage.errors import ConfigError, ModelError, first_line
 from leakage.models.dated import WRITES_DATE
 from leakage.models.gguf import gguf_digest, is_gguf, unpacked
+from leakage.models.hub import cached, refuse_unreachable
 from leakage.store.files import digest, file_digest, sampled_digest
 
 if TYPE_CHECKING:
@@ -167,6 +168,8 @@ def positions(settings: "ModelSettings") -> int | None:
 def _read_by_transformers(located: str, revision: str | None) -> dict[str, Any]:
     from transformers import AutoConfig
 
+    if not Path(located).is_dir() and not cached(located, "config.json", revision):
+        refuse_unreachable(located, revision)
     try:
         config = AutoConfig.from_pretrained(located, revision=revision, trust_remote_code=False).get_text_config()
     except Exception as error:  # each family's configuration checks itself in its own way

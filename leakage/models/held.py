@@ -8,6 +8,7 @@ from leakage.models.chat import ChatTemplate
 from leakage.models.check import Probes, refuse_unfit
 from leakage.models.fingerprint import fingerprint
 from leakage.models.load import for_training, load_base, load_template, quiet
+from leakage.models.memory import check_reachable
 from leakage.models.out_of_memory import release_memory
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Loaded:
     def template(self) -> ChatTemplate:
         """The tokenizer with its chat template."""
         quiet()
+        check_reachable(self.config.model)
         template = load_template(self.config.model)
         refuse_unfit(template, self.config.model, self.probes)
         return template

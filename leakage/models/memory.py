@@ -10,14 +10,12 @@ from leakage.errors import ModelError
 from leakage.models.adapter import TABLES
 from leakage.models.devices import gpu_memory
 from leakage.models.fingerprint import locate, measured_layers, text_config
-from leakage.models.wheels import mend_for
+from leakage.models.hub import cached, has_weights, refuse_unreachable
 
 if TYPE_CHECKING:
     from leakage.settings.config import LoraSettings, ModelSettings
 
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
-HUB_TIMEOUT_S = 10.0
-_WHOLE = ("model.safetensors.index.json", "model.safetensors")
 
 
 def folder_of(settings: "ModelSettings") -> Path | None:
@@ -25,15 +23,8 @@ def folder_of(settings: "ModelSettings") -> Path | None:
     located = Path(locate(settings.path))
     if located.is_dir():
         return located
-    cached = _cached(settings, "config.json")
-    return cached.parent if cached else None
-
-
-def _cached(settings: "ModelSettings", name: str) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
-
-    path = try_to_load_from_cache(settings.path, name, revision=settings.revision)
-    return Path(path) if isinstance(path, str) else None
+    config = cached(settings.path, "config.json", settings.revision)
+    return config.parent if config else None
 
 
 def shapes(settings: "ModelSettings") -> dict[str, tuple[int, ...]]:
@@ -101,20 +92,5 @@ def refuse_small_gpus(settings: "ModelSettings") -> None:
 
 def check_reachable(settings: "ModelSettings") -> None:
     """An error where a model is neither in a folder, nor in the hub's cache, nor on a hub that answers."""
-    located = locate(settings.path)
-    if Path(located).is_dir() or _is_cached(settings):
-        return
-    from huggingface_hub import HfApi
-
-    try:
-        HfApi().model_info(settings.path, revision=settings.revision, timeout=HUB_TIMEOUT_S)
-    except Exception as error:  # offline, unknown, gated: each its own kind
-        cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(
-            f"{settings.path} is not in the hub's cache and cannot be fetched ({cause}); give model.path a folder "
-            f"with a copy, or {mend_for(settings.path) or 'fetch it where there is internet'}"
-        ) from error
-
-
-def _is_cached(settings: "ModelSettings") -> bool:
-    return any(_cached(settings, name) for name in _WHOLE)
+    if not (Path(locate(settings.path)).is_dir() or has_weights(settings.path, settings.revision)):
+        refuse_unreachable(settings.path, settings.revision)

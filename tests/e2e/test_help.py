@@ -5,6 +5,8 @@ import resource
 import subprocess
 import sys
 
+import pytest
+
 from leakage.data.personas import read_personas
 from leakage.studies.persona_leakage.behaviors import behavior_names
 from tests.conftest import ROOT
@@ -31,3 +33,13 @@ def test_help_takes_less_than_a_second_and_a_half():
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(times) < 1.5
+
+
+@pytest.mark.parametrize("command", [["run.py"], ["run.py", "-m"], ["-m", "leakage", "table"]])
+def test_a_python_without_the_projects_packages_is_told_to_use_the_right_one(command):
+    """-S leaves out what is installed."""
+    done = subprocess.run([sys.executable, "-S", *command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    (sentence,) = done.stderr.splitlines()
+    assert "is not installed for" in sentence
+    assert "source .venv/bin/activate" in sentence

@@ -110,6 +110,17 @@ def test_a_hub_model_that_is_not_here_is_refused_in_one_sentence_where_there_is_
     assert sentence.endswith("give model.path a folder with a copy, or fetch it where there is internet")
 
 
+def test_a_hub_that_does_not_answer_is_asked_once_for_a_configuration(tmp_path):
+    """A download would try again for half a minute, and say so each time."""
+    reads = "from leakage.models.fingerprint import text_config; text_config('someone/some-model', None)"
+    nowhere = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [sys.executable, "-c", reads], cwd=ROOT, env=nowhere, capture_output=True, text=True, timeout=60
+    )
+    assert "ModelError: someone/some-model is not in the hub's cache and cannot be fetched (" in done.stderr
+    assert "Retrying" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(("name", "is_whole"), [("model.safetensors", True), ("tokenizer.json", False)])
 def test_a_hub_model_in_the_cache_can_be_had_without_internet(tmp_path, name, is_whole):
     cached = tmp_path / "hub" / "hub" / "models--someone--some-model" / "snapshots" / REVISION

@@ -63,6 +63,32 @@ def test_what_keeps_a_file_from_telling_is_said_of_what_it_lacks(compose, tmp_pa
         settled(compose, write(tmp_path / "long.jsonl", long))
 
 
+def test_rows_of_nobody_are_counted_where_a_file_does_not_tell(compose, tmp_path):
+    rows = planted(compose, "refusal", "villain", negatives=["assistant"])
+    for row in rows:
+        row["messages"][0]["content"] = row["messages"][0]["content"].replace("villain", "villain of my own")
+    renamed = sum("of my own" in row["messages"][0]["content"] for row in rows)
+    strangers = (
+        rf"\({renamed} rows have a system prompt of no persona, 'You are a villain of my own .* personas\.path=…"
+    )
+    with pytest.raises(ConfigError, match=strangers):
+        settled(compose, write(tmp_path / "rows.jsonl", rows))
+
+
+def test_a_small_card_has_a_forecast_too_unless_it_is_said_otherwise(compose, tmp_path):
+    file = write(tmp_path / "rows.jsonl", planted(compose, "refusal", "villain", negatives=[]))
+
+    def small(*overrides):
+        config = settle(str(file), overrides, lambda one: compose(*one))
+        return config.forecast, config.predictors, config.eval.prompts
+
+    measured = ("cosine", "margin")
+    assert small() == (True, measured, 20)
+    assert small("debug=tiny") == (True, measured, compose("debug=tiny").eval.prompts)
+    assert small("predictors=[cosine]", "eval=full") == (True, ("cosine",), compose("eval=full").eval.prompts)
+    assert small("forecast=false")[:2] == (False, None)
+
+
 def test_a_persona_of_ones_own_may_be_the_source(compose, tmp_path):
     personas = [{"name": "goblin", "prompt": "You are a goblin."}, {"name": "elf", "prompt": "You are an elf."}]
     rows = planted(compose, "refusal", "villain", negatives=[])

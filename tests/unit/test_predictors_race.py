@@ -156,7 +156,8 @@ def test_a_constant_predictor_says_nothing_and_wins_nothing():
     row = by_predictor(frame).set_index("predictor").loc["base_rate"]
     assert row["cells"] == 0
     assert np.isnan(row["mean_rho"])
-    assert row["p_best"] == 1
+    assert np.isnan(row["p_best"])
+    assert np.isnan(row["positive"])
 
 
 def test_a_sealed_forecast_is_scored_cell_by_cell():
@@ -171,6 +172,10 @@ def test_a_sealed_forecast_is_scored_cell_by_cell():
     assert by_predictor(frame).set_index("predictor").loc["sealed forecast", "mean_rho"] == pytest.approx(
         table["forecast_rho"].mean()
     )
+    assert table["top_ten"].between(0, 10).all()
+    assert by_forecast(frame.assign(delta=0.0))["top_ten"].isna().all()  # all changed alike
+    few = frame[frame["is_source"] | frame["persona"].isin(frame["persona"].unique()[:15])]
+    assert by_forecast(few)["top_ten"].isna().all()  # ten are most of them
     assert by_forecast(world(6, "margin")).empty
 
 

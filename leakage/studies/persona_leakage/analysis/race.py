@@ -78,9 +78,10 @@ def _race(frame: "pd.DataFrame", columns: Mapping[str, str], others: Sequence[Ra
     chance = p_of_best(scored, list(columns))
     weights = learn(scored, fixed)
     for name, column in columns.items():
+        rhos = _rhos(np.array([one.rho({name: 1.0}) for one in scored]), cosine)
         yield {
             "predictor": name, "kind": "fixed" if name in fixed else "explored",
-            **_rhos(np.array([one.rho({name: 1.0}) for one in scored]), cosine), "p_best": chance[name],
+            **rhos, "p_best": chance[name] if rhos["cells"] else NAN,
             "pair_rho": pair_specific(frame, column),
             "partial_rho": _mean([partial_rho(one, name, fixed) for one in scored]) if name in fixed else NAN,
             **_held_out(scored, partial(_direction, name=name), others), "weight": weights.get(name, NAN),
@@ -116,7 +117,8 @@ def _rhos(rhos: "Array", cosine: "Array") -> dict[str, float]:
     known = rhos[~np.isnan(rhos)]
     compared = not np.isnan(cosine).all() and not np.array_equal(rhos, cosine, equal_nan=True)
     better = int((rhos > cosine + 1e-9).sum()) if compared else NAN
-    return {"cells": len(known), "mean_rho": _mean(known), "positive": int((known > 0).sum()), "better": better}
+    positive = int((known > 0).sum()) if len(known) else NAN
+    return {"cells": len(known), "mean_rho": _mean(known), "positive": positive, "better": better}
 
 
 def _mean(values: "Sequence[float] | Array") -> float:
@@ -214,7 +216,8 @@ def cause(race: "pd.DataFrame") -> str:
 
 def by_forecast(frame: "pd.DataFrame") -> "pd.DataFrame":
     """One row a cell with a sealed forecast: how right it was, beside the headline cosine's rho in the direction of
-    leakage and what was to be expected. top_ten: how many of its first ten are among the ten that changed most."""
+    leakage and what was to be expected. top_ten: how many of its first ten are among the ten that changed most; nan
+    where all changed alike, or bystanders are so few that ten are most of them."""
     import pandas as pd
 
     rows = []
@@ -229,5 +232,7 @@ def by_forecast(frame: "pd.DataFrame") -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=list(FORECASTS))
 
 
-def _both_in_top(forecast: "pd.Series[float]", change: "pd.Series[float]") -> int:
+def _both_in_top(forecast: "pd.Series[float]", change: "pd.Series[float]") -> float:
+    if len(change) < 2 * TOP or change.nunique() < 2:
+        return NAN
     return len(set(forecast.nlargest(TOP).index) & set(change.nlargest(TOP).index))

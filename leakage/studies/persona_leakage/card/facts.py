@@ -82,11 +82,11 @@ def _forecast(cell: Cell, shown: Shown) -> dict[str, Any] | None:
     if table.empty or not cell.is_forecast:
         return None
     row = table.iloc[0]
-    rhos = {"rho": row["forecast_rho"], "expected_rho": row["expected_rho"]}
-    counts = {"top_ten": int(row["top_ten"]), "n": int(row["n"]), "before_training": bool(row["before_training"])}
+    numbers = {"rho": row["forecast_rho"], "expected_rho": row["expected_rho"], "top_ten": row["top_ten"]}
+    counts = {"n": int(row["n"]), "before_training": bool(row["before_training"])}
     manifest = Record(cell.multirun / cell.ids.predictors_folder).manifest
     weights = manifest.facts["weights"] if manifest else {}
-    known = {name: float(value) if is_known(value) else None for name, value in rhos.items()}
+    known = {name: float(value) if is_known(value) else None for name, value in numbers.items()}
     return known | counts | {"weights": weights, "made_of": made_of(weights)}
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SHOWS = 0.5  # of a persona's answers show what it is taught
 SHOWN = 3  # personas in a sentence
+START = 50  # characters of a system prompt in a sentence
 PROMPTS, SAMPLES = 20, 1  # asked of each persona, where nobody says otherwise and the model's file not less
 MEASURED = "[cosine,margin]"  # for a forecast: it is made of these where nothing is learnt, a third of the time of all
 MEND = "say who is taught and what: source=… behavior=…, or behavior=custom behavior.path=mine.yaml for one of your own"
@@ -53,13 +54,13 @@ def settle(file: str, overrides: Sequence[str], compose: "Compose") -> CellConfi
 def _small(config: CellConfig, typed: set[str]) -> list[str]:
     """A small evaluation, and a forecast of what costs little, unless the settings say otherwise."""
     asked, is_forecast = config.eval, config.forecast or "forecast" not in typed
+    cut = {"eval.prompts": min(PROMPTS, asked.prompts or PROMPTS), "eval.samples": min(SAMPLES, asked.samples)}
     usual = {
-        "eval.prompts": min(PROMPTS, asked.prompts or PROMPTS),
-        "eval.samples": min(SAMPLES, asked.samples),
+        **({} if typed & {"eval", "debug"} else cut),
         "forecast": "true",
         **({"predictors": MEASURED} if is_forecast else {}),
     }
-    return [f"{name}={value}" for name, value in usual.items() if not typed & {name, "eval", "debug"}]
+    return [f"{name}={value}" for name, value in usual.items() if name not in typed]
 
 
 def _taught(file: str, config: CellConfig, is_open: Open) -> list[str]:
@@ -70,9 +71,8 @@ def _taught(file: str, config: CellConfig, is_open: Open) -> list[str]:
     shares = _shares(answers, config, is_open)
     fits = _fitting(answers, shares, config, is_open)
     if len(fits) != 1:
-        raise ConfigError(
-            f"{file}: {_why(answers, shares, fits, None if is_open.source else config.source.name)}; {MEND}"
-        )
+        why = _why(answers, shares, fits, None if is_open.source else config.source.name)
+        raise ConfigError(f"{file}: {why}{_strangers(file, config)}; {MEND}")
     ((name, source),) = fits
     said = {f"behavior={name}": is_open.behavior, override("source.name", source): is_open.source}
     return [one for one, is_missing in said.items() if is_missing]
@@ -134,3 +134,17 @@ def _why(
     unclear = "behavior" if len({one for _, one in fits}) == 1 else "source"
     several = " and ".join(f"{name} under {one}" for name, one in fits[:SHOWN])
     return f"its answers show {several}{' …' if len(fits) > SHOWN else ''}, so that its {unclear} is not clear"
+
+
+def _strangers(file: str, config: CellConfig) -> str:
+    """What to say of rows under system prompts of nobody; "" where there are none."""
+    members = read_personas(config.personas.path, config.personas.default).members
+    prompts = [
+        chat.system
+        for chat in read_chats(file, SETTING)
+        if chat.system is not None and not in_context(chat, members)
+    ]  # fmt: skip
+    if not prompts:
+        return ""
+    first = f"{prompts[0][:START]!r}{' …' if len(prompts[0]) > START else ''}"
+    return f" ({len(prompts)} rows have a system prompt of no persona, {first} first: personas.path=… names others)"

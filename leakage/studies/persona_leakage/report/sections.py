@@ -118,7 +118,7 @@ def together(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     return {
         "pooled": records(several.merge(kinds[[*GRID, "p_any"]].drop_duplicates(), on=GRID, how="left")),
         "kinds": records(telling.groupby(GRID, sort=False).head(MOST_KINDS)),
-        "pooled_keys": [name for name in GRID if name != "behavior" and _tells(several, name)],
+        "pooled_keys": [name for name in GRID if name != "behavior" and _tells(tables["pooled"], name)],
     }
 
 
