@@ -126,6 +126,8 @@ def test_a_process_in_a_group_of_its_own_takes_no_more_than_that_for_free():
         pytest.skip(f"no control group can be made here: {error}")
     says = "import torch; from leakage.models.free_memory import free_memory; print(free_memory(torch.device('cpu')))"
     command = f'echo $$ > {ours}/cgroup.procs && exec "{sys.executable}" -c "{says}"'
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120, check=True)
-    ours.rmdir()
+    try:
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120, check=True)
+    finally:
+        ours.rmdir()
     assert GIB < int(done.stdout) < 2 * GIB < free_memory(torch.device("cpu"))
