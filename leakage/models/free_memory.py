@@ -18,7 +18,7 @@ def free_memory(device: Any) -> int:
     if device.type == "cuda":
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + held
-    return min(int(psutil.virtual_memory().available), *allowed())
+    return min([int(psutil.virtual_memory().available), *allowed()])
 
 
 def allowed(root: Path = Path("/")) -> Iterator[int]:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -115,6 +116,11 @@ def test_where_nothing_limits_nothing_is_told(tmp_path):
     assert list(allowed(tmp_path)) == []  # no Linux
     write(tmp_path, {"proc/self/cgroup": "0::/not/seen/from/a/container"})
     assert list(allowed(tmp_path)) == []
+
+
+def test_where_nothing_limits_a_process_the_machines_memory_is_free(monkeypatch):
+    monkeypatch.setattr("leakage.models.free_memory.allowed", lambda: iter(()))
+    assert 0 < free_memory(torch.device("cpu")) <= psutil.virtual_memory().total
 
 
 def test_a_process_in_a_group_of_its_own_takes_no_more_than_that_for_free():
