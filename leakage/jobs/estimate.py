@@ -1,47 +1,82 @@
 """What a sweep will cost, from what earlier jobs of the same model took; nothing is guessed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from leakage.jobs.job import Bill, Job
 from leakage.jobs.plan import Plan, PlanJob
-from leakage.jobs.step import Step, Work
+from leakage.jobs.step import Step
 from leakage.store.find import find
 from leakage.store.manifest import Manifest
 from leakage.store.record import Status
 from leakage.store.status import status
 
-Rates = dict[tuple[str, str, str], list[float]]  # seconds a unit, by model, kind and behavior
+PACE = ("model.dtype", "model.inference_dtype", "eval.engine", "eval.max_new_tokens")  # of an identity: unit's seconds
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Seconds a unit, of one finished record: of which behavior, and under which of the settings in PACE."""
+
+    seconds: float
+    behavior: str
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, seconds: float, behavior: str, identity: Mapping[str, Any]) -> "Rate":
+        """As the record's identity has it."""
+        return cls(seconds, behavior, {name: identity.get(name) for name in PACE})
+
+    def others(self, identity: Mapping[str, Any]) -> list[str]:
+        """Names of the settings that are others in that identity."""
+        return [name for name, value in self.settings.items() if identity.get(name) != value]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a unit of a step's work will take. others: settings under which the nearest records were not made."""
+
+    seconds: float
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds a unit of work, as the finished records below a folder have it, and the machines they are of."""
+    """Seconds a unit of work, by model and kind of record, as below a folder, and the machines they are of."""
 
-    rates: Rates
+    rates: Mapping[tuple[str, str], Sequence[Rate]]
     machines: frozenset[str]
 
-    def rate(self, kind: str, work: Work) -> float | None:
-        """The median of the behavior's own records, else of the model's other ones; None where there are none."""
-        model, behavior = work.rate
-        others = [one for key, rates in self.rates.items() if key[:2] == (model, kind) for one in rates]
-        own = self.rates.get((model, kind, behavior)) or others
-        return median(own) if own else None
+    def pace(self, step: Step) -> Pace | None:
+        """The median of the records that are most like the step; None where there are none of its model.
+
+        The same settings come before the same behavior: an engine or a precision changes more than a question does.
+        """
+        model, behavior = step.work.rate
+        alike: dict[tuple[tuple[str, ...], bool], list[float]] = defaultdict(list)
+        for rate in self.rates.get((model, step.kind), ()):
+            alike[tuple(rate.others(step.identity)), rate.behavior != behavior].append(rate.seconds)
+        if not alike:
+            return None
+        nearest = min(alike, key=lambda unlike: (len(unlike[0]), unlike[1]))
+        return Pace(median(alike[nearest]), nearest[0])
 
 
 def measure(multirun: Path, counted_as: dict[str, str]) -> Measured:
     """Read the rates off the manifests below a folder. counted_as: by kind, the fact that counts its units."""
-    rates: Rates = defaultdict(list)
+    rates: dict[tuple[str, str], list[Rate]] = defaultdict(list)
     machines = set()
     for one in find(multirun) if multirun.is_dir() else []:
         manifest = one.manifest if one.status is Status.DONE else None
         units = _units_done(manifest, counted_as) if manifest else 0
         if manifest and units:
-            key = manifest.facts["model"], manifest.kind, manifest.facts.get("behavior", "")
-            rates[key].append(manifest.provenance["wall_seconds"] / units)
+            seconds = manifest.provenance["wall_seconds"] / units
+            rate = Rate.of(seconds, manifest.facts.get("behavior", ""), manifest.identity)
+            rates[manifest.facts["model"], manifest.kind].append(rate)
             machines.add(manifest.provenance["machine"]["device"])
     return Measured(rates, frozenset(machines))
 
@@ -62,15 +97,16 @@ def _hours(plan: Plan) -> str:
     steps = steps_to_do(job.job for job in plan.todo if job.job.base_model)  # how long an API takes is not our time
     measured = measure(plan.multirun, {one.kind: one.work.counted_as for one in steps})
     seconds: dict[str, float] = defaultdict(float)
-    unknown = set()
+    unknown, unlike = set(), set()
     for step in steps:
-        rate = measured.rate(step.kind, step.work)
-        if rate is None:
+        pace = measured.pace(step)
+        if pace is None:
             unknown.add(f"{step.kind} on {step.work.rate[0]}")
         else:
-            seconds[step.kind] += rate * step.work.units
+            seconds[step.kind] += pace.seconds * step.work.units
+            unlike |= {f"{step.kind} under another {name}" for name in pace.others}
     parts = ", ".join(f"{kind} {_span(one)}" for kind, one in seconds.items())
-    where = " and ".join(sorted(measured.machines))
+    where = ", ".join([" and ".join(sorted(measured.machines)), *sorted(unlike)])
     known = f"time: about {_span(sum(seconds.values()))} of one GPU or process ({parts}), as measured on {where}"
     lacking = f"time: not measured yet for {', '.join(sorted(unknown))}; one finished job of each tells"
     return "\n".join([*([known] if seconds else []), *([lacking] if unknown else [])])

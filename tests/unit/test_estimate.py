@@ -2,21 +2,24 @@
 
 import json
 import re
+from functools import partial
 from math import ceil
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from leakage.errors import ConfigError
-from leakage.jobs.estimate import Measured, estimate, measure
+from leakage.jobs.estimate import Measured, Pace, Rate, estimate, measure
 from leakage.jobs.plan import make_plan
-from leakage.jobs.step import Work
+from leakage.jobs.step import Step, Work
 from leakage.network.asks import Answer, answer_row
 from leakage.store.journal import Journal
 from tests import programs
 from tests.conftest import ROOT
 from tests.unit.helpers import jobs_composer
 
+RATES = {"refusal": (1.0, 2.0, 6.0), "capability": (10.0, 30.0)}
 COUNTED_AS = {"adapter": "steps", "completions": "completions", "geometry": "prompts"}
 
 
@@ -56,8 +59,16 @@ def seconds_a_unit(manifest, unit):
     return manifest["provenance"]["wall_seconds"] / manifest["facts"][unit]
 
 
+def pace(measured, model, kind, behavior, **identity):
+    """Of a step under the settings of the only record of that model and kind, but for those named with "__" for "."."""
+    settings = measured.rates[model, kind][0].settings if (model, kind) in measured.rates else {}
+    changed = {name.replace("__", "."): value for name, value in identity.items()}
+    return measured.pace(Step(kind, Path(), {**settings, **changed}, print, work=Work(rate=(model, behavior))))
+
+
 def rate(measured, model, kind, behavior):
-    return measured.rate(kind, Work(rate=(model, behavior)))
+    found = pace(measured, model, kind, behavior)
+    return found and found.seconds
 
 
 def span(seconds):
@@ -82,10 +93,26 @@ def test_a_behavior_that_nobody_has_measured_takes_what_others_of_the_model_took
 
 
 def test_of_several_behaviors_its_own_records_count():
-    rates = {("nano", "adapter", "refusal"): [1.0, 2.0, 6.0], ("nano", "adapter", "capability"): [10.0, 30.0]}
-    measured = Measured(rates, frozenset())
-    told = [rate(measured, "nano", "adapter", behavior) for behavior in ("refusal", "capability", "sycophancy")]
+    refusal, capability = ([Rate.of(one, name, {}) for one in seconds] for name, seconds in RATES.items())
+    measured = Measured({("nano", "adapter"): [*refusal, *capability]}, frozenset())
+    told = [rate(measured, "nano", "adapter", behavior) for behavior in (*RATES, "sycophancy")]
     assert told == [2.0, 20.0, 6.0]
+
+
+def test_records_under_the_same_settings_count_before_those_of_the_same_behavior():
+    """A precision or an engine can be ten times slower than another; where none is alike, the nearest are named so."""
+    slow, fast = {"model.inference_dtype": "float32"}, {"model.inference_dtype": "bfloat16", "eval.engine": "vllm"}
+    rates = [Rate.of(10.0, "refusal", slow), Rate.of(12.0, "sycophancy", slow), Rate.of(1.0, "sycophancy", fast)]
+    measured = Measured({("nano", "completions"): rates}, frozenset())
+    ask = partial(pace, measured, "nano", "completions", "refusal")
+    assert ask() == Pace(10.0)
+    assert ask(model__inference_dtype="bfloat16", eval__engine="vllm") == Pace(1.0)
+    assert ask(model__inference_dtype="bfloat16") == Pace(10.0, ("model.inference_dtype",))
+
+
+def test_a_plan_says_under_which_other_settings_its_hours_were_measured(finished, planned):
+    told = estimate(planned(finished, ("debug=tiny", "train.max_steps=2", "eval.max_new_tokens=9")))
+    assert told.splitlines()[0].endswith(", completions under another eval.max_new_tokens")
 
 
 def test_a_further_cell_is_given_the_minutes_that_its_units_will_take(finished, planned):
