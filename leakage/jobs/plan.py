@@ -8,6 +8,7 @@ from pathlib import Path
 
 from leakage.jobs.job import Job, Overrides
 from leakage.jobs.status import JobStatus, job_status
+from leakage.models.wheels import not_here
 from leakage.progress import progress
 from leakage.store.plans import PlannedJob, as_planned, keep_plan, planned_job
 from leakage.store.record import Record, Status
@@ -82,12 +83,19 @@ class Plan:
     def shown(self, mode: str) -> str:
         """The summary, a line a job, and what is to be confirmed, for plan=true."""
         lines = [f"  {_word(job):8} {job.job.label:55} {job.planned.folder}" for job in self.jobs]
-        remarks = dict.fromkeys(f"  {remark}" for job in self.jobs for remark in job.job.remarks)
+        remarks = dict.fromkeys(f"  {remark}" for job in self.jobs for remark in _remarks(job.job))
         return "\n".join([self.in_words(mode), *lines, *remarks])
 
     def in_words(self, mode: str) -> str:
         """The summary, with what another mode than resume makes of it."""
         return self.summary() + ("" if mode == "resume" else f"; mode={mode} launches {len(self.launched(mode))}")
+
+
+def _remarks(job: Job) -> list[str]:
+    """What is to be confirmed of a job, and of the weights that it waits for."""
+    model = job.base_model
+    waits = not_here(model.path, model.revision) if model else ""
+    return [*job.remarks, *([waits] if waits else [])]
 
 
 def _counted(jobs: list[PlanJob]) -> str:

