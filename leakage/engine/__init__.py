@@ -29,7 +29,9 @@ def build_engine(model: Any, template: "ChatTemplate", settings: "EvalSettings")
     if settings.engine == "reference":
         return ReferenceEngine(model, template.tokenizer, template.stops)
     shares = sum(weight.numel() for weight in model.parameters()) >= SHARES_FROM
-    return FastEngine(model, template.tokenizer, settings.batch_size, template.stops, shares)
+    return FastEngine(
+        model, template.tokenizer, settings.batch_size, template.stops, shares, refills=model.device.type != "cpu"
+    )
 
 
 def engine_for(config: "Config", model: Any, template: "ChatTemplate") -> StateEngine:

@@ -4,6 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
 from threading import Lock
 from typing import Any, TypeVar
@@ -13,6 +14,25 @@ from leakage.models.out_of_memory import halved, lacking_memory
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
+REFILL = 0.25  # of a batch, that has to be free before others enter: reading their prompts costs a forward
+
+
+class Batch(list[Item]):
+    """Items that are worked on together. Those that are done may leave it, and others of the queue then enter.
+
+    most: how many it has had at a time
+    """
+
+    def __init__(self, take: Callable[[int], list[Item]]) -> None:
+        super().__init__(take(0))
+        self._take, self.most = take, len(self)
+
+    def more(self) -> list[Item]:
+        """Others, as soon as enough of the batch has left; they are in it then."""
+        entering = self._take(len(self))
+        self += entering
+        self.most = max(self.most, len(self))
+        return entering
 
 
 @dataclass
@@ -27,8 +47,9 @@ class Batches:
     model: Any = None
     _lock: Lock = field(default_factory=Lock)
 
-    def run(self, items: Sequence[Item], work: Callable[[Sequence[Item]], None]) -> None:
-        """Do the work on all items, taken in their order. work: leaves nothing behind when it fails"""
+    def run(self, items: Sequence[Item], work: Callable[[Batch[Item]], None]) -> None:
+        """Do the work on all items, taken in their order. work: leaves nothing behind of what it leaves in the batch
+        when it fails"""
         queue, alone = deque(items), deque[Item]()
         lanes = min(lanes_of(self.model), ceil(len(items) / self.size)) if self.model is not None else 1
         if lanes > 1:
@@ -39,18 +60,20 @@ class Batches:
         self._work_off(alone or queue, work)
 
     def _work_off(
-        self, queue: "deque[Item]", work: Callable[[Sequence[Item]], None], alone: "deque[Item] | None" = None
+        self, queue: "deque[Item]", work: Callable[[Batch[Item]], None], alone: "deque[Item] | None" = None
     ) -> None:
         """alone: takes what the memory does not hold beside other lanes; None: there are no others"""
-        while batch := self._take(queue):
+        while batch := Batch(partial(self._take, queue)):
             if cause := lacking_memory(work, batch):
                 with self._lock:
-                    if alone is not None and len(batch) == 1:
+                    if alone is not None and batch.most == 1:
                         alone.extend(batch)
                     else:
-                        self.size = min(self.size, halved(len(batch), cause, "lower eval.max_new_tokens"))
+                        self.size = min(self.size, halved(batch.most, cause, "lower eval.max_new_tokens"))
                         queue.extendleft(reversed(batch))
 
-    def _take(self, queue: "deque[Item]") -> list[Item]:
+    def _take(self, queue: "deque[Item]", beside: int) -> list[Item]:
+        """What fills a batch that has so many; nothing where less than a quarter of it would be new."""
         with self._lock:
-            return [queue.popleft() for _ in range(min(self.size, len(queue)))]
+            free = self.size - beside
+            return [queue.popleft() for _ in range(min(free, len(queue)))] if free >= self.size * REFILL else []

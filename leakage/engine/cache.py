@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
+UNSTEADY = ("dynamic", "longrope")  # positions whose frequencies a forward changes for all to come
 ROOM = 64  # tokens that are made room for at a time
 
 
@@ -19,6 +20,18 @@ def keeps_all(model: Any) -> bool:
     from transformers import DynamicCache
 
     return _is_usual(DynamicCache(config=model.config))
+
+
+def mixes(model: Any) -> bool:
+    """Whether texts that are further go beside others that begin: nothing is kept of them but keys and values of all
+    tokens, and the longest does not change the positions of the others."""
+    return keeps_all(model) and not _has_unsteady_positions(model)
+
+
+def _has_unsteady_positions(model: Any) -> bool:
+    rope = getattr(model.config.get_text_config(), "rope_parameters", None) or {}
+    kinds = [rope.get("rope_type"), *(one.get("rope_type") for one in rope.values() if isinstance(one, dict))]
+    return any(kind in UNSTEADY for kind in kinds)
 
 
 def handed_on(cache: Any, rows: "Tensor") -> Any:
@@ -62,6 +75,12 @@ def keep(cache: Any, going: Sequence[int]) -> list[int]:
     return order
 
 
+def join(cache: Any, other: Any, width: int) -> None:
+    """The rows of another cache below those of one, both with room: the last `width` tokens of each, zeros before."""
+    for layer, below in zip(cache.layers, other.layers, strict=True):
+        layer.join(below, width)
+
+
 @lru_cache(maxsize=1)
 def _roomy_layer() -> Any:
     """transformers' usual layer of a cache, with room behind what it holds."""
@@ -89,7 +108,24 @@ def _roomy_layer() -> Any:
             self.room = [states[:count] for states in self.room]
             self.keys, self.values = self.keys[:count], self.values[:count]
 
+        def join(self, below: Any, width: int) -> None:
+            """Rows of another layer below these, all ending at column `width`."""
+            pairs = (self.keys, below.keys), (self.values, below.values)
+            self.room = [_joined(pair, width) for pair in pairs]
+            self.keys, self.values = (room[:, :, :width] for room in self.room)
+
     return RoomyLayer
+
+
+def _joined(parts: "tuple[Tensor, Tensor]", width: int) -> "Tensor":
+    """Zeros where there is nothing: a weight of 0 does not rid a sum of what is no number."""
+    rows, (_, heads, _, size) = sum(map(len, parts)), parts[0].shape
+    room, start = parts[0].new_zeros((rows, heads, width + ROOM, size)), 0
+    for part in parts:
+        last = part[:, :, -width:]
+        room[start : start + len(part), :, width - last.shape[2] : width] = last
+        start += len(part)
+    return room
 
 
 def _widened(states: "Tensor", length: int) -> "Tensor":

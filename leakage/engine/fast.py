@@ -1,36 +1,35 @@
 """The fast engine: what prompts share is read once, and handed on to each prompt and each sample."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from leakage.engine.base import Answered, Completion, Followed, Look, Request, read_completion, refuse_nan
-from leakage.engine.batches import Batches
-from leakage.engine.cache import keep, with_room
+from leakage.engine.batches import Batch, Batches
+from leakage.engine.cache import mixes
 from leakage.engine.lanes import lanes_of
-from leakage.engine.reading import Begun, Prompt, Reading, begun
+from leakage.engine.reading import Begun, Prompt, begun
 from leakage.engine.room import room
-from leakage.engine.sampling import Sampling, draw, uniforms
+from leakage.engine.rows import Rows, Sample
+from leakage.engine.sampling import Sampling, uniforms
 from leakage.progress import Progress, count_tokens
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
-Sample = tuple[int, int]  # which request, which of its keys
 
 
 @dataclass(frozen=True)
 class FastEngine:
-    """Static batches of prompts of similar length; finished rows leave the batch as they finish.
+    """Batches of prompts of similar length, which answers leave as they end.
 
     batch_size: sequences at a time, on a CPU in each lane, fewer where the memory does not hold them; shares: whether a
-    beginning that prompts have in common is read once. Nothing that was read outlives a call: at the next the model may
+    beginning that prompts have in common is read once; refills: whether others enter in the places of answers that have
+    ended, where the model can be asked so. A GPU takes as long for few rows as for many; a CPU does not, and batches
+    side by side would then be others each time. Nothing that was read outlives a call: at the next the model may
     have another adapter.
     """
 
@@ -39,6 +38,7 @@ class FastEngine:
     batch_size: int
     stop: frozenset[int] = field(default_factory=frozenset)
     shares: bool = True
+    refills: bool = False
 
     def generate(
         self, requests: Sequence[Request], sampling: Sampling, *, progress: Progress
@@ -46,21 +46,21 @@ class FastEngine:
         """See Engine.generate."""
         answers: dict[Sample, Completion] = {}
 
-        def complete(prompts: Begun, samples: Sequence[Sample]) -> None:
-            keys = [requests[i].keys[n] for i, n in samples]
-            rows = self._sampled(prompts, [i for i, _ in samples], keys, sampling)
-            for sample, tokens in zip(samples, rows, strict=True):
-                answers[sample] = read_completion(self.tokenizer, tokens, self.stop)
-            count_tokens(sum(map(len, rows)))
-            progress(len(samples))
+        def complete(prompts: Begun, batch: Batch[Sample]) -> None:
+            for written in self._written(batch, partial(self._begin, prompts, requests, sampling)):
+                for sample, tokens in written.items():
+                    answers[sample] = read_completion(self.tokenizer, tokens, self.stop)
+                count_tokens(sum(map(len, written.values())))
+                progress(len(written))
 
         wanted = [[(i, n) for n in range(len(request.keys))] for i, request in enumerate(requests)]
-        self._in_batches([request.tokens for request in requests], wanted, complete, more=sampling.max_new_tokens)
+        more = sampling.max_new_tokens * (2 if self.refills else 1)  # rows enter beside one that is so much further
+        self._in_batches([request.tokens for request in requests], wanted, complete, more=more)
         return [[answers[sample] for sample in samples] for samples in wanted]
 
     def _in_batches(
         self, prompts: Sequence[Prompt], wanted: Sequence[Sequence[Item]],
-        work: Callable[[Begun, Sequence[Item]], None], *, ends: Sequence[int] = (), more: int = 0, states: bool = False,
+        work: Callable[[Begun, Batch[Item]], None], *, ends: Sequence[int] = (), more: int = 0, states: bool = False,
     ) -> None:  # fmt: skip
         """Do the work on what is wanted of every prompt, by prompts of similar length.
 
@@ -84,46 +84,37 @@ class FastEngine:
             log.info("memory is short: batches of %d sequences instead of %d", max(1, held), self.batch_size)
         return max(1, min(self.batch_size, held))
 
-    def _sampled(
-        self, prompts: Begun, chosen: Sequence[int], keys: Sequence[str], sampling: Sampling
-    ) -> list[list[int]]:
-        """New token ids of samples, each of the prompt chosen for it."""
+    def _written(
+        self, batch: Batch[Sample], begin: Callable[[Sequence[Sample]], Rows]
+    ) -> Iterator[dict[Sample, list[int]]]:
+        """New token ids of samples, as soon as they end; a row that has ended leaves, and others of the queue enter."""
+        refills, rows = self.refills and mixes(self.model), begin(batch)
+        while rows.samples:
+            rows.draw()
+            if written := rows.leave(self.stop):
+                yield written
+                batch[:] = rows.samples
+            entering = batch.more() if refills else []
+            others = begin(entering) if entering else None
+            if rows.samples:
+                rows.read_on(self.model)
+            rows = rows.joined(others) if others else rows
+
+    def _begin(
+        self, prompts: Begun, requests: Sequence[Request], sampling: Sampling, samples: Sequence[Sample]
+    ) -> Rows:
+        """Rows of samples, each prompt of theirs read once."""
         import torch
 
-        distinct = list(dict.fromkeys(chosen))
-        reading = prompts.read(distinct, keeps=True)
-        source = torch.tensor([distinct.index(i) for i in chosen], device=self.model.device)
-        reading.out.past_key_values.reorder_cache(source)  # of all caches alike: any rows, not only a permutation
+        keys = [requests[i].keys[n] for i, n in samples]
         noise = torch.from_numpy(uniforms(keys, sampling.max_new_tokens)).to(self.model.device)
-        return self._decode(reading, source, noise, sampling)
-
-    def _decode(self, reading: Reading, source: "Tensor", noise: "Tensor", sampling: Sampling) -> list[list[int]]:
-        """Draw, append, drop finished rows; until none is left or all are cut off. source: the row read for each."""
-        import torch
-
-        logits, mask, position = reading.out.logits[:, -1][source], reading.mask[source], reading.position[source]
-        cache = with_room(reading.out.past_key_values)
-        tokens: list[list[int]] = [[] for _ in source]
-        alive = torch.arange(len(source), device=source.device)
-        for step in range(sampling.max_new_tokens):
-            drawn = draw(logits, noise[alive, step], sampling)
-            values = drawn.tolist()
-            for row, token in zip(alive.tolist(), values, strict=True):
-                tokens[row].append(token)
-            going = [i for i, token in enumerate(values) if token not in self.stop]
-            if not going or step + 1 == sampling.max_new_tokens:
-                break
-            if len(going) < len(values):
-                order = torch.tensor(keep(cache, going), device=alive.device)
-                alive, drawn, mask, position = alive[order], drawn[order], mask[order], position[order]
-            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-            position = position + 1
-            out = self.model(
-                input_ids=drawn[:, None], attention_mask=mask, position_ids=position[:, None],
-                past_key_values=cache, use_cache=True,
-            )  # fmt: skip
-            logits = out.logits[:, -1]
-        return tokens
+        distinct = list(dict.fromkeys(i for i, _ in samples))
+        reading = prompts.read(distinct, keeps=True)
+        source = torch.tensor([distinct.index(i) for i, _ in samples], device=self.model.device)
+        cache = reading.out.past_key_values
+        cache.reorder_cache(source)  # of all caches alike: any rows, not only a permutation
+        logits = reading.out.logits[:, -1][source]
+        return Rows(list(samples), sampling, cache, reading.mask[source], reading.position[source], logits, noise)
 
     def choice_logprobs(
         self, prompts: Sequence[Sequence[int]], choices: Sequence[Sequence[int]], *, progress: Progress

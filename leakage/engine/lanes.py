@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
-from leakage.engine.cache import keeps_all
+from leakage.engine.cache import mixes
 
 MOST = 4  # they share one interpreter, which has to start every operation of each
-UNSTEADY = ("dynamic", "longrope")  # positions whose frequencies a forward changes for all to come
 
 
 class StoppedError(Exception):
@@ -20,15 +19,9 @@ def lanes_of(model: Any) -> int:
     """How many batches of a model go side by side: one on a GPU, which a batch fills."""
     import torch
 
-    if model.device.type != "cpu" or not keeps_all(model) or _has_unsteady_positions(model):
+    if model.device.type != "cpu" or not mixes(model):
         return 1
     return min(MOST, torch.get_num_threads())
-
-
-def _has_unsteady_positions(model: Any) -> bool:
-    rope = getattr(model.config.get_text_config(), "rope_parameters", None) or {}
-    kinds = [rope.get("rope_type"), *(one.get("rope_type") for one in rope.values() if isinstance(one, dict))]
-    return any(kind in UNSTEADY for kind in kinds)
 
 
 def side_by_side(model: Any, lanes: int, work: Callable[[], None]) -> None:

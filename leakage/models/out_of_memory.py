@@ -5,12 +5,12 @@ import gc
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from leakage.errors import ModelError
 
 log = logging.getLogger(__name__)
-Item = TypeVar("Item")
+Some = TypeVar("Some", bound=Sequence[Any])
 SIGNS = ("out of memory", "not enough memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
@@ -25,7 +25,7 @@ def halved(size: int, cause: str, mend: str) -> int:
     return size // 2
 
 
-def lacking_memory(work: Callable[[Sequence[Item]], None], batch: Sequence[Item]) -> str:
+def lacking_memory(work: Callable[[Some], None], batch: Some) -> str:
     """What was said when memory ran out; "" where it did not, and the work is done."""
     try:
         work(batch)

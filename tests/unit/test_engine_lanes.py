@@ -146,6 +146,6 @@ def test_memory_that_holds_single_sequences_one_at_a_time_is_enough(asked, caplo
 def test_a_model_whose_positions_change_for_good_goes_alone(asked, monkeypatch, rope, lanes):
     _, model, _ = asked
     monkeypatch.setattr(model.config, "get_text_config", lambda: SimpleNamespace(rope_parameters=rope))
-    monkeypatch.setattr("leakage.engine.lanes.keeps_all", lambda _: True)
+    monkeypatch.setattr("leakage.engine.cache.keeps_all", lambda _: True)
     torch.set_num_threads(8)
     assert lanes_of(model) == lanes

@@ -203,6 +203,73 @@ def test_a_cache_with_room_holds_what_the_usual_one_does_after_rows_have_left(as
         assert len(roomy.layers[0].keys) == 1
 
 
+def test_where_answers_have_ended_others_enter_and_none_is_changed(asked):
+    """Answers of one to twenty-four tokens: batches are fuller, so that the model is asked less often."""
+    loaded, tokens = asked
+    model, forwards = loaded.model(), []
+    reference = ReferenceEngine(model, loaded.template.tokenizer, engine(loaded, model).stop)
+    expected = reference.generate(requests(tokens), SAMPLED, progress=quiet)
+    lengths = [one.tokens for some in expected for one in some]
+    assert min(lengths) == 1
+    assert max(lengths) == SAMPLED.max_new_tokens
+    watched = model.register_forward_pre_hook(lambda *_: forwards.append(1))
+    asked_for = {}
+    for size in (1, 3, 8, 64):
+        for refills in (False, True):
+            counted = []
+            forwards.clear()
+            ours = engine(loaded, model, size, refills=refills)
+            assert ours.generate(requests(tokens), SAMPLED, progress=counted.append) == expected, (size, refills)
+            assert sum(counted) == len(lengths)
+            asked_for[size, refills] = len(forwards)
+    watched.remove()
+    assert asked_for[8, True] < 0.75 * asked_for[8, False]
+    assert asked_for[1, True] == asked_for[1, False]
+
+
+def test_what_no_row_has_read_is_not_read_by_a_row_that_enters(asked, monkeypatch):
+    """A weight of 0 times what is no number is none: what lies in memory where a row has nothing must be numbers."""
+    loaded, tokens = asked
+    empty = torch.Tensor.new_empty
+    monkeypatch.setattr(torch.Tensor, "new_empty", lambda *some, **more: empty(*some, **more).fill_(float("nan")))
+    filled = {}
+    for refills in (False, True):
+        filled[refills] = engine(loaded, loaded.model(), 4, refills=refills).generate(
+            requests(tokens), SAMPLED, progress=quiet
+        )
+    assert filled[True] == filled[False]
+
+
+def test_columns_that_no_row_fills_any_more_are_dropped(asked):
+    """Else a queue of a thousand answers would be one row of a thousand answers' width."""
+    loaded, tokens = asked
+    model, widths = loaded.model(), []
+    watched = model.register_forward_pre_hook(
+        lambda *inputs: widths.append(inputs[-1]["attention_mask"].shape[1]), with_kwargs=True
+    )
+    engine(loaded, model, 4, refills=True).generate(requests(tokens, 8), SAMPLED, progress=quiet)
+    watched.remove()
+    assert max(widths) <= max(map(len, tokens)) + 2 * SAMPLED.max_new_tokens
+
+
+@pytest.mark.parametrize("holds", [1, 2, 5])
+def test_memory_that_runs_out_as_rows_enter_loses_no_answer_and_writes_none_twice(asked, holds):
+    loaded, tokens = asked
+    model, counted, forwards = loaded.model(), [], []
+    expected = engine(loaded, model).generate(requests(tokens), SAMPLED, progress=quiet)
+
+    def full(_, __, inputs):
+        forwards.append(1)
+        if len(inputs["input_ids"]) > holds and len(forwards) > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    limit = model.register_forward_pre_hook(full, with_kwargs=True)
+    ours = engine(loaded, model, 8, refills=True).generate(requests(tokens), SAMPLED, progress=counted.append)
+    limit.remove()
+    assert ours == expected
+    assert sum(counted) == 3 * len(tokens)
+
+
 def test_models_with_windows_or_running_states_share_nothing(families):
     for name, shares in (
         ("llama3.1", True),
