@@ -114,7 +114,7 @@ def stages(model: Any, batch: int) -> list[Stage]:
     width = config.num_key_value_heads * config.hidden_size // config.num_attention_heads
     keys = 2 * 2 * config.num_hidden_layers * width  # bytes that a token of context is, keys and values
     tokenizer = SimpleNamespace(pad_token_id=0, decode=lambda *_, **__: "")
-    engine = FastEngine(model, tokenizer, batch)
+    engine = FastEngine(model, tokenizer, batch, refills=True)
     asked = prompts(personas=batch // 8, questions=40, vocabulary=config.vocab_size)
     read = PERSONA * (batch // 8) + QUESTION * len(asked)  # with a persona's beginning read once
     few = asked[: max(1, batch // 10)]

@@ -55,7 +55,9 @@ class Rows:
             rows = torch.tensor(going, device=self.mask.device)
             self.mask, self.position, self.noise = self.mask[rows], self.position[rows], self.noise[rows]
         self.samples, self.tokens = [self.samples[i] for i in going], [self.tokens[i] for i in going]
-        return {sample: tokens for sample, tokens in written.items() if sample not in set(self.samples)}
+        for sample in self.samples:
+            del written[sample]
+        return written
 
     def read_on(self, model: Any) -> None:
         """Have the model read the last token of every row."""

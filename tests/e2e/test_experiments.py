@@ -9,7 +9,9 @@ from leakage.report.drawing import draw_all
 from leakage.studies.persona_leakage.analysis.tables import by_category, by_layer, headline
 from leakage.studies.persona_leakage.figures.gallery import drawings
 from leakage.studies.persona_leakage.results import results
+from tests.cells import TINY
 from tests.config.test_experiments import CELLS
+from tests.conftest import swept
 
 NARROWED = {  # the same experiment over fewer sources, to spare time
     "grid": ("source=villain,qwen_default", 8), "second_seed": ("source=villain", 8),
@@ -30,11 +32,17 @@ SHORT = {  # one of each kind: behaviors that choose and that write, controls, a
 }
 
 
+@pytest.fixture(scope="session")
+def needs(made_once, panel):
+    """What most cells need, of the same personas: the geometry and the baselines of all behaviors."""
+    behaviors = "behavior=capability,misalignment,refusal,sycophancy"
+    return swept(made_once, "needs", "run.py", "-m", *TINY, panel, "source=none", behaviors)
+
+
 @pytest.mark.parametrize("name", SHORT)
-def test_an_experiment_of_each_kind_runs_on_few_personas(program, panel, tiny, tmp_path, name):
+def test_an_experiment_of_each_kind_runs_on_few_personas(program, panel, needs, tmp_path, name):
     narrowed, cells = SHORT[name]
-    (geometry,) = (tiny / "nano").glob("geometry-*")  # it is that of the same personas
-    shutil.copytree(geometry, tmp_path / "multirun" / "nano" / geometry.name)
+    shutil.copytree(needs, tmp_path / "multirun")
     frame = assert_runs(program, tmp_path, name, cells, narrowed=[panel, *narrowed], personas=20)
     if name == "controls":
         assert list(draw_all(drawings(frame), tmp_path / "figures"))
@@ -42,9 +50,11 @@ def test_an_experiment_of_each_kind_runs_on_few_personas(program, panel, tiny, t
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", CELLS)
-def test_an_experiment_runs_tiny(program, tmp_path, name):
-    narrowed, cells = NARROWED.get(name, ("source=villain", CELLS[name]))
-    frame = assert_runs(program, tmp_path, name, cells, narrowed=[narrowed], personas=28 if name == "contexts" else 110)
+def test_an_experiment_runs_tiny(program, panel, needs, tmp_path, name):
+    narrowed, cells = NARROWED[name]
+    shutil.copytree(needs, tmp_path / "multirun")
+    few = [] if name == "contexts" else [panel]  # it names personas of its own
+    frame = assert_runs(program, tmp_path, name, cells, narrowed=[narrowed, *few], personas=20)
     assert list(draw_all(drawings(frame), tmp_path / "figures"))
 
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from leakage.studies.persona_leakage.results import results
-from tests.cells import MAIN_JOB, SHORT, few_personas
-from tests.conftest import ROOT, swept
+from tests.cells import FOUR_CELLS, SHORT, few_personas
+from tests.conftest import ROOT
 from tests.slurm.cluster import Cluster
 from tests.slurm.processes import until
 from tests.slurm.sweeps import CELL, LAUNCHER
@@ -32,13 +32,12 @@ def test_two_cells_on_a_cluster_are_bit_for_bit_those_on_this_machine(cluster, s
 
 
 @pytest.mark.long
-def test_the_main_job_on_a_cluster_is_bit_for_bit_that_on_this_machine(cluster, made_once, panel, tmp_path):
-    here = swept(made_once, "main_job", *MAIN_JOB, panel)
-    done = run(cluster, *MAIN_JOB[1:], panel, *LAUNCHER, f"paths.multirun={tmp_path}")
+def test_the_main_job_on_a_cluster_is_bit_for_bit_that_on_this_machine(cluster, four_cells, panel, tmp_path):
+    done = run(cluster, *FOUR_CELLS[1:], panel, *LAUNCHER, f"paths.multirun={tmp_path}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "7 of 7 jobs done" in done.stdout + done.stderr
-    assert len(tables(here)) == 30  # five a cell, four a baseline, two of the geometry
-    assert_same_and_apart(cluster, tmp_path, here, jobs=7)
+    assert len(tables(four_cells)) == 30  # five a cell, four a baseline, two of the geometry
+    assert_same_and_apart(cluster, tmp_path, four_cells, jobs=7)
 
 
 def assert_same_and_apart(cluster, there, here, *, jobs):
