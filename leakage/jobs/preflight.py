@@ -54,6 +54,13 @@ def _models(jobs: Sequence[PlanJob], *, here: bool) -> Iterator[str]:
     yield from unfit([job.job for job in jobs])
 
 
+def refuse_unreachable(jobs: Sequence[Job]) -> None:
+    """An error where a base model cannot be had: before anything is written below the ids that it would give."""
+    models = {(job.base_model.path, job.base_model.revision): job.base_model for job in jobs if job.base_model}
+    for model in models.values():
+        check_reachable(model)
+
+
 def unfit(jobs: Sequence[Job]) -> Iterator[str]:
     """What is wrong with base models that are on this machine, their templates and the adapters on them.
 

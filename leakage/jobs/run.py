@@ -8,7 +8,7 @@ from shlex import quote
 from leakage.errors import DataError, ModelError, SweepError
 from leakage.jobs.job import Job
 from leakage.jobs.plan import Plan, PlanJob, hold_to_plan, set_aside
-from leakage.jobs.preflight import faults, unfit
+from leakage.jobs.preflight import faults, refuse_unreachable, unfit
 from leakage.jobs.signals import Stopped, stopping_softly
 from leakage.jobs.step import fill
 
@@ -33,6 +33,7 @@ def do_alone(asked: Job, *, shown_by: str) -> None:
     """A job after those its result is read against."""
     jobs = (*asked.needs(), asked)
     plan = Plan(tuple(PlanJob((), one, done=one.is_done(), asked=one is asked) for one in jobs))
+    refuse_unreachable([job.job for job in plan.todo])
     if wrong := list(unfit([job.job for job in plan.todo])):
         raise ModelError("; and ".join(wrong))
     if wrong := list(faults(plan.todo)):

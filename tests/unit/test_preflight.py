@@ -35,12 +35,12 @@ def sweep(tmp_path):
     """A sweep as a user starts it, without keys; without internet where that matters; results go below
     tmp_path/multirun."""
 
-    def run(*arguments, offline=False):
+    def run(*arguments, offline=False, mode=("-m",)):
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ANTHROPIC_")}
         if offline:  # with a start of its own, for all that is read at import
             clean = {name: value for name, value in clean.items() if not name.startswith("HF_")}
             clean |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hub")}
-        return programs.run("run.py", "-m", *arguments, f"paths.multirun={tmp_path / 'multirun'}", env=clean)
+        return programs.run("run.py", *mode, *arguments, f"paths.multirun={tmp_path / 'multirun'}", env=clean)
 
     return run
 
@@ -58,6 +58,14 @@ def test_a_model_that_cannot_be_had_is_refused_before_anything_is_launched(sweep
     assert sentence.endswith("(preflight=warn launches all the same)")
     assert "Traceback" not in done.stdout + done.stderr
     assert not started(tmp_path / "multirun")
+
+
+def test_a_cell_alone_of_a_model_that_cannot_be_had_is_not_planned(sweep, tmp_path):
+    """Else `status` would tell of it for ever, under ids that the model may not have once it is here."""
+    done = sweep("model=qwen2.5-0.5b-instruct", offline=True, mode=())
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"error: {AWAY} is not in the hub's cache and cannot be fetched (")
+    assert not list((tmp_path / "multirun").rglob("*.json*"))
 
 
 def test_a_judge_without_its_key_is_refused_and_launched_all_the_same_when_told_to(sweep, tmp_path):
