@@ -1,8 +1,10 @@
 """Loading a base model, its tokenizer and an adapter."""
 
+import gc
 import logging
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from leakage.errors import DataError, LeakageError, ModelError, first_line
@@ -159,6 +161,7 @@ def _read_weights(settings: "ModelSettings") -> tuple[Any, Mapping[str, Any]]:
     import torch
     from transformers import AutoModelForCausalLM
 
+    _leave_imports_alone()
     located = locate(settings.path)
     try:
         return AutoModelForCausalLM.from_pretrained(  # type: ignore[no-any-return]
@@ -172,6 +175,12 @@ def _read_weights(settings: "ModelSettings") -> tuple[Any, Mapping[str, Any]]:
             f"cannot load the weights of {located}: {first_line(error)}; "
             "give model.path a folder with a whole copy of the model"
         ) from error
+
+
+@lru_cache(maxsize=1)
+def _leave_imports_alone() -> None:
+    """Every search for garbage would go through the million objects of torch and transformers, a third of a second."""
+    gc.freeze()
 
 
 def _refuse_other_weights(report: Mapping[str, Any], located: str) -> None:

@@ -22,6 +22,7 @@ NARROWED = {  # the same experiment over fewer sources, to spare time
     "trajectory": ("source=villain", 4),
 }  # fmt: skip
 
+WHOLE = {"grid": 110, "contexts": 28}  # with all of the personas that their files name, so many of which are counted
 
 SHORT = {  # one of each kind: behaviors that choose and that write, controls, answers of its own, all layers
     "controls": (["source=villain", "behavior=refusal"], 4),
@@ -51,10 +52,12 @@ def test_an_experiment_of_each_kind_runs_on_few_personas(program, panel, needs, 
 @pytest.mark.long
 @pytest.mark.parametrize("name", CELLS)
 def test_an_experiment_runs_tiny(program, panel, needs, tmp_path, name):
-    narrowed, cells = NARROWED[name]
-    shutil.copytree(needs, tmp_path / "multirun")
-    few = [] if name == "contexts" else [panel]  # it names personas of its own
-    frame = assert_runs(program, tmp_path, name, cells, narrowed=[narrowed, *few], personas=20)
+    narrowed, cells = NARROWED.get(name, ("source=villain", CELLS[name]))
+    of_all = WHOLE.get(name)
+    if not of_all:
+        shutil.copytree(needs, tmp_path / "multirun")
+    few = [] if of_all else [panel]
+    frame = assert_runs(program, tmp_path, name, cells, narrowed=[narrowed, *few], personas=of_all or 20)
     assert list(draw_all(drawings(frame), tmp_path / "figures"))
 
 
