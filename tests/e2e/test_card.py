@@ -18,7 +18,7 @@ CELLS = [
 def card(folder: Path, file: Path) -> dict:
     """The card of a file, made as a user makes it."""
     out, where = folder / file.stem, ["--multirun", str(folder / "multirun")]
-    programs.run("-m", "leakage", "card", str(file), "forecast=false", *where, "--out", str(out), check=True)
+    programs.run("-m", "leakage", "card", str(file), "forecast=false", "eval.prompts=10", *where, "--out", str(out), check=True)
     return json.loads((out / "card.json").read_text())
 
 
