@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 PEERS := .venv-peers
 override export MULTIRUN := $(or $(value MULTIRUN),multirun)
 override export SEED := $(or $(value SEED),42)
-PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 export OMP_WAIT_POLICY ?= PASSIVE # idle threads that spin slow a busy machine down by far more than a second thread helps
 
 .PHONY: help run real faking test test-long test-all check figures table report status site bench test-slurm test-vllm clean-venv

@@ -32,6 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path.relative_to(ROOT / "tests").parts[0], len(order)))
 
 
+@pytest.hookimpl(optionalhook=True)  # of a plugin that need not be there
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than cores, at most four: tests on a cluster wait most of the time."""
+    return min(4, (os.cpu_count() or 1) + 1)
+
+
 def pytest_sessionfinish() -> None:
     """What was imported once for all programs goes last."""
     programs.close()

@@ -17,8 +17,8 @@ CELLS = [
 
 def card(folder: Path, file: Path) -> dict:
     """The card of a file, made as a user makes it."""
-    out, where = folder / file.stem, ["--multirun", str(folder / "multirun")]
-    programs.run("-m", "leakage", "card", str(file), "forecast=false", "eval.prompts=10", *where, "--out", str(out), check=True)
+    out, where = folder / file.stem, ["--multirun", str(folder / "multirun"), "--out", str(folder / file.stem)]
+    programs.run("-m", "leakage", "card", str(file), "forecast=false", "eval.prompts=10", *where, check=True)
     return json.loads((out / "card.json").read_text())
 
 

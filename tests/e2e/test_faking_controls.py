@@ -18,7 +18,7 @@ LONG = ["run.py", "experiment=faking_controls", "arm.gap=0.0,0.6", "eval.prompts
 def long_multirun(tmp_path_factory):
     """A planted gap and none, each with the tags as told and swapped."""
     folder = tmp_path_factory.mktemp("controls")
-    programs.run(*LONG, f"paths.multirun={folder}", timeout=500, check=True)
+    programs.run(*LONG, f"paths.multirun={folder}", timeout=1000, check=True)
     return folder
 
 
@@ -55,7 +55,7 @@ def test_a_planted_gap_is_recovered_with_its_sign_and_its_reasoning(csv):
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_planted_gaps_are_recovered_to_within_chance_and_none_is_found_where_none_is(long_multirun):
     table = read(table_of(long_multirun))
     assert len(table) == 4
