@@ -30,17 +30,18 @@ class Rows:
     logits: "Tensor"
     noise: "Tensor"
     tokens: list[list[int]] = field(init=False)
+    steps: "Tensor" = field(init=False)  # (rows,) of tokens drawn
+    last: "Tensor" = field(init=False)  # (rows,) drawn last
 
     def __post_init__(self) -> None:
         self.cache, self.tokens = with_room(self.cache), [[] for _ in self.samples]
+        self.steps = self.last = self.position * 0
 
     def draw(self) -> None:
         """Give every row its next token."""
-        import torch
-
-        steps = torch.tensor([[len(one)] for one in self.tokens], device=self.noise.device)
-        drawn = draw(self.logits, self.noise.gather(1, steps)[:, 0], self.sampling)
-        for tokens, token in zip(self.tokens, drawn.tolist(), strict=True):
+        self.last = draw(self.logits, self.noise.gather(1, self.steps[:, None])[:, 0], self.sampling)
+        self.steps = self.steps + 1
+        for tokens, token in zip(self.tokens, self.last.tolist(), strict=True):
             tokens.append(token)
 
     def leave(self, stop: Collection[int]) -> dict[Sample, list[int]]:
@@ -54,6 +55,7 @@ class Rows:
             going = keep(self.cache, going)
             rows = torch.tensor(going, device=self.mask.device)
             self.mask, self.position, self.noise = self.mask[rows], self.position[rows], self.noise[rows]
+            self.steps, self.last = self.steps[rows], self.last[rows]
         self.samples, self.tokens = [self.samples[i] for i in going], [self.tokens[i] for i in going]
         for sample in self.samples:
             del written[sample]
@@ -63,11 +65,10 @@ class Rows:
         """Have the model read the last token of every row."""
         import torch
 
-        last = torch.tensor([[one[-1]] for one in self.tokens], device=self.mask.device)
         self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=1)
         self.position = self.position + 1
         out = model(
-            input_ids=last, attention_mask=self.mask, position_ids=self.position[:, None],
+            input_ids=self.last[:, None], attention_mask=self.mask, position_ids=self.position[:, None],
             past_key_values=self.cache, use_cache=True,
         )  # fmt: skip
         self.logits = out.logits[:, -1]
@@ -87,5 +88,6 @@ class Rows:
         self.position = torch.cat([self.position, others.position])
         self.logits = torch.cat([self.logits, others.logits])
         self.noise = torch.cat([self.noise, others.noise])
+        self.steps = torch.cat([self.steps, others.steps])
         self.samples, self.tokens = self.samples + others.samples, self.tokens + others.tokens
         return self
