@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from shlex import quote
 
 from leakage.errors import DataError, ModelError, SweepError
+from leakage.jobs.estimate import steps_to_do
 from leakage.jobs.job import Job
 from leakage.jobs.plan import Plan, PlanJob, hold_to_plan, set_aside
 from leakage.jobs.preflight import faults, refuse_unreachable, unfit
@@ -33,7 +34,7 @@ def do_alone(asked: Job, *, shown_by: str) -> None:
     """A job after those its result is read against."""
     jobs = (*asked.needs(), asked)
     plan = Plan(tuple(PlanJob((), one, done=one.is_done(), asked=one is asked) for one in jobs))
-    refuse_unreachable([job.job for job in plan.todo])
+    refuse_unreachable([job.job for job in plan.todo if steps_to_do([job.job])])  # another judge needs no model
     if wrong := list(unfit([job.job for job in plan.todo])):
         raise ModelError("; and ".join(wrong))
     if wrong := list(faults(plan.todo)):
